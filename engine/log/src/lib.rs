@@ -1,0 +1,1 @@
+//! A lock-free event log: one writer, many cursors, replay.

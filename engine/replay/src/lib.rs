@@ -1,0 +1,2 @@
+//! Recorded streams: their file format, and an HTTP server that plays them.
+#![forbid(unsafe_code)]

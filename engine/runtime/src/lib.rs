@@ -1,0 +1,1 @@
+//! A streaming engine for LLM agents.

@@ -1,0 +1,1 @@
+//! Sans-IO stream parsing: chunks to frames to events.

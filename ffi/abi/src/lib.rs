@@ -1,0 +1,9 @@
+//! The C ABI of thalweg plugins, and the only source of `thalweg_plugin.h`.
+//!
+//! Rules that hold everywhere: text is UTF-8 as pointer and length; what is passed to a call is valid until it returns
+//! unless the function says otherwise; each side frees only what it allocated; no panic and no exception crosses;
+//! outputs are written only on success; libraries are never unloaded.
+
+pub mod decode;
+pub mod table;
+pub mod types;

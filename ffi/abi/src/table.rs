@@ -1,0 +1,305 @@
+//! The tables of the plugin ABI, version 1: manifest, host services, plugin, codec, tool.
+//!
+//! Every table starts with its size as the side that made it compiled it; tables only ever grow at the end, and a
+//! reader treats what lies past the size, or is NULL, as absent. Each function says on which thread it is called:
+//! `[any-thread]` from any thread, also at the same time; `[stream-thread]` from any thread, one call at a time for
+//! one stream; `[entry-thread]` never at the same time as anything else of the plugin.
+
+use crate::types::{Error, Event, Frame, Status, Str};
+use core::ffi::{c_char, c_void};
+
+/// Version of the ABI that cannot be mixed.
+pub const ABI_MAJOR: u32 = 1;
+/// Version of the ABI that only adds.
+pub const ABI_MINOR: u32 = 0;
+/// `THW1`, little-endian.
+pub const MANIFEST_MAGIC: u32 = 0x3157_4854;
+
+/// What a plugin says of itself, readable from the file before any of its code runs.
+///
+/// Exported as the data symbol `thw_plugin_manifest_v1`. Texts are UTF-8, padded with NUL.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Manifest {
+    /// `THW_MANIFEST_MAGIC`.
+    pub magic: u32,
+    /// `sizeof(thw_manifest)`.
+    pub struct_size: u32,
+    /// `THW_ABI_MAJOR` of the header that the plugin was built with.
+    pub abi_major: u32,
+    /// `THW_ABI_MINOR` of the header that the plugin was built with.
+    pub abi_minor: u32,
+    /// The oldest minor version of a host that it runs on.
+    pub min_host_minor: u32,
+    /// Bits of a pointer.
+    pub pointer_bits: u32,
+    /// `sizeof(thw_event)`: tells a wrong layout early.
+    pub event_size: u32,
+    /// `THW_MANIFEST_*` flags.
+    pub flags: u32,
+    /// Reverse-domain or short id, for example `thalweg.openai`.
+    pub id: [u8; 64],
+    /// Version of the plugin.
+    pub version: [u8; 32],
+    /// Compiler and settings, for logs.
+    pub build: [u8; 64],
+    /// CPU features that it needs beyond the baseline; empty for none.
+    pub cpu: [u8; 32],
+}
+
+/// The plugin starts threads of its own.
+pub const MANIFEST_THREADS: u32 = 1;
+/// The plugin was built so that a panic aborts the process; the host refuses it.
+pub const MANIFEST_PANIC_ABORT: u32 = 2;
+
+/// The engine, as a plugin sees it.
+#[repr(C)]
+pub struct Host {
+    _opaque: [u8; 0],
+}
+
+/// Where a tool puts its progress and its answer.
+#[repr(C)]
+pub struct Sink {
+    _opaque: [u8; 0],
+}
+
+/// Tells a tool that nobody waits any more.
+#[repr(C)]
+pub struct Cancel {
+    _opaque: [u8; 0],
+}
+
+/// What the engine offers to a plugin. Lives as long as the process.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct HostServices {
+    /// Size of the table as the engine compiled it.
+    pub struct_size: u32,
+    /// The smaller of both minor versions.
+    pub abi_minor: u32,
+    /// Writes a line to the engine's log. `level`: 1 error, 2 warning, 3 info, 4 debug, 5 trace. `[any-thread]`
+    pub log: Option<unsafe extern "C" fn(host: *const Host, level: i32, target: *const Str, message: *const Str)>,
+    /// 1 if a line of this level would be written, else 0. `[any-thread]`
+    pub log_enabled: Option<unsafe extern "C" fn(host: *const Host, level: i32) -> i32>,
+    /// Memory that may cross the boundary; NULL when there is none. `align` is a power of two. `[any-thread]`
+    pub alloc: Option<unsafe extern "C" fn(host: *const Host, size: usize, align: usize) -> *mut c_void>,
+    /// Gives back what `alloc` gave, with the same size and alignment. NULL is accepted. `[any-thread]`
+    pub dealloc: Option<unsafe extern "C" fn(host: *const Host, memory: *mut c_void, size: usize, align: usize)>,
+    /// Monotonic clock in nanoseconds. `[any-thread]`
+    pub now_ns: Option<unsafe extern "C" fn(host: *const Host) -> u64>,
+    /// A further service by its id, or NULL. It lives as long as the process. `[any-thread]`
+    pub get_extension: Option<unsafe extern "C" fn(host: *const Host, id: *const c_char) -> *const c_void>,
+    /// Hands `count` events to the engine, which copies them. Never blocks; `THW_PENDING` asks to slow down,
+    /// `THW_E_CLOSED` says that nobody listens any more. One sink is used by one thread at a time. `[any-thread]`
+    pub sink_push: Option<unsafe extern "C" fn(sink: *mut Sink, events: *const Event, count: u32) -> Status>,
+    /// Ends the work behind the sink, exactly once; the sink is gone afterwards. A `status` below 0 is a failure and
+    /// `error` (which may be NULL) says why. `[any-thread]`
+    pub sink_finish: Option<unsafe extern "C" fn(sink: *mut Sink, status: Status, error: *const Error) -> Status>,
+    /// 1 once the work was cancelled, else 0; cheap. `[any-thread]`
+    pub is_cancelled: Option<unsafe extern "C" fn(cancel: *const Cancel) -> i32>,
+    /// Has `callback(user)` called once when the work is cancelled, on any thread, at once if it already is.
+    /// Returns a registration that is never 0. `[any-thread]`
+    pub on_cancel: Option<
+        unsafe extern "C" fn(
+            cancel: *mut Cancel,
+            callback: Option<unsafe extern "C" fn(user: *mut c_void)>,
+            user: *mut c_void,
+        ) -> u64,
+    >,
+    /// Takes a registration back; the callback is not running once this has returned. `[any-thread]`
+    pub off_cancel: Option<unsafe extern "C" fn(cancel: *mut Cancel, registration: u64)>,
+}
+
+/// What a plugin offers. The engine fills it with zeros and its own `struct_size`; the plugin writes at most that much.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Plugin {
+    /// In: size as the engine compiled it. Out: size as the plugin compiled it, if smaller.
+    pub struct_size: u32,
+    /// Zero.
+    pub flags: u32,
+    /// The plugin's own; handed back to every function below.
+    pub context: *mut c_void,
+    /// Ends the plugin; called at most once and nothing is called after it. May be NULL. `[entry-thread]`
+    pub deinit: Option<unsafe extern "C" fn(context: *mut c_void)>,
+    /// The table for an interface (`"thw.codec/1"`, `"thw.tool/1"`), or NULL if it is not offered. The table and what
+    /// it points to live until `deinit`. `[any-thread]`
+    pub get_interface: Option<unsafe extern "C" fn(context: *mut c_void, id: *const c_char) -> *const c_void>,
+}
+
+/// The one function that a plugin exports, as `thw_plugin_entry_v1`. Does no more than set up; starts no work.
+/// `host` and `services` live as long as the process. On an error `plugin` is left as it was. `[entry-thread]`
+pub type PluginEntry = unsafe extern "C" fn(
+    host: *const Host,
+    services: *const HostServices,
+    host_minor: u32,
+    plugin: *mut Plugin,
+    error: *mut Error,
+) -> Status;
+
+/// Name of the entry symbol.
+pub const ENTRY_SYMBOL: &str = "thw_plugin_entry_v1";
+/// Name of the manifest symbol.
+pub const MANIFEST_SYMBOL: &str = "thw_plugin_manifest_v1";
+/// Id of [`Codec`].
+pub const INTERFACE_CODEC: &str = "thw.codec/1";
+/// Id of [`Tool`].
+pub const INTERFACE_TOOL: &str = "thw.tool/1";
+
+/// A header of an HTTP request. Both texts live as long as the request that holds them.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct HttpHeader {
+    /// Lower-case name.
+    pub name: Str,
+    /// Value.
+    pub value: Str,
+}
+
+/// A request as a codec wrote it. The engine adds scheme, host, key and length.
+///
+/// The body is `body_head`, then the wire form of every message joined by commas, then `body_tail`; so a conversation
+/// grows by appending and its history is written once. Everything is the plugin's, valid until the next call on the
+/// stream.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct HttpRequest {
+    /// In: size as the engine compiled it.
+    pub struct_size: u32,
+    /// Number of `headers`.
+    pub headers_len: u32,
+    /// `POST`.
+    pub method: Str,
+    /// Path below the provider's base URL, with a leading slash.
+    pub path: Str,
+    /// Headers beyond those of the engine; never a key.
+    pub headers: *const HttpHeader,
+    /// Body before the first message.
+    pub body_head: Str,
+    /// Body after the last message.
+    pub body_tail: Str,
+}
+
+/// A dialect: writes requests and reads replies. Does no I/O, knows no key and no clock.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Codec {
+    /// Size of the table as the plugin compiled it.
+    pub struct_size: u32,
+    /// Zero.
+    pub flags: u32,
+    /// JSON that describes the dialect: see docs/PLUGINS.md. Static. `[any-thread]`
+    pub describe: Option<unsafe extern "C" fn(context: *mut c_void, json: *mut Str) -> Status>,
+    /// Opens a stream: the state of one conversation with one provider. `options` is JSON, borrowed for the call.
+    /// Every opened stream is closed once. `[any-thread]`
+    pub open: Option<
+        unsafe extern "C" fn(
+            context: *mut c_void,
+            options: *const Str,
+            stream: *mut *mut c_void,
+            error: *mut Error,
+        ) -> Status,
+    >,
+    /// Writes the wire form of one message (JSON, borrowed for the call): one element of the array of messages, or
+    /// several joined by commas, or nothing. `out` is the plugin's, valid until the next call on the stream.
+    /// `[stream-thread]`
+    pub encode_message: Option<
+        unsafe extern "C" fn(stream: *mut c_void, message: *const Str, out: *mut Str, error: *mut Error) -> Status,
+    >,
+    /// Writes all of the request but its messages (JSON, borrowed for the call). `[stream-thread]`
+    pub encode_request: Option<
+        unsafe extern "C" fn(
+            stream: *mut c_void,
+            request: *const Str,
+            out: *mut HttpRequest,
+            error: *mut Error,
+        ) -> Status,
+    >,
+    /// The hot path. Reads `frames[*next..frames_len]`, writes at most `events_cap` events and their number to
+    /// `events_len`, and moves `*next` past the frames that are wholly read. Slices of an event lie inside a frame of
+    /// this call, or in the plugin's memory with `THW_EVENT_FLAG_SCRATCH`. `THW_OK`: all frames read. `THW_MORE`: the
+    /// array is full, call again with the same frames. A frame that the dialect does not allow is an `THW_EVENT_ERROR`
+    /// event, not an error of the call. `[stream-thread]`
+    pub decode: Option<
+        unsafe extern "C" fn(
+            stream: *mut c_void,
+            frames: *const Frame,
+            frames_len: u32,
+            next: *mut u32,
+            events: *mut Event,
+            events_cap: u32,
+            events_len: *mut u32,
+            error: *mut Error,
+        ) -> Status,
+    >,
+    /// The body has ended: gives what is still held back. Slices as with `THW_EVENT_FLAG_SCRATCH`. `THW_MORE`: call
+    /// again. `[stream-thread]`
+    pub finish: Option<
+        unsafe extern "C" fn(
+            stream: *mut c_void,
+            events: *mut Event,
+            events_cap: u32,
+            events_len: *mut u32,
+            error: *mut Error,
+        ) -> Status,
+    >,
+    /// Forgets the reply read so far, before the next one on the same stream. `[stream-thread]`
+    pub reset: Option<unsafe extern "C" fn(stream: *mut c_void)>,
+    /// Ends the stream and frees it. NULL is accepted. `[stream-thread]`
+    pub close: Option<unsafe extern "C" fn(stream: *mut c_void)>,
+}
+
+/// One tool as its plugin describes it. All texts are static.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct ToolInfo {
+    /// In: size as the engine compiled it.
+    pub struct_size: u32,
+    /// `THW_TOOL_*` flags.
+    pub flags: u32,
+    /// Name: letters, digits, `_` and `-`, at most 64.
+    pub name: Str,
+    /// What it does, for the model.
+    pub description: Str,
+    /// JSON Schema of its arguments, an object.
+    pub parameters: Str,
+}
+
+/// `invoke` may block; the engine runs it on a thread for such work.
+pub const TOOL_BLOCKING: u32 = 1;
+/// `invoke` may run several times at once.
+pub const TOOL_PARALLEL: u32 = 2;
+/// It changes nothing.
+pub const TOOL_READ_ONLY: u32 = 4;
+/// Calling it twice does no more than calling it once.
+pub const TOOL_IDEMPOTENT: u32 = 8;
+
+/// One or more tools.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Tool {
+    /// Size of the table as the plugin compiled it.
+    pub struct_size: u32,
+    /// Zero.
+    pub flags: u32,
+    /// Number of tools. `[any-thread]`
+    pub count: Option<unsafe extern "C" fn(context: *mut c_void) -> u32>,
+    /// Describes tool `index`. `[any-thread]`
+    pub describe: Option<unsafe extern "C" fn(context: *mut c_void, index: u32, out: *mut ToolInfo) -> Status>,
+    /// Runs tool `index`. `call_id` and `arguments` (a JSON object) are borrowed for the call. `THW_OK`: the answer was
+    /// pushed and the sink finished before return. `THW_PENDING`: the tool keeps `sink` and finishes it later, exactly
+    /// once, also after a cancel; `cancel` lives until then. Below 0: it failed, `error` says why, and the sink must not
+    /// be touched. `[any-thread]`, but one call at a time unless `THW_TOOL_PARALLEL`.
+    pub invoke: Option<
+        unsafe extern "C" fn(
+            context: *mut c_void,
+            index: u32,
+            call_id: *const Str,
+            arguments: *const Str,
+            sink: *mut Sink,
+            cancel: *mut Cancel,
+            error: *mut Error,
+        ) -> Status,
+    >,
+}

@@ -1,0 +1,1 @@
+//! The Anthropic messages dialect. The shared object.

@@ -1,0 +1,2 @@
+//! The Anthropic messages dialect.
+#![forbid(unsafe_code)]

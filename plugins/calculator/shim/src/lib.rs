@@ -1,0 +1,1 @@
+//! A tool that does arithmetic. The shared object.

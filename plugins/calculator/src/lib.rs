@@ -1,0 +1,2 @@
+//! A tool that does arithmetic.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! The OpenAI chat completions dialect.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! A tool in plain C.
+#![forbid(unsafe_code)]
