@@ -1,1 +1,8 @@
 //! Sans-IO stream parsing: chunks to frames to events.
+//!
+//! Bytes come in as the socket gave them, cut anywhere; the same events come out wherever the cuts are. Nothing here
+//! opens a socket, starts a thread or looks at a clock, and nothing allocates per event once the buffers have grown.
+#![forbid(unsafe_code)]
+
+pub mod json;
+pub mod limits;

@@ -1,0 +1,1 @@
+//! JSON read on demand, without allocation: what codecs use on a whole, validated payload.
