@@ -5,5 +5,8 @@
 //! outputs are written only on success; libraries are never unloaded.
 
 pub mod decode;
+pub mod failure;
+#[cfg(feature = "guest")]
+pub mod guest;
 pub mod table;
 pub mod types;
