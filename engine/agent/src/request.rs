@@ -1,0 +1,177 @@
+//! The canonical request envelope: all of a request but its messages.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// A tool as the model is told about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolSpec {
+    /// Letters, digits, `_` and `-`, at most 64.
+    pub name: String,
+    /// What it does.
+    pub description: String,
+    /// JSON Schema of its arguments, an object.
+    pub parameters: Value,
+}
+
+/// Whether the model may, must or must not call tools.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ToolChoice {
+    /// As it likes.
+    Auto,
+    /// No tool.
+    None,
+    /// At least one tool, whichever.
+    Required,
+    /// This tool.
+    #[serde(untagged)]
+    Tool {
+        /// Its name.
+        name: String,
+    },
+}
+
+impl ToolChoice {
+    /// Whether the model has no way around a tool.
+    #[must_use]
+    pub const fn is_forced(&self) -> bool {
+        matches!(self, Self::Required | Self::Tool { .. })
+    }
+}
+
+/// How much the model shall think.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Thinking {
+    /// `low`, `medium` or `high`.
+    pub level: String,
+    /// Tokens it may spend, where the provider takes a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_tokens: Option<u32>,
+}
+
+/// What goes into every request of a conversation. A field that is not set is left to the provider.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// Id of the model.
+    pub model: String,
+    /// The system prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
+    /// The tools on offer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<ToolSpec>,
+    /// Whether tools may or must be called; a forced choice holds for the first turn of a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_choice: Option<ToolChoice>,
+    /// Most tokens of one reply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u32>,
+    /// Sampling temperature.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// Nucleus sampling.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    /// Texts that end the reply.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stop: Vec<String>,
+    /// How much to think.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thinking: Option<Thinking>,
+    /// Merged into the body as it is.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub extra: Map<String, Value>,
+}
+
+/// Whether the reply comes as a stream or at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// As a stream.
+    Stream,
+    /// At once.
+    Whole,
+}
+
+impl Request {
+    /// The envelope for turn `turn` of a run, counted from 1.
+    ///
+    /// A forced tool choice is sent in the first turn only: the model could never answer otherwise. Without tools there
+    /// is no choice to send, since providers refuse one.
+    #[must_use]
+    pub fn envelope(&self, turn: u32, delivery: Delivery) -> String {
+        #[derive(Serialize)]
+        struct Envelope<'a> {
+            #[serde(flatten)]
+            request: &'a Request,
+            stream: bool,
+        }
+        let stream = delivery == Delivery::Stream;
+        let choice_ends = turn > 1 && self.tool_choice.as_ref().is_some_and(ToolChoice::is_forced);
+        let json = if self.tool_choice.is_some() && (choice_ends || self.tools.is_empty()) {
+            let request = Self { tool_choice: None, ..self.clone() };
+            serde_json::to_string(&Envelope { request: &request, stream })
+        } else {
+            serde_json::to_string(&Envelope { request: self, stream })
+        };
+        // Strings, numbers and JSON values only, with string keys: there is nothing here that can fail to serialise.
+        json.unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn envelope(request: &Request, turn: u32) -> Value {
+        serde_json::from_str(&request.envelope(turn, Delivery::Stream)).unwrap()
+    }
+
+    #[test]
+    fn what_is_not_set_is_not_sent() {
+        let request = Request { model: "m".into(), ..Request::default() };
+        assert_eq!(envelope(&request, 1), json!({"model":"m","stream":true}));
+    }
+
+    #[test]
+    fn everything_set_is_sent_in_the_canonical_form() {
+        let request = Request {
+            model: "m".into(),
+            system: Some("s".into()),
+            tools: vec![ToolSpec { name: "t".into(), description: "d".into(), parameters: json!({"type":"object"}) }],
+            tool_choice: Some(ToolChoice::Auto),
+            max_tokens: Some(9),
+            temperature: Some(0.5),
+            top_p: Some(0.9),
+            stop: vec!["x".into()],
+            thinking: Some(Thinking { level: "low".into(), budget_tokens: Some(7) }),
+            extra: Map::from_iter([("seed".to_owned(), json!(1))]),
+        };
+        let expected = json!({"model":"m","system":"s",
+            "tools":[{"name":"t","description":"d","parameters":{"type":"object"}}],
+            "tool_choice":"auto","max_tokens":9,"temperature":0.5,"top_p":0.9,"stop":["x"],
+            "thinking":{"level":"low","budget_tokens":7},"extra":{"seed":1},"stream":true});
+        assert_eq!(envelope(&request, 3), expected);
+    }
+
+    #[test]
+    fn a_forced_choice_holds_for_the_first_turn_only() {
+        let tools = vec![ToolSpec { name: "t".into(), description: String::new(), parameters: json!({}) }];
+        for (choice, expected) in
+            [(ToolChoice::Required, json!("required")), (ToolChoice::Tool { name: "t".into() }, json!({"name":"t"}))]
+        {
+            let request = Request { tools: tools.clone(), tool_choice: Some(choice), ..Request::default() };
+            assert_eq!(envelope(&request, 1)["tool_choice"], expected);
+            assert_eq!(envelope(&request, 2).get("tool_choice"), None);
+        }
+        let request = Request { tools, tool_choice: Some(ToolChoice::None), ..Request::default() };
+        assert_eq!(envelope(&request, 2)["tool_choice"], json!("none"));
+    }
+
+    #[test]
+    fn a_choice_without_tools_is_not_sent() {
+        let request = Request { tool_choice: Some(ToolChoice::Required), ..Request::default() };
+        assert_eq!(envelope(&request, 1).get("tool_choice"), None);
+    }
+}
