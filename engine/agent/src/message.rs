@@ -10,6 +10,7 @@ pub use crate::usage::Usage;
 /// One message of a conversation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "role", rename_all = "lowercase")]
+#[expect(clippy::large_enum_variant, reason = "every other message is a reply, so that a box would save little")]
 pub enum Message {
     /// What a user says.
     User(UserMessage),
