@@ -8,5 +8,8 @@ pub mod decode;
 pub mod failure;
 #[cfg(feature = "guest")]
 pub mod guest;
+pub mod module;
+#[cfg(any(feature = "guest", feature = "host"))]
+mod sized;
 pub mod table;
 pub mod types;

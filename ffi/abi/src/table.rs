@@ -47,6 +47,35 @@ pub struct Manifest {
     pub cpu: [u8; 32],
 }
 
+impl Manifest {
+    /// The id, as far as it is UTF-8.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        unpadded(&self.id)
+    }
+
+    /// The version, as far as it is UTF-8.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        unpadded(&self.version)
+    }
+
+    /// Compiler and settings, as far as they are UTF-8.
+    #[must_use]
+    pub fn build(&self) -> &str {
+        unpadded(&self.build)
+    }
+}
+
+/// The text before the padding, up to the first byte that is not UTF-8.
+fn unpadded(field: &[u8]) -> &str {
+    let text = field.split(|byte| *byte == 0).next().unwrap_or_default();
+    match core::str::from_utf8(text) {
+        Ok(text) => text,
+        Err(error) => core::str::from_utf8(&text[..error.valid_up_to()]).unwrap_or_default(),
+    }
+}
+
 /// The plugin starts threads of its own.
 pub const MANIFEST_THREADS: u32 = 1;
 /// The plugin was built so that a panic aborts the process; the host refuses it.
@@ -72,7 +101,7 @@ pub struct Cancel {
 
 /// What the engine offers to a plugin. Lives as long as the process.
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct HostServices {
     /// Size of the table as the engine compiled it.
     pub struct_size: u32,
@@ -113,7 +142,7 @@ pub struct HostServices {
 
 /// What a plugin offers. The engine fills it with zeros and its own `struct_size`; the plugin writes at most that much.
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Plugin {
     /// In: size as the engine compiled it. Out: size as the plugin compiled it, if smaller.
     pub struct_size: u32,
@@ -183,7 +212,7 @@ pub struct HttpRequest {
 
 /// A dialect: writes requests and reads replies. Does no I/O, knows no key and no clock.
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Codec {
     /// Size of the table as the plugin compiled it.
     pub struct_size: u32,
@@ -277,7 +306,7 @@ pub const TOOL_IDEMPOTENT: u32 = 8;
 
 /// One or more tools.
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Tool {
     /// Size of the table as the plugin compiled it.
     pub struct_size: u32,

@@ -1,13 +1,25 @@
 //! The SDK for plugins written in Rust: safe traits, and the tables made from them.
 //!
-//! An author implements [`Codec`] and [`CodecStream`], or [`Tool`]; no line of a plugin needs `unsafe`. The same code is
-//! linked in by [`Direct`] or goes through the C tables.
+//! An author implements [`Codec`] and [`CodecStream`], or [`Tool`], and names them in [`plugin!`](crate::plugin); no line
+//! of that crate needs `unsafe`. A second crate of one line, [`export_plugin!`](crate::export_plugin), is the shared
+//! object. A program that links the plugin in takes [`module`], which goes through the same tables, or [`Direct`],
+//! which goes around them.
 
 mod codec;
 mod direct;
+#[doc(hidden)]
+pub mod export;
+mod macros;
 mod out;
+mod package;
+mod services;
+mod sink;
+mod tool;
 
 pub use crate::failure::Failure;
 pub use codec::{Codec, CodecStream, Request};
 pub use direct::Direct;
 pub use out::Out;
+pub use package::{NoCodec, Package, manifest, module};
+pub use sink::{CancelGuard, Sink};
+pub use tool::{Tool, ToolCall, ToolInfo};

@@ -1,0 +1,92 @@
+//! The C tables of a package: every function guards against panics and NULL, and touches outputs on success only.
+//!
+//! Public only for `export_plugin!`, which names [`entry`].
+
+mod codec;
+mod guard;
+mod tool;
+
+use crate::failure::Failure;
+use crate::guest::services::Services;
+use crate::guest::{Package, Tool};
+use crate::table::{Host, HostServices, INTERFACE_CODEC, INTERFACE_TOOL, Plugin};
+use crate::types::{Error, OK, Status};
+use core::ffi::{CStr, c_char, c_void};
+use guard::guard;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// A plugin that was started: the `context` of its tables.
+struct Instance<P: Package> {
+    codec: Option<P::Codec>,
+    tools: Vec<Box<dyn Tool>>,
+    services: Services,
+}
+
+/// Starts a package: the body of `thw_plugin_entry_v1`.
+///
+/// # Safety
+/// As [`PluginEntry`](crate::table::PluginEntry) says.
+pub unsafe extern "C" fn entry<P: Package>(
+    host: *const Host,
+    services: *const HostServices,
+    _host_minor: u32,
+    plugin: *mut Plugin,
+    error: *mut Error,
+) -> Status {
+    let start = || {
+        // SAFETY: NULL, or valid for the process, by contract.
+        let services = unsafe { Services::new(host, services) }.ok_or(Failure::invalid("no table of services"))?;
+        if plugin.is_null() {
+            return Err(Failure::invalid("no place for the plugin's table"));
+        }
+        // SAFETY: not NULL; the engine filled it.
+        let room = unsafe { (*plugin).struct_size } as usize;
+        if room < size_of::<Plugin>() {
+            return Err(Failure::invalid("the place for the plugin's table is too small"));
+        }
+        let instance: Box<Instance<P>> = Box::new(Instance { codec: P::codec(), tools: P::tools(), services });
+        let table = Plugin {
+            struct_size: size_of::<Plugin>() as u32,
+            flags: 0,
+            context: Box::into_raw(instance).cast(),
+            deinit: Some(deinit::<P>),
+            get_interface: Some(get_interface::<P>),
+        };
+        // SAFETY: there is room for it, checked above.
+        unsafe { plugin.write(table) };
+        Ok(OK)
+    };
+    // SAFETY: `error` is NULL or writable, by contract.
+    unsafe { guard(error, start) }
+}
+
+/// # Safety
+/// As [`Plugin::deinit`] says.
+unsafe extern "C" fn deinit<P: Package>(context: *mut c_void) {
+    // A panic of a destructor has nobody to be told to.
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        if !context.is_null() {
+            // SAFETY: from `entry`, and nothing is called after this.
+            drop(unsafe { Box::from_raw(context.cast::<Instance<P>>()) });
+        }
+    }));
+}
+
+/// # Safety
+/// As [`Plugin::get_interface`] says.
+unsafe extern "C" fn get_interface<P: Package>(context: *mut c_void, id: *const c_char) -> *const c_void {
+    if context.is_null() || id.is_null() {
+        return core::ptr::null();
+    }
+    // SAFETY: from `entry`, by contract.
+    let instance = unsafe { &*context.cast::<Instance<P>>() };
+    // SAFETY: NUL-terminated, by contract.
+    let id = unsafe { CStr::from_ptr(id) }.to_bytes();
+    if id == INTERFACE_CODEC.as_bytes() && instance.codec.is_some() {
+        (&raw const *codec::table::<P>()).cast()
+    } else if id == INTERFACE_TOOL.as_bytes() && !instance.tools.is_empty() {
+        (&raw const *tool::table::<P>()).cast()
+    } else {
+        core::ptr::null()
+    }
+}

@@ -1,0 +1,71 @@
+//! Reads a table that another compiler sized: what lies past the size that it states is absent.
+
+use crate::table::{Codec, HostServices, Tool};
+use core::mem::MaybeUninit;
+
+/// A `#[repr(C)]` struct that starts with its size in a `u32` and is valid when all its bytes are 0.
+///
+/// # Safety
+/// Both must be true, and all members must be plain data.
+pub(crate) unsafe trait Sized32: Copy {}
+
+// SAFETY: starts with `struct_size`; all other members are integers and optional functions.
+unsafe impl Sized32 for HostServices {}
+// SAFETY: as above.
+unsafe impl Sized32 for Codec {}
+// SAFETY: as above.
+unsafe impl Sized32 for Tool {}
+
+/// A copy of the table at `table`, with zeros for what it does not have. `None` when it is NULL, misaligned or states a
+/// size that cannot hold its own head.
+///
+/// # Safety
+/// `table` is NULL, or as many bytes are readable as its first four say, and nobody writes to them.
+pub(crate) unsafe fn read<T: Sized32>(table: *const T) -> Option<T> {
+    if table.is_null() || !table.is_aligned() {
+        return None;
+    }
+    // SAFETY: readable as promised.
+    let stated = unsafe { table.cast::<u32>().read() } as usize;
+    if stated < HEAD_BYTES {
+        return None;
+    }
+    let mut copy = MaybeUninit::<T>::zeroed();
+    // SAFETY: the source has `stated` readable bytes, the target is a whole `T`, and they are different objects.
+    unsafe {
+        core::ptr::copy_nonoverlapping(table.cast::<u8>(), copy.as_mut_ptr().cast::<u8>(), stated.min(size_of::<T>()));
+    }
+    // SAFETY: all members are plain data, for which zeros or the other side's bytes are valid.
+    Some(unsafe { copy.assume_init() })
+}
+
+/// Size and flags, which every table has.
+const HEAD_BYTES: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    unsafe extern "C" fn count(_: *mut core::ffi::c_void) -> u32 {
+        3
+    }
+
+    #[test]
+    fn member_past_the_stated_size_is_absent() {
+        let mut table = Tool { struct_size: 16, flags: 5, count: Some(count), describe: None, invoke: None };
+        // SAFETY: a whole table.
+        let copy = unsafe { read(&raw const table) }.unwrap();
+        assert!(copy.flags == 5 && copy.count.is_some());
+        table.struct_size = 8;
+        // SAFETY: as above.
+        let copy = unsafe { read(&raw const table) }.unwrap();
+        assert!(copy.count.is_none());
+        for size in [0, 4, 7] {
+            table.struct_size = size;
+            // SAFETY: as above.
+            assert!(unsafe { read(&raw const table) }.is_none());
+        }
+        // SAFETY: NULL is allowed.
+        assert!(unsafe { read::<Tool>(core::ptr::null()) }.is_none());
+    }
+}
