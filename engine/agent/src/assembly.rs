@@ -86,7 +86,6 @@ pub struct Assembly {
     failure: Option<Failure>,
     outcome: Option<Outcome>,
     call_id_prefix: String,
-    content_events: u64,
     errors: u64,
     skipped: u64,
     is_done: bool,
@@ -109,12 +108,8 @@ impl Assembly {
     pub fn handle_event(&mut self, event: &StreamEvent<'_>) -> Option<u32> {
         let (block, text) = (event.block(), event.text());
         match event.kind() {
-            kind @ (EVENT_TEXT | EVENT_THINKING | EVENT_REFUSAL) => {
-                self.content_events += 1;
-                self.choice(event)?.append_prose(kind, block, text)
-            }
+            kind @ (EVENT_TEXT | EVENT_THINKING | EVENT_REFUSAL) => self.choice(event)?.append_prose(kind, block, text),
             EVENT_TOOL_ARGUMENTS => {
-                self.content_events += 1;
                 let placed = self.choice(event)?.append_arguments(block, text);
                 if let Err(choice::ClosedCall) = placed {
                     let message = format!("the reply goes on with tool call {block} after its end");
@@ -123,12 +118,8 @@ impl Assembly {
                 placed.ok().flatten()
             }
             EVENT_THINKING_SIGNATURE => self.choice(event)?.append_signature(block, text),
-            EVENT_REDACTED_THINKING => {
-                self.content_events += 1;
-                self.choice(event)?.push_redacted(block, text)
-            }
+            EVENT_REDACTED_THINKING => self.choice(event)?.push_redacted(block, text),
             EVENT_TOOL_BEGIN => {
-                self.content_events += 1;
                 let aux = event.aux();
                 self.choice(event)?.begin_call(block, text, aux)
             }
@@ -204,8 +195,8 @@ impl Assembly {
 
     /// Whether any content has come: text, thinking, a refusal, a tool call. A reply without can be asked for again.
     #[must_use]
-    pub const fn has_content(&self) -> bool {
-        self.content_events > 0
+    pub fn has_content(&self) -> bool {
+        self.choices.iter().any(Choice::has_content)
     }
 
     /// Wire events that neither the codec nor this assembly knows.

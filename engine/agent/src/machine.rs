@@ -220,6 +220,8 @@ impl Machine {
             | EVENT_TOOL_BEGIN
             | EVENT_BLOCK_END
             | EVENT_REDACTED_THINKING => position.map(|at| event.with_block(at)),
+            // The engine's own kinds cannot come from a codec: one could feign the end of the run.
+            kind::AGENT_START.. => None,
             _ => Some(*event),
         }
     }
@@ -376,7 +378,7 @@ impl Machine {
         self.failure.as_ref()
     }
 
-    /// The configuration; a change holds from the next turn on.
+    /// The configuration; a change holds for what has not begun yet.
     pub const fn config_mut(&mut self) -> &mut Config {
         &mut self.config
     }

@@ -144,12 +144,12 @@ impl AssistantMessage {
         self.stop_reason.as_ref().map(|reason| reason.mapped)
     }
 
-    /// Whether there is anything that a provider could be given back.
+    /// Whether there is anything that a provider takes back: thinking alone only with its signature.
     #[must_use]
     pub fn has_content(&self) -> bool {
         self.content.iter().any(|block| match block {
             ContentBlock::Text { text } | ContentBlock::Refusal { text } => !text.is_empty(),
-            ContentBlock::Thinking { text, signature } => !text.is_empty() || signature.is_some(),
+            ContentBlock::Thinking { signature, .. } => signature.is_some(),
             ContentBlock::RedactedThinking { .. } | ContentBlock::ToolCall(_) => true,
         })
     }
@@ -232,6 +232,7 @@ mod tests {
         let mut message = AssistantMessage::default();
         assert!(!Message::Assistant(message.clone()).is_sendable());
         message.content.push(ContentBlock::Text { text: String::new() });
+        message.content.push(ContentBlock::Thinking { text: "cut".into(), signature: None });
         assert!(!Message::Assistant(message.clone()).is_sendable());
         message.content.push(ContentBlock::Text { text: "x".into() });
         assert!(Message::Assistant(message).is_sendable());

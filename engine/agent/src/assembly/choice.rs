@@ -12,6 +12,9 @@ use crate::limits::BLOCKS_MAX;
 use crate::message::{ContentBlock, OtherContent, ToolCall};
 use crate::stop::StopReason;
 
+/// Stands where the provider named no tool.
+const UNNAMED_TOOL: &str = "unnamed";
+
 /// Arguments came for a tool call that was already complete.
 #[derive(Debug)]
 pub(super) struct ClosedCall;
@@ -171,6 +174,10 @@ impl Choice {
         self.blocks.iter().map(Block::content).collect()
     }
 
+    pub(super) const fn has_content(&self) -> bool {
+        !self.blocks.is_empty() || !self.other.is_empty()
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.blocks.iter().map(|block| block.text.len()).sum()
     }
@@ -225,15 +232,22 @@ impl Choice {
         if self.blocks[position].block_type == EVENT_TOOL_ARGUMENTS {
             self.settle_id(position);
             let block = &mut self.blocks[position];
+            if block.name.is_empty() {
+                // Providers refuse a history with a nameless call.
+                UNNAMED_TOOL.clone_into(&mut block.name);
+            }
             block.call = Some(block.tool_call());
         }
         self.blocks[position].is_closed = true;
         self.report(Change::BlockEnd { position: position as u32 });
     }
 
-    /// Results are matched to calls by id, so that a call needs one that no other of the message has.
+    /// Results are matched to calls by id, so that a call needs one that no other of the message has. The first in the
+    /// message keeps its own, and an id that was given to a reader stays.
     fn settle_id(&mut self, position: usize) {
-        let is_taken = |id: &str| self.blocks.iter().enumerate().any(|(at, b)| at != position && b.id == id);
+        let is_taken = |id: &str| {
+            self.blocks.iter().enumerate().any(|(at, b)| b.id == id && (at < position || at > position && b.is_closed))
+        };
         let mut id = self.blocks[position].id.clone();
         let mut attempt = position;
         while id.is_empty() || is_taken(&id) {
