@@ -8,6 +8,8 @@ pub mod decode;
 pub mod failure;
 #[cfg(feature = "guest")]
 pub mod guest;
+#[cfg(feature = "host")]
+pub mod host;
 pub mod module;
 #[cfg(any(feature = "guest", feature = "host"))]
 mod sized;

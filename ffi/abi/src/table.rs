@@ -150,7 +150,8 @@ pub struct Plugin {
     pub flags: u32,
     /// The plugin's own; handed back to every function below.
     pub context: *mut c_void,
-    /// Ends the plugin; called at most once and nothing is called after it. May be NULL. `[entry-thread]`
+    /// Ends the plugin; called at most once and nothing is called after it. Not called while one of its tools still holds
+    /// a sink. May be NULL. `[entry-thread]`
     pub deinit: Option<unsafe extern "C" fn(context: *mut c_void)>,
     /// The table for an interface (`"thw.codec/1"`, `"thw.tool/1"`), or NULL if it is not offered. The table and what
     /// it points to live until `deinit`. `[any-thread]`

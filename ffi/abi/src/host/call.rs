@@ -1,0 +1,399 @@
+//! Running calls of tools: what stands behind the `thw_sink` and `thw_cancel` that a tool holds.
+//!
+//! Both are the number of a call in a table of the process, never an address: a plugin that uses one after its end, or
+//! finishes twice, gets `THW_E_CLOSED` and touches no memory. Numbers are not used again.
+
+use crate::failure::Failure;
+use crate::host::check::text;
+use crate::host::plugin::Started;
+use crate::host::{CancelListener, CancelToken, Error, LogLine, Misbehaviour, TOOL_ANSWER_BYTES_MAX};
+use crate::table::{Cancel, Sink};
+use crate::types::{
+    self, E_CLOSED, E_FAILED, E_INVALID, E_REJECTED, E_STATE, EVENT_TOOL_PROGRESS, EVENT_TOOL_RESULT, Event, OK, Status,
+};
+use core::ffi::c_void;
+use core::ops::Deref;
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
+
+/// What a running tool tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ToolEvent {
+    /// How far it is.
+    Progress {
+        /// For the person who waits.
+        text: String,
+        /// 0 to 1000 where that is known.
+        permille: Option<u16>,
+    },
+    /// Its answer, or why there is none. The last event of every call that was not detached, exactly once.
+    Finished(Result<String, Error>),
+}
+
+pub(crate) type Receiver = Box<dyn FnMut(ToolEvent) + Send>;
+
+/// One call of a tool, from `invoke` until its sink is finished.
+pub(crate) struct Call {
+    plugin: Kept,
+    /// Passes the cancellation of the token on; gone when the call ends.
+    listener: Mutex<Option<CancelListener>>,
+    state: Mutex<State>,
+    cancelled: AtomicBool,
+    callbacks: Mutex<Callbacks>,
+    callback_ended: Condvar,
+}
+
+/// Keeps the plugin started as long as one of its calls runs. It does not end the plugin: the last of a call may go while
+/// the plugin's own thread is on its way out of `sink_finish`. A plugin whose call outlives all else stays started.
+struct Kept(Option<Arc<Started>>);
+
+impl Deref for Kept {
+    type Target = Started;
+
+    fn deref(&self) -> &Started {
+        self.0.as_ref().expect("taken in `drop` only")
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        core::mem::forget(self.0.take().and_then(Arc::into_inner));
+    }
+}
+
+#[derive(Default)]
+struct State {
+    /// `None` while it is being called, and when nobody listens any more.
+    receiver: Option<Receiver>,
+    /// The receiver is being called on some thread.
+    busy: bool,
+    detached: bool,
+    closed: bool,
+    answer: String,
+    misbehaved: Option<Misbehaviour>,
+    /// How the call ended, when that came while the receiver was busy.
+    last: Option<ToolEvent>,
+}
+
+#[derive(Default)]
+struct Callbacks {
+    waiting: Vec<Callback>,
+    running: Vec<(u64, ThreadId)>,
+}
+
+#[derive(Clone, Copy)]
+struct Callback {
+    registration: u64,
+    function: unsafe extern "C" fn(*mut c_void),
+    user: *mut c_void,
+}
+
+// SAFETY: by contract the callback may be called on any thread.
+unsafe impl Send for Callback {}
+
+static CALLS: LazyLock<Mutex<HashMap<usize, Arc<Call>>>> = LazyLock::new(Mutex::default);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn find<T>(handle: *const T) -> Option<Arc<Call>> {
+    lock(&CALLS).get(&handle.addr()).cloned()
+}
+
+/// The number of a call as the two pointers that its tool gets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Handle(usize);
+
+impl Handle {
+    pub(crate) const fn sink(self) -> *mut Sink {
+        core::ptr::without_provenance_mut(self.0)
+    }
+
+    pub(crate) const fn cancel(self) -> *mut Cancel {
+        core::ptr::without_provenance_mut(self.0)
+    }
+
+    fn remove(self) {
+        let call = lock(&CALLS).remove(&self.0);
+        drop(call); // Outside the lock: this may end the plugin.
+    }
+}
+
+impl Call {
+    /// A call that tells `receiver`.
+    pub(crate) fn begin(plugin: Arc<Started>, receiver: Receiver) -> (Handle, Arc<Self>) {
+        static NEXT: AtomicUsize = AtomicUsize::new(1);
+        let call = Arc::new(Self {
+            plugin: Kept(Some(plugin)),
+            listener: Mutex::default(),
+            state: Mutex::new(State { receiver: Some(receiver), ..State::default() }),
+            cancelled: AtomicBool::new(false),
+            callbacks: Mutex::default(),
+            callback_ended: Condvar::new(),
+        });
+        let handle = Handle(NEXT.fetch_add(1, Ordering::Relaxed));
+        lock(&CALLS).insert(handle.0, Arc::clone(&call));
+        (handle, call)
+    }
+
+    /// Cancels the call when `token` is cancelled, until the call ends.
+    pub(crate) fn listen(self: &Arc<Self>, token: &CancelToken) {
+        let call = Arc::downgrade(self);
+        let listener = token.on_cancel(move || {
+            if let Some(call) = call.upgrade() {
+                call.cancel();
+            }
+        });
+        *lock(&self.listener) = Some(listener);
+    }
+
+    /// Whether the sink was finished.
+    pub(crate) fn is_closed(&self) -> bool {
+        lock(&self.state).closed
+    }
+
+    /// Sets the flag and runs the callbacks of the tool on this thread.
+    pub(crate) fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Release);
+        loop {
+            let callback = {
+                let mut callbacks = lock(&self.callbacks);
+                let Some(callback) = callbacks.waiting.pop() else { return };
+                callbacks.running.push((callback.registration, thread::current().id()));
+                callback
+            };
+            self.run(callback);
+        }
+    }
+
+    /// Runs a callback that was entered as running.
+    fn run(&self, callback: Callback) {
+        // SAFETY: the tool registered it and has not taken it back; if it does so now, it waits in `off_cancel`.
+        unsafe { (callback.function)(callback.user) };
+        lock(&self.callbacks).running.retain(|(running, _)| *running != callback.registration);
+        self.callback_ended.notify_all();
+    }
+
+    /// Takes callbacks back and waits for those that run on other threads.
+    fn forget_callbacks(&self, which: impl Fn(u64) -> bool) {
+        let this = thread::current().id();
+        let mut callbacks = lock(&self.callbacks);
+        callbacks.waiting.retain(|callback| !which(callback.registration));
+        while callbacks.running.iter().any(|(running, thread)| which(*running) && *thread != this) {
+            callbacks = self.callback_ended.wait(callbacks).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Nobody listens from here on. The call itself stays until its tool finishes it.
+    pub(crate) fn detach(&self) {
+        let receiver = {
+            let mut state = lock(&self.state);
+            state.detached = true;
+            state.last = None;
+            state.receiver.take()
+        };
+        drop(receiver); // Outside the lock: it may own anything.
+        self.cancel();
+    }
+
+    /// Ends the call with `result`, or with the rule that its tool broke. False if it had ended.
+    pub(crate) fn finish(&self, handle: Handle, result: Result<(), Error>) -> bool {
+        let event = {
+            let mut state = lock(&self.state);
+            if core::mem::replace(&mut state.closed, true) {
+                return false;
+            }
+            let answer = core::mem::take(&mut state.answer);
+            let misbehaved = state.misbehaved.take().map(|what| self.plugin.misbehaved(what));
+            ToolEvent::Finished(match misbehaved {
+                Some(error) => Err(error),
+                None => result.map(|()| answer),
+            })
+        };
+        drop(lock(&self.listener).take());
+        self.forget_callbacks(|_| true);
+        handle.remove();
+        self.tell([event]);
+        true
+    }
+
+    /// Hands events to the receiver, without a lock: it may detach the call.
+    fn tell(&self, events: impl IntoIterator<Item = ToolEvent>) {
+        let mut events = events.into_iter();
+        let mut receiver = {
+            let mut state = lock(&self.state);
+            if state.detached {
+                return;
+            }
+            if state.busy {
+                state.last = events.next();
+                return;
+            }
+            let Some(receiver) = state.receiver.take() else { return };
+            state.busy = true;
+            receiver
+        };
+        loop {
+            for event in events.by_ref() {
+                // A panic of the receiver must not run into the plugin's frames; it loses the event and no more.
+                let _ = catch_unwind(AssertUnwindSafe(|| receiver(event)));
+            }
+            let mut state = lock(&self.state);
+            if state.detached {
+                drop(state);
+                return; // Drops the receiver outside the lock.
+            }
+            if let Some(event) = state.last.take() {
+                drop(state);
+                let _ = catch_unwind(AssertUnwindSafe(|| receiver(event)));
+                continue;
+            }
+            state.busy = false;
+            state.receiver = Some(receiver);
+            return;
+        }
+    }
+
+    /// Takes over pushed events: the answer is collected, progress is told.
+    fn push(&self, events: &[Event]) -> Status {
+        let mut progress = Vec::new();
+        {
+            let mut state = lock(&self.state);
+            if state.closed || state.detached {
+                return E_CLOSED;
+            }
+            if state.busy {
+                return E_STATE; // Two threads push at once.
+            }
+            for event in events {
+                if !matches!(event.kind, EVENT_TOOL_RESULT | EVENT_TOOL_PROGRESS) {
+                    continue;
+                }
+                // SAFETY: readable for the call, by contract.
+                let text = match unsafe { text(event.text, "what its tool pushed") } {
+                    Ok(text) => text,
+                    Err(what) => {
+                        state.misbehaved.get_or_insert(what);
+                        return E_INVALID;
+                    }
+                };
+                if event.kind == EVENT_TOOL_PROGRESS {
+                    let permille = u16::try_from(event.num).ok().filter(|permille| *permille <= 1000);
+                    progress.push(ToolEvent::Progress { text: text.to_owned(), permille });
+                } else if text.len() > TOOL_ANSWER_BYTES_MAX - state.answer.len() {
+                    state.misbehaved.get_or_insert(Misbehaviour::AnswerTooLong { limit: TOOL_ANSWER_BYTES_MAX });
+                    return E_REJECTED;
+                } else {
+                    state.answer.push_str(text);
+                }
+            }
+        }
+        self.tell(progress);
+        OK
+    }
+}
+
+/// # Safety
+/// As [`HostServices::sink_push`](crate::table::HostServices::sink_push) says.
+pub(crate) unsafe extern "C" fn sink_push(sink: *mut Sink, events: *const Event, count: u32) -> Status {
+    let Some(call) = find(sink) else { return E_CLOSED };
+    if count == 0 {
+        return OK;
+    }
+    if events.is_null() || !events.is_aligned() {
+        return E_INVALID;
+    }
+    // SAFETY: an array of that length, by contract.
+    let events = unsafe { core::slice::from_raw_parts(events, count as usize) };
+    catch_unwind(AssertUnwindSafe(|| call.push(events))).unwrap_or(E_FAILED)
+}
+
+/// # Safety
+/// As [`HostServices::sink_finish`](crate::table::HostServices::sink_finish) says.
+pub(crate) unsafe extern "C" fn sink_finish(sink: *mut Sink, status: Status, error: *const types::Error) -> Status {
+    let Some(call) = find(sink) else { return E_CLOSED };
+    let finish = || {
+        let result = match status {
+            OK => Ok(()),
+            // SAFETY: NULL or a record of the size it states, by contract.
+            ..OK => Err(call.plugin.failed(unsafe { failure(status, error) })),
+            _ => Err(call.plugin.misbehaved(Misbehaviour::UnknownStatus { function: "sink_finish", status })),
+        };
+        let detached = lock(&call.state).detached;
+        if call.finish(Handle(sink.addr()), result) && !detached { OK } else { E_CLOSED }
+    };
+    catch_unwind(AssertUnwindSafe(finish)).unwrap_or(E_FAILED)
+}
+
+/// The failure behind a status below 0.
+///
+/// # Safety
+/// `error` is NULL or a record of the size that it states.
+pub(crate) unsafe fn failure(status: Status, error: *const types::Error) -> Failure {
+    if error.is_null() || !error.is_aligned() {
+        return Failure::new(status, "");
+    }
+    // SAFETY: the record has at least its size.
+    let stated = unsafe { (*error).struct_size } as usize;
+    if stated < size_of::<types::Error>() {
+        return Failure::new(status, "");
+    }
+    // SAFETY: large enough, checked above.
+    let mut failure = Failure::from(unsafe { &*error });
+    failure.code = status;
+    failure
+}
+
+/// # Safety
+/// None: the handle is only looked up. A call that is gone counts as cancelled.
+pub(crate) unsafe extern "C" fn is_cancelled(cancel: *const Cancel) -> i32 {
+    find(cancel).is_none_or(|call| call.cancelled.load(Ordering::Acquire)).into()
+}
+
+/// # Safety
+/// As [`HostServices::on_cancel`](crate::table::HostServices::on_cancel) says.
+pub(crate) unsafe extern "C" fn on_cancel(
+    cancel: *mut Cancel,
+    callback: Option<unsafe extern "C" fn(*mut c_void)>,
+    user: *mut c_void,
+) -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let Some(function) = callback else { return 0 };
+    let registration = NEXT.fetch_add(1, Ordering::Relaxed);
+    let callback = Callback { registration, function, user };
+    let Some(call) = find(cancel) else {
+        // SAFETY: the tool hands it over to be called once.
+        unsafe { function(user) };
+        return registration;
+    };
+    {
+        let mut callbacks = lock(&call.callbacks);
+        // `cancel` sets the flag before it looks at the list, so one of both sees the other.
+        if !call.cancelled.load(Ordering::Acquire) {
+            callbacks.waiting.push(callback);
+            return registration;
+        }
+        callbacks.running.push((registration, thread::current().id()));
+    }
+    call.run(callback);
+    registration
+}
+
+/// # Safety
+/// None: handle and registration are only looked up.
+pub(crate) unsafe extern "C" fn off_cancel(cancel: *mut Cancel, registration: u64) {
+    if let Some(call) = find(cancel) {
+        call.forget_callbacks(|running| running == registration);
+    }
+}
+
+/// A tool that used its sink wrongly is worth a line, though nobody waits for an error.
+pub(crate) fn log_misbehaviour(plugin: &Started, what: &Misbehaviour) {
+    let message = format!("plugin `{}` broke a rule of the plugin ABI: {what}", plugin.name());
+    plugin.host().log(LogLine { level: 2, target: "thalweg.plugin", message: &message });
+}
