@@ -17,7 +17,7 @@ use thalweg_abi::types::{
 use self::choice::Choice;
 use crate::failure::{Failure, FailureKind};
 use crate::limits::{BLOCKS_MAX, CHOICES_MAX};
-use crate::message::{AssistantMessage, ContentBlock};
+use crate::message::{AssistantMessage, ContentBlock, ToolCall};
 use crate::stop::{StopKind, StopReason};
 use crate::usage::{RawUsage, Usage};
 
@@ -73,6 +73,8 @@ pub struct BlockRef<'a> {
     pub name: &'a str,
     /// Id of the tool call, else empty.
     pub id: &'a str,
+    /// The tool call, once it is complete.
+    pub call: Option<&'a ToolCall>,
 }
 
 /// A reply that is coming in.
@@ -101,6 +103,16 @@ impl Assembly {
     /// As [`Assembly::new`]; a tool call without an id gets `prefix` and its place in the message.
     pub fn with_call_ids(prefix: impl Into<String>) -> Self {
         Self { call_id_prefix: prefix.into(), ..Self::default() }
+    }
+
+    /// The short way for most deltas: adds to the block of the first choice that took the last one. `None`, and nothing
+    /// changes, for anything else; [`Assembly::handle_event`] takes it then.
+    #[inline]
+    pub fn append(&mut self, event: &StreamEvent<'_>) -> Option<u32> {
+        if event.sub() != 0 {
+            return None;
+        }
+        self.choices.first_mut()?.append_to_current(event.kind(), event.block(), event.text())
     }
 
     /// Takes one event. Gives the place of the content block that it belongs to; none for events that belong to no
@@ -142,12 +154,6 @@ impl Assembly {
         self.choices.first()?.block(position)
     }
 
-    /// Block `position` of the first choice as it stands in the message.
-    #[must_use]
-    pub fn content_block(&self, position: u32) -> Option<ContentBlock> {
-        self.choices.first()?.content_block(position)
-    }
-
     /// The body has ended: closes all blocks and says what became of the reply. Later calls change nothing.
     ///
     /// A reply whose stop or end mark was seen is complete, even when the connection broke behind it.
@@ -170,21 +176,15 @@ impl Assembly {
     /// As [`Assembly::message`], of choice `sub`.
     #[must_use]
     pub fn message_of(&self, sub: u32) -> AssistantMessage {
-        let mut message = AssistantMessage {
-            model: non_empty(&self.model),
-            response_id: non_empty(&self.response_id),
-            usage: Usage { raw: self.raw_usage.value(), ..self.usage.clone() },
-            error: self.failure.clone(),
-            ..AssistantMessage::default()
-        };
-        let mut stop = None;
-        if let Some(choice) = self.choices.get(sub as usize) {
-            message.content = choice.content();
-            message.other_content.clone_from(&choice.other);
-            stop.clone_from(&choice.stop);
-        }
-        message.stop_reason = self.stop_reason(stop, &message);
-        message
+        let choice = self.choices.get(sub as usize);
+        self.compose(choice.map(Choice::content).unwrap_or_default(), choice)
+    }
+
+    /// The message of the first choice, without a copy of its text.
+    #[must_use]
+    pub fn into_message(mut self) -> AssistantMessage {
+        let content = self.choices.first_mut().map(Choice::take_content).unwrap_or_default();
+        self.compose(content, self.choices.first())
     }
 
     /// Number of choices that have sent anything.
@@ -215,6 +215,20 @@ impl Assembly {
     #[must_use]
     pub const fn failure(&self) -> Option<&Failure> {
         self.failure.as_ref()
+    }
+
+    fn compose(&self, content: Vec<ContentBlock>, choice: Option<&Choice>) -> AssistantMessage {
+        let stop_reason = self.stop_reason(choice.and_then(|choice| choice.stop.clone()), &content);
+        AssistantMessage {
+            content,
+            model: non_empty(&self.model),
+            response_id: non_empty(&self.response_id),
+            stop_reason,
+            usage: Usage { raw: self.raw_usage.value(), ..self.usage.clone() },
+            error: self.failure.clone(),
+            other_content: choice.map(|choice| choice.other.clone()).unwrap_or_default(),
+            ..AssistantMessage::default()
+        }
     }
 
     fn handle_rare(&mut self, event: &StreamEvent<'_>) {
@@ -331,7 +345,7 @@ impl Assembly {
     }
 
     /// The reason of a choice: the provider's, unless the reply failed or was stopped; none while it is coming.
-    fn stop_reason(&self, stop: Option<StopReason>, message: &AssistantMessage) -> Option<StopReason> {
+    fn stop_reason(&self, stop: Option<StopReason>, content: &[ContentBlock]) -> Option<StopReason> {
         let forced = match self.outcome {
             Some(Outcome::Aborted) if stop.is_none() && !self.is_done => Some(StopKind::Aborted),
             Some(Outcome::Failed | Outcome::Truncated) => Some(StopKind::Error),
@@ -342,7 +356,9 @@ impl Assembly {
             (Some(mapped), None) => Some(StopReason::new(mapped)),
             (None, Some(stop)) => Some(stop),
             (None, None) if self.outcome.is_none() => None,
-            (None, None) if message.tool_calls().next().is_some() => Some(StopReason::new(StopKind::ToolUse)),
+            (None, None) if content.iter().any(|block| matches!(block, ContentBlock::ToolCall(_))) => {
+                Some(StopReason::new(StopKind::ToolUse))
+            }
             (None, None) => Some(StopReason::new(StopKind::Stop)),
         }
     }

@@ -57,7 +57,7 @@ impl From<Result<String, String>> for ToolOutput {
 /// The calls of one reply.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    reply_json: Arc<str>,
+    reply_json: Arc<String>,
     runs: Vec<Run>,
     mode: ToolMode,
     /// The first call that was not launched.
@@ -74,7 +74,7 @@ struct Run {
 }
 
 impl Batch {
-    pub(crate) fn new(reply_json: Arc<str>, calls: Vec<ToolCall>, mode: ToolMode) -> Self {
+    pub(crate) fn new(reply_json: Arc<String>, calls: Vec<ToolCall>, mode: ToolMode) -> Self {
         let runs = calls.into_iter().map(|call| Run { head: head(&call), call, result: None }).collect();
         Self { reply_json, runs, mode, next: 0, running: 0 }
     }
@@ -164,7 +164,7 @@ impl Batch {
     }
 
     /// The JSON of the reply and the results in the order of its calls.
-    pub(crate) fn take_results(&mut self) -> (Arc<str>, Vec<ToolResult>) {
+    pub(crate) fn take_results(&mut self) -> (Arc<String>, Vec<ToolResult>) {
         let results = self.runs.iter_mut().filter_map(|run| run.result.take()).collect();
         (Arc::clone(&self.reply_json), results)
     }
@@ -193,7 +193,7 @@ impl Batch {
     fn event(&self, at: usize, kind: u32, tail: &str, now_us: u64) -> OwnedEvent {
         let Run { call, head, .. } = &self.runs[at];
         let text = format!("{{{head}{tail}}}");
-        OwnedEvent::new(kind, now_us).with_place(at as u32, 0).with_texts(text, call.id.as_str())
+        OwnedEvent::new(kind, now_us).with_place(at as u32, 0).with_texts(text, call.id.clone())
     }
 }
 

@@ -174,18 +174,22 @@ impl<'a> EventView<'a> {
 
     /// Appends the JSON form, without a line end.
     pub fn write_json(&self, seq: u64, time_us: u64, out: &mut Vec<u8>) {
-        let head = format!("{{\"type\":\"{}\",\"seq\":{seq},\"time_us\":{time_us}", self.event_type());
-        out.extend_from_slice(head.as_bytes());
+        write_parts(out, &["{\"type\":\"", self.event_type(), "\",\"seq\":"]);
+        write_number(seq, out);
+        write_parts(out, &[",\"time_us\":"]);
+        write_number(time_us, out);
         match self {
             Self::AgentStart => out.push(b'}'),
-            Self::TurnStart { turn } => out.extend_from_slice(format!(",\"turn\":{turn}}}").as_bytes()),
-            Self::MessageStart { message, .. } | Self::MessageEnd { message, .. } => {
-                out.extend_from_slice(b",\"message\":");
-                out.extend_from_slice(message.as_bytes());
+            Self::TurnStart { turn } => {
+                write_parts(out, &[",\"turn\":"]);
+                write_number(u64::from(*turn), out);
                 out.push(b'}');
             }
+            Self::MessageStart { message, .. } | Self::MessageEnd { message, .. } => {
+                write_parts(out, &[",\"message\":", message, "}"]);
+            }
             Self::MessageUpdate(update) => {
-                out.extend_from_slice(b",\"assistant_message_event\":");
+                write_parts(out, &[",\"assistant_message_event\":"]);
                 update.write_json(out);
                 out.push(b'}');
             }
@@ -239,12 +243,12 @@ impl<'a> UpdateView<'a> {
     /// Appends the JSON form: `type` such as `text_delta`, `content_index`, and what the step adds.
     pub fn write_json(&self, out: &mut Vec<u8>) {
         let (block, step, index) = match self {
-            Self::Start { block, content_index, .. } => (*block, "start", content_index),
-            Self::Delta { block, content_index, .. } => (*block, "delta", content_index),
-            Self::End { block, content_index, .. } => (*block, "end", content_index),
+            Self::Start { block, content_index, .. } => (*block, "_start", content_index),
+            Self::Delta { block, content_index, .. } => (*block, "_delta", content_index),
+            Self::End { block, content_index, .. } => (*block, "_end", content_index),
         };
-        let head = format!("{{\"type\":\"{}_{step}\",\"content_index\":{index}", block.as_str());
-        out.extend_from_slice(head.as_bytes());
+        write_parts(out, &["{\"type\":\"", block.as_str(), step, "\",\"content_index\":"]);
+        write_number(u64::from(*index), out);
         match self {
             Self::Start { block: BlockKind::ToolCall, tool_call_id, tool_name, .. } => {
                 write_field("tool_call_id", tool_call_id, out);
@@ -253,8 +257,7 @@ impl<'a> UpdateView<'a> {
             Self::Start { .. } => {}
             Self::Delta { delta, .. } => write_field("delta", delta, out),
             Self::End { block: BlockKind::ToolCall, content, .. } => {
-                out.extend_from_slice(b",\"tool_call\":");
-                out.extend_from_slice(content.as_bytes());
+                write_parts(out, &[",\"tool_call\":", content]);
             }
             Self::End { content, .. } => write_field("content", content, out),
         }
@@ -440,10 +443,22 @@ fn object(bytes: &[u8]) -> Option<&str> {
     text(bytes).filter(|json| json.starts_with("{\""))
 }
 
+fn write_parts(out: &mut Vec<u8>, parts: &[&str]) {
+    for part in parts {
+        out.extend_from_slice(part.as_bytes());
+    }
+}
+
+fn write_number(number: u64, out: &mut Vec<u8>) {
+    write_value(&number, out);
+}
+
 fn write_field(name: &str, value: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(b",\"");
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":");
+    write_parts(out, &[",\"", name, "\":"]);
+    write_value(value, out);
+}
+
+fn write_value(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
     let start = out.len();
     if serde_json::to_writer(&mut *out, value).is_err() {
         // Writing to a Vec cannot fail; should it ever, the line stays valid JSON.

@@ -13,7 +13,7 @@ pub struct Entry {
     /// The message.
     pub message: Message,
     /// Its canonical JSON.
-    pub json: Arc<str>,
+    pub json: Arc<String>,
 }
 
 /// A conversation that any provider accepts: every tool call is answered, right behind its message.
@@ -50,8 +50,8 @@ impl History {
     }
 
     /// Appends a message and gives its JSON.
-    pub(crate) fn push(&mut self, message: Message) -> Arc<str> {
-        let json: Arc<str> = message.to_json().into();
+    pub(crate) fn push(&mut self, message: Message) -> Arc<String> {
+        let json = Arc::new(message.to_json());
         self.entries.push(Entry { message, json: Arc::clone(&json) });
         json
     }

@@ -24,7 +24,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::history::History;
 use crate::kind;
 use crate::limits::TURNS_MAX_DEFAULT;
-use crate::message::{AssistantMessage, ContentBlock, Message, ToolCall, ToolMessage, ToolResult, Usage};
+use crate::message::{AssistantMessage, Message, ToolCall, ToolMessage, ToolResult, Usage};
 use crate::owned::OwnedEvent;
 use crate::stop::StopKind;
 
@@ -202,6 +202,9 @@ impl Machine {
     /// turned into the place in the message; none where an engine event stands for it, or nobody waits for a reply.
     pub fn handle_stream_event<'e>(&mut self, event: &StreamEvent<'e>, now_us: u64) -> Option<StreamEvent<'e>> {
         let State::Reply(reply) = &mut self.state else { return None };
+        if let Some(position) = reply.assembly.append(event) {
+            return Some(event.with_block(position));
+        }
         if !reply.is_announced {
             reply.is_announced = true;
             let json = start_json(announcement(&self.config, event));
@@ -248,7 +251,7 @@ impl Machine {
         }
         let outcome = reply.assembly.finish(end);
         report_changes(&mut reply.assembly, &mut self.events, now_us);
-        let mut message = reply.assembly.message();
+        let mut message = reply.assembly.into_message();
         message.provider.clone_from(&self.config.provider);
         message.time_us = Some(now_us);
         self.usage.add(&message.usage);
@@ -424,7 +427,7 @@ impl Machine {
         self.end_run(EndReason::MaxTurns, now_us);
     }
 
-    fn begin_tools(&mut self, reply_json: Arc<str>, calls: Vec<ToolCall>, now_us: u64) {
+    fn begin_tools(&mut self, reply_json: Arc<String>, calls: Vec<ToolCall>, now_us: u64) {
         self.state = State::Tools(Batch::new(reply_json, calls, self.config.tool_mode));
         self.advance_tools(now_us);
     }
@@ -449,8 +452,11 @@ impl Machine {
     }
 
     fn end_run(&mut self, reason: EndReason, now_us: u64) {
-        let mut json = "{\"messages\":[".to_owned();
-        for (number, entry) in self.history.entries()[self.run_start..].iter().enumerate() {
+        let added = &self.history.entries()[self.run_start..];
+        // Room for all, since a run may hold megabytes.
+        let mut json = String::with_capacity(added.iter().map(|entry| entry.json.len() + 1).sum::<usize>() + 512);
+        json.push_str("{\"messages\":[");
+        for (number, entry) in added.iter().enumerate() {
             if number > 0 {
                 json.push(',');
             }
@@ -481,7 +487,7 @@ impl Machine {
         self.push_message_event(kind::MESSAGE_END, role, json, now_us);
     }
 
-    fn push_message_event(&mut self, kind: u32, role: &'static str, json: Arc<str>, now_us: u64) {
+    fn push_message_event(&mut self, kind: u32, role: &'static str, json: Arc<String>, now_us: u64) {
         self.push_event(OwnedEvent::new(kind, now_us).with_texts(json, role));
     }
 
@@ -504,7 +510,7 @@ fn announcement(config: &Config, event: &StreamEvent<'_>) -> AssistantMessage {
     AssistantMessage { provider: config.provider.clone(), ..first.message() }
 }
 
-fn start_json(message: AssistantMessage) -> Arc<str> {
+fn start_json(message: AssistantMessage) -> Arc<String> {
     Message::Assistant(message).to_json().into()
 }
 
@@ -515,13 +521,13 @@ fn report_changes(assembly: &mut Assembly, events: &mut VecDeque<OwnedEvent>, no
             Change::BlockEnd { position } => (kind::BLOCK_END, position),
         };
         let Some(block) = assembly.block(position) else { continue };
-        let text: Arc<str> = match (kind, assembly.content_block(position)) {
-            (kind::BLOCK_START, _) => block.name.into(),
-            (_, Some(ContentBlock::ToolCall(call))) => to_json(&call).into(),
-            _ => block.text.into(),
+        let text = match (kind, block.call) {
+            (kind::BLOCK_START, _) => block.name.to_owned(),
+            (_, Some(call)) => to_json(call),
+            (_, None) => block.text.into_owned(),
         };
         let event = OwnedEvent::new(kind, now_us).with_place(position, i64::from(block.block_type));
-        events.push_back(event.with_texts(text, block.id));
+        events.push_back(event.with_texts(text, block.id.to_owned()));
     }
 }
 

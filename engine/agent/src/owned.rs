@@ -1,5 +1,6 @@
 //! An event that owns its texts: what the state machine hands to the log.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use thalweg_abi::types::StreamEvent;
@@ -16,21 +17,21 @@ pub struct OwnedEvent {
     /// When it happened, on the clock of the caller.
     pub time_us: u64,
     /// As the kind says.
-    pub text: Arc<str>,
+    pub text: Arc<String>,
     /// As the kind says.
-    pub aux: Arc<str>,
+    pub aux: Cow<'static, str>,
 }
 
 impl OwnedEvent {
     /// An event without texts.
     #[must_use]
     pub fn new(kind: u32, time_us: u64) -> Self {
-        Self { kind, block: 0, num: 0, time_us, text: Arc::default(), aux: Arc::default() }
+        Self { kind, block: 0, num: 0, time_us, text: Arc::default(), aux: Cow::Borrowed("") }
     }
 
-    /// The same event with its texts.
+    /// The same event with its texts. `text` is shared, since the JSON of a message stands in the history too.
     #[must_use]
-    pub fn with_texts(mut self, text: impl Into<Arc<str>>, aux: impl Into<Arc<str>>) -> Self {
+    pub fn with_texts(mut self, text: impl Into<Arc<String>>, aux: impl Into<Cow<'static, str>>) -> Self {
         self.text = text.into();
         self.aux = aux.into();
         self

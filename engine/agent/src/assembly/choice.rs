@@ -60,6 +60,16 @@ impl Choice {
         }
     }
 
+    #[inline]
+    pub(super) fn append_to_current(&mut self, block_type: u32, wire: u32, text: &[u8]) -> Option<u32> {
+        let block = self.blocks.get_mut(self.current)?;
+        if text.is_empty() || block.is_closed || block.block_type != block_type || block.wire != wire {
+            return None;
+        }
+        block.text.extend_from_slice(text);
+        Some(self.current as u32)
+    }
+
     pub(super) fn append_prose(&mut self, block_type: u32, wire: u32, text: &[u8]) -> Option<u32> {
         if text.is_empty() {
             return None;
@@ -163,15 +173,16 @@ impl Choice {
 
     pub(super) fn block(&self, position: u32) -> Option<BlockRef<'_>> {
         let block = self.blocks.get(position as usize)?;
-        Some(BlockRef { block_type: block.block_type, text: block.text(), name: &block.name, id: &block.id })
-    }
-
-    pub(super) fn content_block(&self, position: u32) -> Option<ContentBlock> {
-        self.blocks.get(position as usize).map(Block::content)
+        let (block_type, call) = (block.block_type, block.call.as_ref());
+        Some(BlockRef { block_type, text: block.text(), name: &block.name, id: &block.id, call })
     }
 
     pub(super) fn content(&self) -> Vec<ContentBlock> {
         self.blocks.iter().map(Block::content).collect()
+    }
+
+    pub(super) fn take_content(&mut self) -> Vec<ContentBlock> {
+        std::mem::take(&mut self.blocks).into_iter().map(Block::into_content).collect()
     }
 
     pub(super) const fn has_content(&self) -> bool {
@@ -274,17 +285,32 @@ impl Block {
     }
 
     fn content(&self) -> ContentBlock {
-        let text = || self.text().into_owned();
+        match self.block_type {
+            EVENT_TOOL_ARGUMENTS => ContentBlock::ToolCall(self.call.clone().unwrap_or_else(|| self.tool_call())),
+            _ => self.prose(self.text().into_owned()),
+        }
+    }
+
+    /// As `content`; valid text, which is the rule, is moved.
+    fn into_content(mut self) -> ContentBlock {
+        if self.block_type == EVENT_TOOL_ARGUMENTS {
+            return ContentBlock::ToolCall(self.call.take().unwrap_or_else(|| self.tool_call()));
+        }
+        let text = String::from_utf8(std::mem::take(&mut self.text))
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        self.prose(text)
+    }
+
+    fn prose(&self, text: String) -> ContentBlock {
         match self.block_type {
             EVENT_THINKING => {
                 let signature = String::from_utf8_lossy(&self.signature);
                 let signature = if signature.is_empty() { None } else { Some(signature.into_owned()) };
-                ContentBlock::Thinking { text: text(), signature }
+                ContentBlock::Thinking { text, signature }
             }
-            EVENT_REDACTED_THINKING => ContentBlock::RedactedThinking { data: text() },
-            EVENT_REFUSAL => ContentBlock::Refusal { text: text() },
-            EVENT_TOOL_ARGUMENTS => ContentBlock::ToolCall(self.call.clone().unwrap_or_else(|| self.tool_call())),
-            _ => ContentBlock::Text { text: text() },
+            EVENT_REDACTED_THINKING => ContentBlock::RedactedThinking { data: text },
+            EVENT_REFUSAL => ContentBlock::Refusal { text },
+            _ => ContentBlock::Text { text },
         }
     }
 
