@@ -6,3 +6,6 @@
 
 pub mod json;
 pub mod limits;
+mod span;
+pub mod sse;
+pub mod utf8;
