@@ -6,6 +6,7 @@
 
 pub mod json;
 pub mod limits;
+pub mod ndjson;
 mod span;
 pub mod sse;
 pub mod utf8;

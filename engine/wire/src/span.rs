@@ -107,6 +107,9 @@ impl<'c> Walk<'c> {
     }
 }
 
+/// Longest buffer that is kept from one batch to the next.
+pub(crate) const KEPT_BYTES: usize = 1 << 20;
+
 /// Fits the first-level cache together with what the events are copied to.
 const WINDOW_BYTES: usize = 16 << 10;
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::limits::{Error, Limits};
-use crate::span::{Place, Slice, Span, Walk};
+use crate::span::{KEPT_BYTES, Place, Slice, Span, Walk};
 use crate::sse::block::{self, Data, Seek};
 use crate::sse::fast;
 use crate::utf8;
@@ -428,6 +428,3 @@ impl Decoder {
 }
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
-
-/// Longest buffer that is kept from one batch to the next.
-const KEPT_BYTES: usize = 1 << 20;
