@@ -18,6 +18,7 @@ use self::choice::Choice;
 use crate::failure::{Failure, FailureKind};
 use crate::limits::{BLOCKS_MAX, CHOICES_MAX};
 use crate::message::{AssistantMessage, ContentBlock, ToolCall};
+use crate::partial_json;
 use crate::stop::{StopKind, StopReason};
 use crate::usage::{RawUsage, Usage};
 
@@ -152,6 +153,13 @@ impl Assembly {
     #[must_use]
     pub fn block(&self, position: u32) -> Option<BlockRef<'_>> {
         self.choices.first()?.block(position)
+    }
+
+    /// The arguments of the tool call at `position`, as far as they can be read so far. Costs a pass over their text.
+    #[must_use]
+    pub fn partial_arguments(&self, position: u32) -> Option<Value> {
+        let block = self.block(position).filter(|block| block.block_type == EVENT_TOOL_ARGUMENTS)?;
+        partial_json::parse(&block.text)
     }
 
     /// The body has ended: closes all blocks and says what became of the reply. Later calls change nothing.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::action::Action;
+use crate::config::ToolMode;
 use crate::kind;
 use crate::limits::QUOTED_ARGUMENTS_BYTES;
-use crate::machine::{Action, ToolMode};
 use crate::message::{ToolCall, ToolResult, UserContent};
 use crate::owned::OwnedEvent;
 

@@ -10,8 +10,8 @@ use thalweg_abi::types::{
     EVENT_REDACTED_THINKING, EVENT_REFUSAL, EVENT_TEXT, EVENT_THINKING, EVENT_TOOL_ARGUMENTS, StreamEvent,
 };
 
+use crate::action::EndReason;
 use crate::kind;
-use crate::machine::EndReason;
 use crate::message::{Failure, Message, ToolCall, ToolResult, Usage, UserContent};
 
 /// An event of a run, borrowed from the log. Payloads are JSON objects as text.

@@ -27,9 +27,11 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod action;
 pub mod arguments;
 pub mod assembly;
 mod batch;
+pub mod config;
 pub mod content;
 pub mod event;
 pub mod failure;
@@ -39,6 +41,7 @@ pub mod limits;
 pub mod machine;
 pub mod message;
 pub mod owned;
+pub mod partial_json;
 pub mod request;
 pub mod stop;
 pub mod usage;

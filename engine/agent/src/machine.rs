@@ -12,7 +12,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use thalweg_abi::types::{
     EVENT_BLOCK_END, EVENT_MESSAGE_START, EVENT_REDACTED_THINKING, EVENT_REFUSAL, EVENT_TEXT, EVENT_THINKING,
     EVENT_THINKING_SIGNATURE, EVENT_TOOL_ARGUMENTS, EVENT_TOOL_BEGIN, StreamEvent,
@@ -23,96 +23,13 @@ use crate::batch::{Batch, quote};
 use crate::failure::{Failure, FailureKind};
 use crate::history::History;
 use crate::kind;
-use crate::limits::TURNS_MAX_DEFAULT;
 use crate::message::{AssistantMessage, Message, ToolCall, ToolMessage, ToolResult, Usage};
 use crate::owned::OwnedEvent;
 use crate::stop::StopKind;
 
+pub use crate::action::{Action, EndReason};
 pub use crate::batch::ToolOutput;
-
-/// How the tool calls of one reply run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ToolMode {
-    /// All at once.
-    #[default]
-    Parallel,
-    /// One after the other, in the order of the calls.
-    Sequential,
-}
-
-/// What the loop needs to know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Config {
-    /// Id of the provider, for the messages.
-    pub provider: Option<String>,
-    /// Names of the tools that can be run.
-    pub tools: Vec<String>,
-    /// Turns that one run may take; at least 1.
-    pub max_turns: u32,
-    /// How tools run.
-    pub tool_mode: ToolMode,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self { provider: None, tools: Vec::new(), max_turns: TURNS_MAX_DEFAULT, tool_mode: ToolMode::default() }
-    }
-}
-
-/// What the driver shall do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Send the history to the provider and feed what comes back; `turn` counts from 1.
-    SendRequest {
-        /// Number of the turn.
-        turn: u32,
-    },
-    /// Run a tool and feed its result. Several may run at once.
-    RunTool {
-        /// The call; its arguments are a JSON object.
-        call: ToolCall,
-    },
-    /// Stop all tools that run; their results are no longer waited for.
-    CancelTools,
-    /// The run is over.
-    Finished {
-        /// Why.
-        reason: EndReason,
-    },
-}
-
-/// Why a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EndReason {
-    /// The model said all and waits for no tool.
-    Complete,
-    /// The last reply was cut by the limit on tokens.
-    Length,
-    /// The last reply was ended by a filter or a refusal.
-    ContentFilter,
-    /// A reply failed or was truncated; see [`Machine::failure`].
-    Error,
-    /// The caller stopped it.
-    Aborted,
-    /// It needed more turns than it may take.
-    MaxTurns,
-}
-
-impl EndReason {
-    /// The word of the JSON form.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Complete => "complete",
-            Self::Length => "length",
-            Self::ContentFilter => "content_filter",
-            Self::Error => "error",
-            Self::Aborted => "aborted",
-            Self::MaxTurns => "max_turns",
-        }
-    }
-}
+pub use crate::config::{Config, ToolMode};
 
 /// Why a prompt was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -36,6 +36,10 @@ fn partial_message_is_there_at_any_time() {
     let call = assembly.message().tool_calls().next().cloned().unwrap();
     assert_eq!(call.arguments_as_received(), "{\"k\":");
     assert_eq!(assembly.block(1).unwrap().text, "{\"k\":");
+    assert_eq!(assembly.partial_arguments(1), Some(json!({})));
+    assembly.handle_event(&arguments(1, "[1, \"tw"));
+    assert_eq!(assembly.partial_arguments(1), Some(json!({"k":[1,"tw"]})));
+    assert_eq!(assembly.partial_arguments(0), None);
     assert!(assembly.block(2).is_none());
 }
 
