@@ -29,6 +29,12 @@ impl Cursor {
         self.place.step()
     }
 
+    /// As [`Cursor::next`], but stays where it is.
+    #[inline]
+    pub fn peek(&mut self) -> Option<Entry<'_>> {
+        self.place.peek()
+    }
+
     /// The published entries up to the end of a segment, to be read together; empty when all were read. Never waits.
     /// Call again until it is empty.
     #[inline]

@@ -38,6 +38,22 @@ fn counted() -> (Arc<Count>, Waker) {
 }
 
 #[test]
+fn a_peek_gives_the_next_entry_and_stays() {
+    let (mut writer, log) = channel(Options::default());
+    writer.append(&Entry::new(1).with_text(b"one")).unwrap();
+    writer.append(&Entry::new(2).with_text(b"two")).unwrap();
+    let mut cursor = log.cursor();
+    assert_eq!(cursor.peek(), None, "nothing is published yet");
+    writer.publish();
+    for expected in [&b"one"[..], b"two"] {
+        assert_eq!(cursor.peek().map(|entry| entry.text), Some(expected));
+        assert_eq!(cursor.peek().map(|entry| entry.text), Some(expected));
+        assert_eq!(cursor.next().map(|entry| entry.text), Some(expected));
+    }
+    assert_eq!(cursor.peek(), None);
+}
+
+#[test]
 fn all_fields_come_back_as_they_were_appended() {
     let (mut writer, log) = channel(Options::default());
     let long = "x".repeat(5000);

@@ -68,6 +68,16 @@ impl Place {
         Some(unsafe { self.segment.entry(self.next - 1) })
     }
 
+    /// The next entry, without stepping behind it.
+    #[inline]
+    pub(crate) fn peek(&mut self) -> Option<Entry<'_>> {
+        if self.available() == 0 {
+            return None;
+        }
+        // SAFETY: `next` is below `limit`; see there.
+        Some(unsafe { self.segment.entry(self.next) })
+    }
+
     /// The entries of [`Place::available`], and the counter that says how far they were read.
     #[inline]
     pub(crate) fn rest(&mut self) -> Rest<'_> {

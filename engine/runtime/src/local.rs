@@ -1,0 +1,61 @@
+//! Finds model servers on this machine by asking their usual ports for the list of models.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use crate::http;
+use crate::provider::{PROVIDERS, Provider};
+
+/// A server that answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalServer {
+    /// Its row in the provider table.
+    pub provider: &'static Provider,
+    /// Ids of the models it serves, in its order; at least one.
+    pub models: Vec<String>,
+}
+
+/// Asks all usual ports at once and gives the servers that answered with a list of models, in the order of the table.
+/// Takes a few milliseconds when nothing listens, and [`PATIENCE`] at most.
+pub async fn find() -> Vec<LocalServer> {
+    let mut asked = JoinSet::new();
+    for (place, provider) in PROVIDERS.iter().enumerate().filter(|(_, provider)| provider.is_local()) {
+        asked.spawn(async move {
+            let models = tokio::time::timeout(PATIENCE, models(provider.base_url)).await.ok().flatten()?;
+            Some((place, LocalServer { provider, models }))
+        });
+    }
+    let mut found: Vec<_> = asked.join_all().await.into_iter().flatten().collect();
+    found.sort_by_key(|(place, _)| *place);
+    found.into_iter().map(|(_, server)| server).collect()
+}
+
+/// The models that the server at `base_url` lists, if it answers as a model server does.
+pub async fn models(base_url: &str) -> Option<Vec<String>> {
+    let client = http::Client::new(http::Options::default()).ok()?;
+    let url = format!("{}/models", base_url.trim_end_matches('/'));
+    let mut response = client.send(http::Request::get(url)).await.ok()?;
+    if response.status() != 200 {
+        return None;
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.ok()? {
+        body.extend_from_slice(&chunk);
+        if body.len() > LIST_BYTES_MAX {
+            return None;
+        }
+    }
+    let list: Value = simd_json::serde::from_slice(&mut body).ok()?;
+    // Other programs listen on these ports too: only a list of models as the OpenAI API has it counts.
+    let models: Vec<String> =
+        list["data"].as_array()?.iter().filter_map(|model| model["id"].as_str().map(str::to_owned)).collect();
+    (!models.is_empty()).then_some(models)
+}
+
+/// How long a server on this machine may take to list its models.
+pub const PATIENCE: Duration = Duration::from_millis(400);
+
+/// No list of models is longer.
+const LIST_BYTES_MAX: usize = 1 << 20;
