@@ -99,7 +99,10 @@ pub struct Cancel {
     _opaque: [u8; 0],
 }
 
-/// What the engine offers to a plugin. Lives as long as the process.
+/// What the engine offers to a plugin. Lives as long as the process; a plugin may keep the pointer.
+///
+/// Every function may be called from any thread, blocks never and unwinds never, and must not be called after `deinit`
+/// has returned. `host` is the pointer that the entry function got.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct HostServices {
@@ -107,28 +110,36 @@ pub struct HostServices {
     pub struct_size: u32,
     /// The smaller of both minor versions.
     pub abi_minor: u32,
-    /// Writes a line to the engine's log. `level`: 1 error, 2 warning, 3 info, 4 debug, 5 trace. `[any-thread]`
+    /// Writes a line to the engine's log. `level`: 1 error, 2 warning, 3 info, 4 debug, 5 trace. Both texts are
+    /// copied before it returns. `[any-thread]`
     pub log: Option<unsafe extern "C" fn(host: *const Host, level: i32, target: *const Str, message: *const Str)>,
     /// 1 if a line of this level would be written, else 0. `[any-thread]`
     pub log_enabled: Option<unsafe extern "C" fn(host: *const Host, level: i32) -> i32>,
-    /// Memory that may cross the boundary; NULL when there is none. `align` is a power of two. `[any-thread]`
+    /// Memory that may change hands between plugin and engine; NULL when there is none or `size` is 0. `align` is a
+    /// power of two. It belongs to the caller until given back with `dealloc`. `[any-thread]`
     pub alloc: Option<unsafe extern "C" fn(host: *const Host, size: usize, align: usize) -> *mut c_void>,
-    /// Gives back what `alloc` gave, with the same size and alignment. NULL is accepted. `[any-thread]`
+    /// Takes back what `alloc` gave, with the same `size` and `align`. NULL is accepted. `[any-thread]`
     pub dealloc: Option<unsafe extern "C" fn(host: *const Host, memory: *mut c_void, size: usize, align: usize)>,
     /// Monotonic clock in nanoseconds. `[any-thread]`
     pub now_ns: Option<unsafe extern "C" fn(host: *const Host) -> u64>,
-    /// A further service by its id, or NULL. It lives as long as the process. `[any-thread]`
+    /// A further service by its id (NUL-terminated, borrowed for the call), or NULL when there is none. What it points
+    /// to lives as long as the process. `[any-thread]`
     pub get_extension: Option<unsafe extern "C" fn(host: *const Host, id: *const c_char) -> *const c_void>,
-    /// Hands `count` events to the engine, which copies them. Never blocks; `THW_PENDING` asks to slow down,
-    /// `THW_E_CLOSED` says that nobody listens any more. One sink is used by one thread at a time. `[any-thread]`
+    /// Hands `count` events to the engine, which copies them and their texts before it returns. Kinds other than
+    /// `THW_EVENT_TOOL_PROGRESS` and `THW_EVENT_TOOL_RESULT` are skipped. `THW_OK`: taken. `THW_PENDING`: taken, and
+    /// please slow down. `THW_E_CLOSED`: nobody listens any more, end the work. `THW_E_INVALID`: a text is not UTF-8;
+    /// the call will fail. One sink is used by one thread at a time. `[any-thread]`
     pub sink_push: Option<unsafe extern "C" fn(sink: *mut Sink, events: *const Event, count: u32) -> Status>,
-    /// Ends the work behind the sink, exactly once; the sink is gone afterwards. A `status` below 0 is a failure and
-    /// `error` (which may be NULL) says why. `[any-thread]`
+    /// Ends the work behind the sink, exactly once: `sink` and `cancel` of the call are gone when it returns, and so are
+    /// all registrations of `on_cancel`, whose callbacks are not running any more. `status` is `THW_OK`, or below 0 for
+    /// a failure that `error` explains (borrowed for the call; NULL is allowed). A second call does nothing and returns
+    /// `THW_E_CLOSED`. Hold no lock that a callback of `on_cancel` takes. `[any-thread]`
     pub sink_finish: Option<unsafe extern "C" fn(sink: *mut Sink, status: Status, error: *const Error) -> Status>,
-    /// 1 once the work was cancelled, else 0; cheap. `[any-thread]`
+    /// 1 once the work was cancelled, else 0. Cheap enough for a loop. `[any-thread]`
     pub is_cancelled: Option<unsafe extern "C" fn(cancel: *const Cancel) -> i32>,
-    /// Has `callback(user)` called once when the work is cancelled, on any thread, at once if it already is.
-    /// Returns a registration that is never 0. `[any-thread]`
+    /// Has `callback(user)` called once when the work is cancelled: on any thread, and at once, before this returns, if
+    /// it already is. The callback must not block. `user` stays the plugin's, which keeps it until `off_cancel` or
+    /// `sink_finish` has returned. Gives a registration, which is 0 only if `callback` is NULL. `[any-thread]`
     pub on_cancel: Option<
         unsafe extern "C" fn(
             cancel: *mut Cancel,
@@ -136,7 +147,8 @@ pub struct HostServices {
             user: *mut c_void,
         ) -> u64,
     >,
-    /// Takes a registration back; the callback is not running once this has returned. `[any-thread]`
+    /// Takes a registration back: the callback is not called any more, and is not running once this has returned,
+    /// unless it is called from the callback itself. Hold no lock that the callback takes. `[any-thread]`
     pub off_cancel: Option<unsafe extern "C" fn(cancel: *mut Cancel, registration: u64)>,
 }
 
@@ -148,18 +160,23 @@ pub struct Plugin {
     pub struct_size: u32,
     /// Zero.
     pub flags: u32,
-    /// The plugin's own; handed back to every function below.
+    /// The plugin's own; handed back to every function that asks for a context. May be NULL.
     pub context: *mut c_void,
     /// Ends the plugin; called at most once and nothing is called after it. Not called while one of its tools still holds
     /// a sink. May be NULL. `[entry-thread]`
     pub deinit: Option<unsafe extern "C" fn(context: *mut c_void)>,
-    /// The table for an interface (`"thw.codec/1"`, `"thw.tool/1"`), or NULL if it is not offered. The table and what
-    /// it points to live until `deinit`. `[any-thread]`
+    /// The table for an interface by its id (NUL-terminated, borrowed for the call): `thw_codec` for "thw.codec/1",
+    /// `thw_tool` for "thw.tool/1"; NULL for any that is not offered. The table stays the plugin's, does not change and
+    /// lives until `deinit`. `[any-thread]`
     pub get_interface: Option<unsafe extern "C" fn(context: *mut c_void, id: *const c_char) -> *const c_void>,
 }
 
-/// The one function that a plugin exports, as `thw_plugin_entry_v1`. Does no more than set up; starts no work.
-/// `host` and `services` live as long as the process. On an error `plugin` is left as it was. `[entry-thread]`
+/// The one function that a plugin exports, as `thw_plugin_entry_v1`. It sets up and starts no work.
+///
+/// `host` and `services` live as long as the process. `host_minor` is the minor version of the engine. `plugin` is the
+/// engine's: zeros but for its `struct_size`; the plugin fills it and keeps no pointer to it. On an error `plugin` is left
+/// as it was and `error`, which is the caller's and may be NULL, says why. Called again, it gives another plugin with a
+/// context of its own. `[entry-thread]`
 pub type PluginEntry = unsafe extern "C" fn(
     host: *const Host,
     services: *const HostServices,
@@ -203,7 +220,7 @@ pub struct HttpRequest {
     pub method: Str,
     /// Path below the provider's base URL, with a leading slash.
     pub path: Str,
-    /// Headers beyond those of the engine; never a key.
+    /// `headers_len` headers beyond those of the engine; never a key.
     pub headers: *const HttpHeader,
     /// Body before the first message.
     pub body_head: Str,
@@ -219,10 +236,12 @@ pub struct Codec {
     pub struct_size: u32,
     /// Zero.
     pub flags: u32,
-    /// JSON that describes the dialect: see docs/PLUGINS.md. Static. `[any-thread]`
+    /// Gives JSON that describes the dialect: see docs/PLUGINS.md. The text is the plugin's and lives until `deinit`.
+    /// `[any-thread]`
     pub describe: Option<unsafe extern "C" fn(context: *mut c_void, json: *mut Str) -> Status>,
-    /// Opens a stream: the state of one conversation with one provider. `options` is JSON, borrowed for the call.
-    /// Every opened stream is closed once. `[any-thread]`
+    /// Opens a stream: the state of one conversation with one provider. `options` is JSON, borrowed for the call. The
+    /// stream is the plugin's memory and the engine's to close, once; it is never NULL on success. `error` is the
+    /// caller's, here and below; it may be NULL. `[any-thread]`
     pub open: Option<
         unsafe extern "C" fn(
             context: *mut c_void,
@@ -232,12 +251,13 @@ pub struct Codec {
         ) -> Status,
     >,
     /// Writes the wire form of one message (JSON, borrowed for the call): one element of the array of messages, or
-    /// several joined by commas, or nothing. `out` is the plugin's, valid until the next call on the stream.
-    /// `[stream-thread]`
+    /// several joined by commas, or nothing. The text behind `out` is the plugin's, valid until the next call on the
+    /// stream. `[stream-thread]`
     pub encode_message: Option<
         unsafe extern "C" fn(stream: *mut c_void, message: *const Str, out: *mut Str, error: *mut Error) -> Status,
     >,
-    /// Writes all of the request but its messages (JSON, borrowed for the call). `[stream-thread]`
+    /// Writes all of the request but its messages (JSON, borrowed for the call). All that `out` points to is the
+    /// plugin's, valid until the next call on the stream. `[stream-thread]`
     pub encode_request: Option<
         unsafe extern "C" fn(
             stream: *mut c_void,
@@ -246,11 +266,16 @@ pub struct Codec {
             error: *mut Error,
         ) -> Status,
     >,
-    /// The hot path. Reads `frames[*next..frames_len]`, writes at most `events_cap` events and their number to
-    /// `events_len`, and moves `*next` past the frames that are wholly read. Slices of an event lie inside a frame of
-    /// this call, or in the plugin's memory with `THW_EVENT_FLAG_SCRATCH`. `THW_OK`: all frames read. `THW_MORE`: the
-    /// array is full, call again with the same frames. A frame that the dialect does not allow is an `THW_EVENT_ERROR`
-    /// event, not an error of the call. `[stream-thread]`
+    /// The hot path; does not block. Reads `frames[*next..frames_len]`, writes at most `events_cap` events and their
+    /// number to `events_len`, and moves `*next` past the frames that are wholly read, never back.
+    ///
+    /// `frames` is borrowed for the call, their payloads until the next call on the stream. `events` is the caller's.
+    /// Each `text` and `aux` is a part of a frame of this call that begins and ends between characters, or, with
+    /// `THW_FLAG_SCRATCH` on the event, UTF-8 in the plugin's memory that stays until the next call on the stream. The
+    /// engine checks this and ends a stream that breaks it.
+    ///
+    /// `THW_OK`: all frames are read. `THW_MORE`: the array is full, call again with the same frames. A frame that the
+    /// dialect does not allow is a `THW_EVENT_ERROR` event, not an error of the call. `[stream-thread]`
     pub decode: Option<
         unsafe extern "C" fn(
             stream: *mut c_void,
@@ -263,8 +288,8 @@ pub struct Codec {
             error: *mut Error,
         ) -> Status,
     >,
-    /// The body has ended: gives what is still held back. Slices as with `THW_EVENT_FLAG_SCRATCH`. `THW_MORE`: call
-    /// again. `[stream-thread]`
+    /// The body has ended: gives what is still held back, in memory that stays until the next call on the stream.
+    /// `THW_MORE`: the array is full, call again. `[stream-thread]`
     pub finish: Option<
         unsafe extern "C" fn(
             stream: *mut c_void,
@@ -276,11 +301,11 @@ pub struct Codec {
     >,
     /// Forgets the reply read so far, before the next one on the same stream. `[stream-thread]`
     pub reset: Option<unsafe extern "C" fn(stream: *mut c_void)>,
-    /// Ends the stream and frees it. NULL is accepted. `[stream-thread]`
+    /// Ends the stream and frees it; allowed after every error. NULL is accepted. `[stream-thread]`
     pub close: Option<unsafe extern "C" fn(stream: *mut c_void)>,
 }
 
-/// One tool as its plugin describes it. All texts are static.
+/// One tool as its plugin describes it. All texts are the plugin's and live until `deinit`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct ToolInfo {
@@ -313,14 +338,18 @@ pub struct Tool {
     pub struct_size: u32,
     /// Zero.
     pub flags: u32,
-    /// Number of tools. `[any-thread]`
+    /// Number of tools; always the same. `[any-thread]`
     pub count: Option<unsafe extern "C" fn(context: *mut c_void) -> u32>,
-    /// Describes tool `index`. `[any-thread]`
+    /// Describes tool `index`, counted from 0; `out` is the caller's. `[any-thread]`
     pub describe: Option<unsafe extern "C" fn(context: *mut c_void, index: u32, out: *mut ToolInfo) -> Status>,
-    /// Runs tool `index`. `call_id` and `arguments` (a JSON object) are borrowed for the call. `THW_OK`: the answer was
-    /// pushed and the sink finished before return. `THW_PENDING`: the tool keeps `sink` and finishes it later, exactly
-    /// once, also after a cancel; `cancel` lives until then. Below 0: it failed, `error` says why, and the sink must not
-    /// be touched. `[any-thread]`, but one call at a time unless `THW_TOOL_PARALLEL`.
+    /// Runs tool `index`. `call_id` and `arguments` (a JSON object) are borrowed for the call.
+    ///
+    /// `THW_OK`: the answer was pushed and the sink finished before return. `THW_PENDING`: the tool keeps `sink` and
+    /// `cancel` and finishes the sink later, from any thread, exactly once, also after a cancel. Below 0: it failed,
+    /// `error` says why for the model to read, and `sink` and `cancel` are gone.
+    ///
+    /// Returns soon unless `THW_TOOL_BLOCKING`. Several tools may run at once, one tool several times at once only with
+    /// `THW_TOOL_PARALLEL`. `[any-thread]`
     pub invoke: Option<
         unsafe extern "C" fn(
             context: *mut c_void,

@@ -85,7 +85,7 @@ pub const E_FAILED: Status = -13;
 /// The error may pass when tried again.
 pub const ERROR_RETRYABLE: u32 = 1;
 
-/// Room for the text of an [`Error`], the closing NUL included.
+/// Room for the message of [`Error`], the closing NUL included.
 pub const ERROR_MESSAGE_BYTES: usize = 232;
 
 /// What went wrong. Allocated by the caller, filled by the callee, owns nothing.
