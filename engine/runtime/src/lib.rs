@@ -1,1 +1,2 @@
 //! A streaming engine for LLM agents.
+pub mod http;
