@@ -155,7 +155,7 @@ fn classify(uri: &Uri, proxy: Option<&Intercept>, error: &(dyn std::error::Error
     }
     let target = target(uri);
     let reason = innermost(error);
-    if chain(error).any(|cause| cause.is::<rustls::Error>()) {
+    if chain(error).any(<dyn std::error::Error>::is::<rustls::Error>) {
         return Error::Tls { target, reason };
     }
     if let Some(proxy) = proxy {
