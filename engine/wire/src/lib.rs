@@ -7,6 +7,7 @@
 pub mod json;
 pub mod limits;
 pub mod ndjson;
+pub mod provider_error;
 mod span;
 pub mod sse;
 pub mod utf8;

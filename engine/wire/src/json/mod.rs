@@ -15,7 +15,7 @@ mod text;
 pub use cursor::Cursor;
 pub use error::{Error, Reason};
 pub use names::Names;
-pub use raw::{Items, Raw};
+pub use raw::{Items, Objects, Raw};
 pub use text::Text;
 
 /// Depth of nesting that is never exceeded, whatever the limits say.

@@ -97,8 +97,17 @@ impl<'a> Raw<'a> {
 
     /// The named fields, if it is an object.
     #[must_use]
-    pub fn fields<const N: usize>(&self, names: &Names<N>) -> Option<[Raw<'a>; N]> {
+    pub fn fields<const N: usize>(&self, names: &Names<N>) -> Option<[Self; N]> {
         if self.is_object() { self.cursor().fields(names).ok() } else { None }
+    }
+
+    /// The named fields of each element that is an object, if it is an array; else none.
+    #[inline]
+    #[must_use]
+    pub fn objects<'n, const N: usize>(&self, names: &'n Names<N>) -> Objects<'a, 'n, N> {
+        let mut cursor = self.cursor();
+        let has_next = self.is_array() && cursor.open_array().unwrap_or(false);
+        Objects { cursor, names, has_next }
     }
 
     /// The elements, if it is an array; else none.
@@ -107,6 +116,35 @@ impl<'a> Raw<'a> {
         let mut cursor = self.cursor();
         let has_next = self.is_array() && cursor.open_array().unwrap_or(false);
         Items { cursor, has_next }
+    }
+}
+
+/// The named fields of the objects in an array. Made by [`Raw::objects`].
+#[derive(Clone, Debug)]
+pub struct Objects<'a, 'n, const N: usize> {
+    cursor: Cursor<'a>,
+    names: &'n Names<N>,
+    has_next: bool,
+}
+
+impl<'a, const N: usize> Iterator for Objects<'a, '_, N> {
+    type Item = [Raw<'a>; N];
+
+    #[inline]
+    fn next(&mut self) -> Option<[Raw<'a>; N]> {
+        while self.has_next {
+            let fields = if self.cursor.peek() == Some(b'{') {
+                Some(self.cursor.fields(self.names).ok()?)
+            } else {
+                self.cursor.skip().ok()?;
+                None
+            };
+            self.has_next = self.cursor.more_elements().unwrap_or(false);
+            if fields.is_some() {
+                return fields;
+            }
+        }
+        None
     }
 }
 
@@ -173,6 +211,15 @@ mod tests {
         let json = br#"{"a":1,"b":2,"a":3,"\u0061":[4]}"#;
         let [a, b, c] = value(json, 8).unwrap().fields(&Names::new(["a", "b", "c"])).unwrap();
         assert_eq!((a.bytes(), b.int(), c.is_absent()), (&b"[4]"[..], Some(2), true));
+    }
+
+    #[test]
+    fn only_the_objects_of_an_array_give_fields() {
+        let json = br#"[ {"a":1}, 2, [{"a":3}], {"b":{"a":4}} ,{ "a" : 5 }]"#;
+        let names = Names::new(["a"]);
+        let found: Vec<_> = value(json, 8).unwrap().objects(&names).map(|[a]| a.int()).collect();
+        assert_eq!(found, [Some(1), None, Some(5)]);
+        assert_eq!(value(b"{}", 8).unwrap().objects(&names).count(), 0);
     }
 
     #[test]

@@ -34,7 +34,7 @@ impl<'a> Text<'a> {
     #[inline]
     #[must_use]
     pub fn is(&self, name: &[u8]) -> bool {
-        if self.is_escaped { self.short(&mut [0; SHORT]) == name } else { self.raw == name }
+        if self.is_escaped { means(self.raw, name) } else { self.raw == name }
     }
 
     /// What it means, to be matched against names: the bytes themselves, or the unescaped ones in `buffer` when there is
@@ -47,30 +47,63 @@ impl<'a> Text<'a> {
     {
         if self.is_escaped { unescape(self.raw, buffer) } else { self.raw }
     }
+
+    /// Appends what it means to `out`; half a surrogate pair becomes U+FFFD.
+    pub fn push_to(&self, out: &mut Vec<u8>) {
+        for_each_piece(self.raw, |piece| {
+            out.extend_from_slice(piece);
+            true
+        });
+    }
 }
 
 /// Bytes that an escaped name may have once it is unescaped.
 const SHORT: usize = 64;
 
 #[cold]
+fn means(raw: &[u8], name: &[u8]) -> bool {
+    let mut rest = name;
+    let is_prefix = for_each_piece(raw, |piece| match rest.strip_prefix(piece) {
+        Some(behind) => {
+            rest = behind;
+            true
+        }
+        None => false,
+    });
+    is_prefix && rest.is_empty()
+}
+
+#[cold]
 fn unescape<'b>(raw: &[u8], buffer: &'b mut [u8; SHORT]) -> &'b [u8] {
     let mut len = 0;
+    let fits = for_each_piece(raw, |piece| match buffer.get_mut(len..len + piece.len()) {
+        Some(target) => {
+            target.copy_from_slice(piece);
+            len += piece.len();
+            true
+        }
+        None => false,
+    });
+    if fits { &buffer[..len] } else { &[] }
+}
+
+/// Hands the bytes of a string to `work`, unescaped, as long as it returns true. Whether all were taken.
+fn for_each_piece(raw: &[u8], mut work: impl FnMut(&[u8]) -> bool) -> bool {
     let mut rest = raw;
-    while let Some((&byte, tail)) = rest.split_first() {
-        let mut utf8 = [0; 4];
-        let (piece, tail): (&[u8], _) = if byte == b'\\' {
-            let (character, tail) = read_escape(tail);
-            (character.encode_utf8(&mut utf8).as_bytes(), tail)
-        } else {
-            utf8[0] = byte;
-            (&utf8[..1], tail)
-        };
-        let Some(target) = buffer.get_mut(len..len + piece.len()) else { return &[] };
-        target.copy_from_slice(piece);
-        len += piece.len();
+    while !rest.is_empty() {
+        let plain = memchr::memchr(b'\\', rest).unwrap_or(rest.len());
+        let (piece, tail) = rest.split_at(plain);
+        if !piece.is_empty() && !work(piece) {
+            return false;
+        }
+        let Some((_, escape)) = tail.split_first() else { break };
+        let (character, tail) = read_escape(escape);
+        if !work(character.encode_utf8(&mut [0; 4]).as_bytes()) {
+            return false;
+        }
         rest = tail;
     }
-    &buffer[..len]
+    true
 }
 
 /// The character of an escape, and what follows. `rest` begins behind the backslash and was checked.
@@ -121,7 +154,13 @@ mod tests {
             (r"\ud83d\u0041", "\u{fffd}A"),
         ];
         for (raw, expected) in cases {
-            assert!(Text::new(raw.as_bytes(), true).is(expected.as_bytes()), "{raw}");
+            let text = Text::new(raw.as_bytes(), true);
+            assert!(text.is(expected.as_bytes()), "{raw}");
+            assert!(!text.is(&expected.as_bytes()[1..]) && !text.is(&[expected.as_bytes(), b"!"].concat()), "{raw}");
+            assert_eq!(text.short(&mut [0; SHORT]), expected.as_bytes(), "{raw}");
+            let mut out = Vec::new();
+            text.push_to(&mut out);
+            assert_eq!(out, expected.as_bytes(), "{raw}");
         }
     }
 
