@@ -1,2 +1,5 @@
 //! A streaming engine for LLM agents.
+#![deny(unsafe_code)]
+
 pub mod http;
+pub mod plugin;

@@ -47,7 +47,27 @@ pub struct Manifest {
     pub cpu: [u8; 32],
 }
 
+// No padding, so all bytes of a manifest can be read.
+const _: () = assert!(size_of::<Manifest>() == 8 * 4 + 64 + 32 + 64 + 32);
+
 impl Manifest {
+    /// The manifest in the bytes of a file; what is missing at the end is zeros, which no check lets pass.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        let mut whole = [0_u8; size_of::<Self>()];
+        let len = bytes.len().min(whole.len());
+        whole[..len].copy_from_slice(&bytes[..len]);
+        // SAFETY: as many bytes as a manifest has, and all its members are integers or bytes.
+        unsafe { whole.as_ptr().cast::<Self>().read_unaligned() }
+    }
+
+    /// All bytes of the manifest.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8] {
+        // SAFETY: a manifest has no padding, as asserted above.
+        unsafe { core::slice::from_raw_parts((&raw const *self).cast(), size_of::<Self>()) }
+    }
+
     /// The id, as far as it is UTF-8.
     #[must_use]
     pub fn id(&self) -> &str {

@@ -1,0 +1,33 @@
+//! Loading plugins: shared objects that add dialects and tools.
+//!
+//! ```no_run
+//! use thalweg::plugin::{Loader, Registry};
+//!
+//! let loader = Loader::new();
+//! let mut registry = Registry::new();
+//! registry.add(loader.load_named("openai")?)?; // libthw_openai.so beside the executable
+//! registry.add(loader.allow("/opt/tools/libthw_search.so").load("/opt/tools/libthw_search.so".as_ref())?)?;
+//! let codec = registry.codec("openai-chat");
+//! # Ok::<(), thalweg::plugin::LoadError>(())
+//! ```
+//!
+//! What is loaded, and why it may be: a file that lies in the folder of the running executable (or in cargo's `deps` folder
+//! there), has the same owner and is no more writable than the executable, is trusted as the executable itself. Any other
+//! file must be allowed by its absolute path; it and all folders above it must belong to root or to the present user and
+//! be writable by nobody else. No search path, no environment variable, no current folder is looked at.
+//!
+//! A file is opened once; its bytes are hashed, and its manifest is read and checked before any of its code runs. Loaded
+//! code shares the process with the engine and can do whatever the engine can; it is never unloaded.
+
+mod error;
+mod find;
+mod load;
+mod manifest;
+mod os;
+mod policy;
+mod registry;
+
+pub use error::LoadError;
+pub use load::{LoadedPlugin, Loader};
+pub use manifest::Inspected;
+pub use registry::Registry;

@@ -1,0 +1,105 @@
+//! What the plugins of an engine offer: dialects by name, tools by name.
+
+use crate::plugin::{LoadError, LoadedPlugin};
+use thalweg_abi::host::{Codec, Plugin, Tool};
+
+/// The dialects and tools of a set of plugins. No two of them offer the same.
+#[derive(Clone, Debug, Default)]
+pub struct Registry {
+    loaded: Vec<LoadedPlugin>,
+    codecs: Vec<(String, Codec)>,
+    tools: Vec<Tool>,
+}
+
+impl Registry {
+    /// An empty registry.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds what a loaded plugin offers.
+    ///
+    /// # Errors
+    /// When another plugin offers the same, or the codec describes itself with something else than it must. Nothing is
+    /// added then.
+    pub fn add(&mut self, loaded: LoadedPlugin) -> Result<(), LoadError> {
+        self.link(loaded.plugin())?;
+        self.loaded.push(loaded);
+        Ok(())
+    }
+
+    /// Adds what a plugin offers that is linked in.
+    ///
+    /// # Errors
+    /// As [`Registry::add`].
+    pub fn link(&mut self, plugin: &Plugin) -> Result<(), LoadError> {
+        let codec = match plugin.codec() {
+            Some(codec) => Some((dialect(&codec)?, codec)),
+            None => None,
+        };
+        if let Some((dialect, codec)) = &codec
+            && let Some(other) = self.codec(dialect)
+        {
+            return Err(duplicate(format!("dialect {dialect}"), other.plugin(), codec.plugin()));
+        }
+        let tools = plugin.tools();
+        for tool in &tools {
+            if let Some(other) = self.tool(tool.name()) {
+                return Err(duplicate(format!("tool {}", tool.name()), other.plugin(), tool.plugin()));
+            }
+        }
+        self.codecs.extend(codec);
+        self.tools.extend(tools);
+        Ok(())
+    }
+
+    /// The plugins that were loaded from files.
+    #[must_use]
+    pub fn loaded(&self) -> &[LoadedPlugin] {
+        &self.loaded
+    }
+
+    /// The codec of a dialect.
+    #[must_use]
+    pub fn codec(&self, dialect: &str) -> Option<&Codec> {
+        self.codecs.iter().find(|(name, _)| name == dialect).map(|(_, codec)| codec)
+    }
+
+    /// All codecs.
+    pub fn codecs(&self) -> impl Iterator<Item = &Codec> {
+        self.codecs.iter().map(|(_, codec)| codec)
+    }
+
+    /// The names of all dialects.
+    pub fn dialects(&self) -> impl Iterator<Item = &str> {
+        self.codecs.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The tool of that name.
+    #[must_use]
+    pub fn tool(&self, name: &str) -> Option<&Tool> {
+        self.tools.iter().find(|tool| tool.name() == name)
+    }
+
+    /// All tools.
+    pub fn tools(&self) -> impl Iterator<Item = &Tool> {
+        self.tools.iter()
+    }
+}
+
+/// The dialect that a codec says it speaks.
+fn dialect(codec: &Codec) -> Result<String, LoadError> {
+    let plugin = codec.plugin().to_owned();
+    let wrong = |reason: String| LoadError::Describe { plugin: plugin.clone(), reason };
+    let json = codec.describe().map_err(|error| wrong(error.to_string()))?;
+    let json: serde_json::Value = serde_json::from_str(&json).map_err(|error| wrong(error.to_string()))?;
+    match json.get("dialect").and_then(serde_json::Value::as_str) {
+        Some(dialect) if !dialect.is_empty() => Ok(dialect.to_owned()),
+        _ => Err(wrong("the key `dialect` is missing".to_owned())),
+    }
+}
+
+fn duplicate(what: String, first: &str, second: &str) -> LoadError {
+    LoadError::Duplicate { what, first: first.to_owned(), second: second.to_owned() }
+}
