@@ -45,6 +45,9 @@ mod slots;
 mod sync;
 mod writer;
 
+#[cfg(all(test, loom))]
+mod models;
+
 pub use batch::Batch;
 pub use cursor::Cursor;
 pub use entry::Entry;

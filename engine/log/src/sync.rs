@@ -7,6 +7,7 @@ pub(crate) use plain::*;
 
 #[cfg(not(loom))]
 mod plain {
+    pub(crate) use std::hint::spin_loop;
     pub(crate) use std::sync::Arc;
     pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
     pub(crate) use std::thread::{Thread, current, park};
@@ -51,6 +52,7 @@ mod plain {
 #[cfg(loom)]
 mod checked {
     pub(crate) use loom::cell::UnsafeCell;
+    pub(crate) use loom::hint::spin_loop;
     pub(crate) use loom::sync::Arc;
     pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
     pub(crate) use loom::thread::{Thread, current, park};

@@ -1,6 +1,6 @@
 //! A place for one waker: set by one reader, taken by whoever wakes it.
 
-use crate::sync::{AtomicUsize, UnsafeCell};
+use crate::sync::{AtomicUsize, UnsafeCell, spin_loop};
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 use core::task::Waker;
 
@@ -30,8 +30,9 @@ impl WakerCell {
     /// Remembers whom to wake. A wake that comes at the same time is not lost: then the waker is called at once.
     pub(super) fn set(&self, waker: &Waker) {
         if self.state.compare_exchange(FREE, SETTING, Acquire, Acquire).is_err() {
-            // Somebody is just taking the waker of before: it is time to look again.
+            // Somebody is just taking the waker of before: it is time to look again, and until they are done again.
             waker.wake_by_ref();
+            spin_loop();
             return;
         }
         let old = self.waker.with_mut(|slot| {
