@@ -4,9 +4,12 @@
 //! opens a socket, starts a thread or looks at a clock, and nothing allocates per event once the buffers have grown.
 #![forbid(unsafe_code)]
 
+mod channels;
+pub mod escape;
 pub mod json;
 pub mod limits;
 pub mod ndjson;
+pub mod pipeline;
 pub mod provider_error;
 mod span;
 pub mod sse;
