@@ -1,2 +1,19 @@
-//! The OpenAI chat completions dialect.
+//! The OpenAI chat completions dialect, and the variations of it that other providers and servers speak.
+//!
+//! Reading is a matter of `chunk` and `delta`, writing of `message` and `request`. Whatever one server does differently is a case
+//! here, not a dialect of its own: nothing has to be known of the server to read its stream.
 #![forbid(unsafe_code)]
+
+mod blocks;
+mod chunk;
+mod codec;
+mod delta;
+mod emit;
+mod message;
+mod options;
+mod request;
+mod usage;
+
+pub use codec::{OpenAiChat, Stream};
+
+thalweg_abi::plugin! { id: "thalweg.openai", version: env!("CARGO_PKG_VERSION"), codec: OpenAiChat }
