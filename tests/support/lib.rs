@@ -1,1 +1,3 @@
 //! What the tests that cross crates share: naive twins, corpus reader, transcripts.
+
+pub mod c;

@@ -1,0 +1,146 @@
+//! The generated header: it compiles everywhere without a warning, and both sides agree on every layout and constant.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::mem::offset_of;
+
+use thalweg_abi::{table, types};
+use thalweg_tests::c;
+
+const WARNINGS: [&str; 7] =
+    ["-Wall", "-Wextra", "-pedantic", "-Werror", "-Wconversion", "-Wsign-conversion", "-Wpadded"];
+
+#[test]
+fn header_compiles_without_a_warning_as_c99_and_c11() {
+    for standard in ["-std=c99", "-std=c11"] {
+        let mut compiler = c::compiler();
+        compiler.arg(standard).args(WARNINGS).arg("-Wstrict-prototypes").arg("-I").arg(c::include());
+        c::run(compiler.arg("-fsyntax-only").arg(c::sources().join("uses_header.c")));
+    }
+}
+
+#[test]
+fn header_compiles_without_a_warning_as_cpp17() {
+    let Some(mut compiler) = c::cpp_compiler() else {
+        println!("skipped: there is no C++ compiler");
+        return;
+    };
+    compiler.arg("-std=c++17").args(WARNINGS).arg("-I").arg(c::include());
+    c::run(compiler.arg("-fsyntax-only").args(["-x", "c++"]).arg(c::sources().join("uses_header.c")));
+}
+
+/// Name, offset and size of each member, in the words of `layout.c`.
+macro_rules! layout {
+    ($out:ident, $($name:literal $type:path { $($member:ident),* $(,)? })*) => {$(
+        writeln!($out, "{} {} {}", $name, size_of::<$type>(), align_of::<$type>()).unwrap();
+        $(writeln!(
+            $out,
+            "{}.{} {} {}",
+            $name,
+            stringify!($member),
+            offset_of!($type, $member),
+            size_of_member(|whole: &$type| &raw const whole.$member),
+        ).unwrap();)*
+    )*};
+}
+
+/// The size of what `member` points to.
+const fn size_of_member<T, M>(_: fn(&T) -> *const M) -> usize {
+    size_of::<M>()
+}
+
+#[test]
+fn layouts_agree_on_both_sides() {
+    let mut ours = String::new();
+    layout! { ours,
+        "thw_str" types::Str { ptr, len }
+        "thw_error" types::Error {
+            struct_size, code, http_status, flags, retry_after_ms, message_len, reserved, message,
+        }
+        "thw_event" types::Event { kind, flags, block, sub, text, aux, num, seq }
+        "thw_frame" types::Frame { data, event, kind, status }
+        "thw_manifest" table::Manifest {
+            magic, struct_size, abi_major, abi_minor, min_host_minor, pointer_bits, event_size, flags, id, version, build,
+            cpu,
+        }
+        "thw_host_services" table::HostServices {
+            struct_size, abi_minor, log, log_enabled, alloc, dealloc, now_ns, get_extension, sink_push, sink_finish,
+            is_cancelled, on_cancel, off_cancel,
+        }
+        "thw_plugin" table::Plugin { struct_size, flags, context, deinit, get_interface }
+        "thw_http_header" table::HttpHeader { name, value }
+        "thw_http_request" table::HttpRequest {
+            struct_size, headers_len, method, path, headers, body_head, body_tail,
+        }
+        "thw_codec" table::Codec {
+            struct_size, flags, describe, open, encode_message, encode_request, decode, finish, reset, close,
+        }
+        "thw_tool_info" table::ToolInfo { struct_size, flags, name, description, parameters }
+        "thw_tool" table::Tool { struct_size, flags, count, describe, invoke }
+    }
+    let program = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("layout_{}", std::process::id()));
+    let mut compiler = c::compiler();
+    compiler.args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-I"]).arg(c::include());
+    c::run(compiler.arg(c::sources().join("layout.c")).arg("-o").arg(&program));
+    let theirs = c::run(&mut std::process::Command::new(&program));
+    fs::remove_file(&program).unwrap();
+    assert_eq!(String::from_utf8(theirs.stdout).unwrap(), ours);
+}
+
+/// The value of each constant by its name in C.
+macro_rules! constants {
+    ($($module:ident::{ $($name:ident),* $(,)? })*) => {
+        BTreeMap::from([$($((concat!("THW_", stringify!($name)).to_owned(), i128::from($module::$name as i64))),*),*])
+    };
+}
+
+#[test]
+fn constants_agree_on_both_sides_and_none_is_missing() {
+    let ours: BTreeMap<String, i128> = constants! {
+        table::{
+            ABI_MAJOR, ABI_MINOR, MANIFEST_MAGIC, MANIFEST_THREADS, MANIFEST_PANIC_ABORT, TOOL_BLOCKING, TOOL_PARALLEL,
+            TOOL_READ_ONLY, TOOL_IDEMPOTENT,
+        }
+        types::{
+            OK, PENDING, MORE, EOF, E_INVALID, E_VERSION, E_NOMEM, E_PANIC, E_CANCELLED, E_TIMEOUT, E_PROTOCOL, E_REJECTED,
+            E_UNSUPPORTED, E_STATE, E_REMOTE, E_CLOSED, E_FAILED, ERROR_RETRYABLE, ERROR_MESSAGE_BYTES,
+            EVENT_MESSAGE_START, EVENT_TEXT, EVENT_THINKING, EVENT_THINKING_SIGNATURE, EVENT_REDACTED_THINKING,
+            EVENT_REFUSAL, EVENT_TOOL_BEGIN, EVENT_TOOL_ARGUMENTS, EVENT_BLOCK_END, EVENT_USAGE, EVENT_USAGE_RAW,
+            EVENT_STOP, EVENT_ERROR, EVENT_DONE, EVENT_OTHER_CONTENT, EVENT_SKIPPED, EVENT_TOOL_PROGRESS,
+            EVENT_TOOL_RESULT, EVENT_ENGINE_FIRST,
+            FLAG_TEXT_ESCAPED, FLAG_AUX_ESCAPED, FLAG_SCRATCH, FLAG_REPEATABLE, FLAG_MERGE, FLAG_AT_EOF,
+            USAGE_INPUT, USAGE_OUTPUT, USAGE_TOTAL, USAGE_REASONING, USAGE_CACHE_READ, USAGE_CACHE_WRITE,
+            STOP_OTHER, STOP_END, STOP_LENGTH, STOP_TOOL_USE, STOP_SEQUENCE, STOP_CONTENT_FILTER, STOP_PAUSE, STOP_ERROR,
+            FAILURE_OTHER, FAILURE_RATE_LIMIT, FAILURE_OVERLOADED, FAILURE_CONTEXT_OVERFLOW, FAILURE_AUTH,
+            FAILURE_INVALID_REQUEST, FAILURE_CONTENT_FILTER, FAILURE_SERVER, FAILURE_MALFORMED,
+            FRAME_EVENT, FRAME_ERROR_BODY, FRAME_WHOLE_BODY, FRAME_AT_EOF,
+        }
+    };
+    let header = fs::read_to_string(c::include().join("thalweg_plugin.h")).unwrap();
+    let mut theirs = BTreeMap::new();
+    let mut texts = BTreeMap::new();
+    for line in header.lines() {
+        let Some((name, value)) = line.strip_prefix("#define ").and_then(|rest| rest.split_once(' ')) else { continue };
+        if let Some(text) = value.strip_prefix('"') {
+            texts.insert(name, text.trim_end_matches('"'));
+            continue;
+        }
+        let number = value.trim_matches(['(', ')', 'u']);
+        let number = match number.strip_prefix("0x") {
+            Some(digits) => i128::from_str_radix(digits, 16),
+            None => number.parse(),
+        };
+        if let Ok(number) = number {
+            theirs.insert(name.to_owned(), number);
+        }
+    }
+    assert_eq!(theirs, ours);
+    let expected = [
+        ("THW_ENTRY_SYMBOL", table::ENTRY_SYMBOL),
+        ("THW_MANIFEST_SYMBOL", table::MANIFEST_SYMBOL),
+        ("THW_INTERFACE_CODEC", table::INTERFACE_CODEC),
+        ("THW_INTERFACE_TOOL", table::INTERFACE_TOOL),
+    ];
+    assert_eq!(texts, BTreeMap::from(expected));
+}
