@@ -1,5 +1,44 @@
-//! A streaming engine for LLM agents.
+//! A streaming engine for LLM agents: this crate is what Rust programs import.
+//!
+//! An [`Agent`] holds a model, its tools and the conversation with it. [`Agent::prompt`] starts a [`Run`], whose events any
+//! number of readers follow, each from the beginning:
+//!
+//! ```no_run
+//! # async fn example(plugin: thalweg::Module) -> Result<(), thalweg::Error> {
+//! use thalweg::Agent;
+//!
+//! let agent = Agent::builder().model("openai/gpt-4o-mini").link(plugin).build()?;
+//! let run = agent.prompt("Why is the sky blue?")?;
+//! let mut text = run.text();
+//! while let Some(piece) = text.next().await {
+//!     print!("{piece}");
+//! }
+//! let reply = run.message().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The library touches nothing process-wide: no signal handler, no global logger, no standard output.
 #![deny(unsafe_code)]
 
+pub mod agent;
+mod conversation;
+mod cpu_clock;
+mod drive;
+pub mod error;
 pub mod http;
+pub mod local;
 pub mod plugin;
+pub mod provider;
+pub mod run;
+pub mod stats;
+pub mod tool;
+
+pub use agent::{Agent, AgentBuilder, Prompt};
+pub use error::Error;
+pub use run::{Events, Outcome, Run, Text};
+pub use stats::Stats;
+pub use thalweg_abi::host::Codec;
+pub use thalweg_abi::module::Module;
+pub use thalweg_agent::{event, failure, machine, message, request};
+pub use tool::{Tool, ToolContext};

@@ -35,18 +35,13 @@ pub async fn find() -> Vec<LocalServer> {
 /// The models that the server at `base_url` lists, if it answers as a model server does.
 pub async fn models(base_url: &str) -> Option<Vec<String>> {
     let client = http::Client::new(http::Options::default()).ok()?;
-    let url = format!("{}/models", base_url.trim_end_matches('/'));
-    let mut response = client.send(http::Request::get(url)).await.ok()?;
-    if response.status() != 200 {
+    let request = http::Request::get(&http::join_url(base_url, "/models")).ok()?;
+    let mut response = client.send(request).await.ok()?;
+    if response.status != 200 {
         return None;
     }
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.ok()? {
-        body.extend_from_slice(&chunk);
-        if body.len() > LIST_BYTES_MAX {
-            return None;
-        }
-    }
+    response.body.read_to(&mut body, LIST_BYTES_MAX).await.ok()?;
     let list: Value = simd_json::serde::from_slice(&mut body).ok()?;
     // Other programs listen on these ports too: only a list of models as the OpenAI API has it counts.
     let models: Vec<String> =

@@ -108,6 +108,11 @@ pub fn join_url(base: &str, path: &str) -> String {
     url
 }
 
+/// Whether a URL leads to this machine.
+pub(crate) fn is_loopback_url(url: &str) -> bool {
+    url.parse().is_ok_and(|uri| is_loopback(&uri))
+}
+
 /// `host:port` of a URL.
 pub(super) fn target(uri: &Uri) -> String {
     let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });

@@ -1,7 +1,7 @@
 //! The two macros of the SDK: what a crate offers, and the two symbols of a shared object.
 
 /// Declares what a plugin crate offers, as the type `Package`. Contains no unsafe code and exports no symbol, so any
-/// number of such crates can be linked into one program: `guest::module::<Package>()` is the plugin.
+/// number of such crates can be linked into one program: `module()` is the plugin.
 ///
 /// ```
 /// use thalweg_abi::guest::{Tool, ToolCall, ToolInfo};
@@ -28,6 +28,12 @@ macro_rules! plugin {
         /// What this plugin offers.
         #[derive(Clone, Copy, Debug)]
         pub struct Package;
+
+        /// The plugin as it is linked into a program.
+        #[must_use]
+        pub fn module() -> $crate::module::Module {
+            $crate::guest::module::<Package>()
+        }
 
         impl $crate::guest::Package for Package {
             const ID: &'static str = $id;

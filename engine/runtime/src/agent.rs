@@ -1,0 +1,580 @@
+//! An agent: a model, its tools, and the conversation with it.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use serde_json::Value;
+use thalweg_abi::host;
+use thalweg_abi::module::Module;
+use thalweg_agent::machine::{Config, Machine, ToolMode};
+use thalweg_agent::message::Message;
+use thalweg_agent::request::{Request, Thinking, ToolChoice, ToolSpec};
+use thalweg_wire::limits::Limits;
+use thalweg_wire::pipeline::{Framing, Pipeline};
+use tokio::sync::watch;
+
+use crate::conversation::{Conversation, EncodedRequest};
+use crate::drive::{Driver, Session, Setup};
+use crate::error::Error;
+use crate::http;
+use crate::plugin::Registry;
+use crate::provider::{self, PROVIDERS, Provider};
+use crate::run::{Outcome, Run, Shared};
+use crate::tool::Tool;
+
+/// A model, its tools, and the conversation with it. Clones are the same agent.
+#[derive(Clone)]
+pub struct Agent {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    setup: Arc<Setup>,
+    codec: host::Codec,
+    state: Mutex<State>,
+}
+
+enum State {
+    Idle(Box<Session>),
+    /// A run has taken the session; its messages are those of before the run.
+    Running {
+        run: Run,
+        messages: Vec<Message>,
+    },
+}
+
+/// Where requests go, and with which key.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoint {
+    provider: Option<String>,
+    base_url: String,
+    auth: http::AuthKind,
+    key: Option<http::Secret>,
+    headers: Vec<(String, String)>,
+}
+
+impl Endpoint {
+    /// The provider's name, or the address.
+    pub(crate) fn name(&self) -> &str {
+        self.provider.as_deref().unwrap_or(&self.base_url)
+    }
+
+    pub(crate) fn is_loopback(&self) -> bool {
+        http::is_loopback_url(&self.base_url)
+    }
+
+    pub(crate) fn request(&self, encoded: EncodedRequest) -> Result<http::Request, http::Error> {
+        let mut request = http::Request::new(&encoded.method, &http::join_url(&self.base_url, &encoded.path))?
+            .header("content-type", "application/json")?
+            .header("accept", "text/event-stream, application/x-ndjson, application/json")?;
+        for (name, value) in encoded.headers.iter().chain(&self.headers) {
+            request = request.header(name, value)?;
+        }
+        if let Some(key) = &self.key {
+            request = request.auth(&self.auth, key)?;
+        }
+        Ok(request.body(encoded.body))
+    }
+}
+
+impl Agent {
+    /// Starts to describe an agent.
+    #[must_use]
+    pub fn builder() -> AgentBuilder {
+        AgentBuilder::default()
+    }
+
+    /// Starts a run that answers `prompt`. It goes on by itself on the current tokio runtime; watch it through the
+    /// [`Run`].
+    ///
+    /// # Errors
+    /// [`Error::Busy`] while another run of this agent is going on, [`Error::Prompt`] when there is nothing to answer.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn prompt(&self, prompt: impl Into<Prompt>) -> Result<Run, Error> {
+        let mut state = self.inner.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let State::Idle(session) = &mut *state else { return Err(Error::Busy) };
+        session.machine.handle_prompt(prompt.into().messages, 0).map_err(Error::Prompt)?;
+        let messages = session.machine.history().entries().iter().map(|entry| entry.message.clone()).collect();
+        let (writer, log) = thalweg_log::channel(thalweg_log::Options::default());
+        let run = Run {
+            shared: Arc::new(Shared {
+                log,
+                abort: watch::Sender::new(false),
+                outcome: OnceLock::new(),
+                finished: watch::Sender::new(false),
+            }),
+        };
+        let running = State::Running { run: run.clone(), messages };
+        let State::Idle(session) = std::mem::replace(&mut *state, running) else { return Err(Error::Busy) };
+        drop(state);
+        let driver = Driver::new(Arc::clone(&self.inner.setup), *session, writer, run.shared.abort.subscribe());
+        let guard = Guard { inner: Arc::clone(&self.inner), run: run.clone() };
+        tokio::spawn(async move {
+            let (session, outcome) = driver.run().await;
+            guard.finish(session, outcome);
+        });
+        Ok(run)
+    }
+
+    /// Stops the run that is going on, if any.
+    pub fn abort(&self) {
+        if let State::Running { run, .. } = &*self.inner.state.lock().unwrap_or_else(PoisonError::into_inner) {
+            run.abort();
+        }
+    }
+
+    /// Whether a run is going on.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        matches!(*self.inner.state.lock().unwrap_or_else(PoisonError::into_inner), State::Running { .. })
+    }
+
+    /// The conversation so far; during a run, as it was when the run began.
+    #[must_use]
+    pub fn messages(&self) -> Vec<Message> {
+        match &*self.inner.state.lock().unwrap_or_else(PoisonError::into_inner) {
+            State::Idle(session) => session.machine.history().entries().iter().map(|e| e.message.clone()).collect(),
+            State::Running { messages, .. } => messages.clone(),
+        }
+    }
+
+    /// Sets the conversation, for example to go on with an earlier one. Tool calls without results get an error result.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] during a run.
+    pub fn set_messages(&self, messages: Vec<Message>) -> Result<(), Error> {
+        let mut state = self.inner.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let State::Idle(session) = &mut *state else { return Err(Error::Busy) };
+        let config = session.machine.config_mut().clone();
+        session.machine = Machine::new(config, messages);
+        session.conversation.forget();
+        Ok(())
+    }
+
+    /// The tools on offer.
+    #[must_use]
+    pub fn tools(&self) -> &[Tool] {
+        &self.inner.setup.tools
+    }
+
+    /// Where its requests go: the provider's name or the base URL.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        self.inner.setup.endpoint.name()
+    }
+}
+
+impl fmt::Debug for Agent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Agent")
+            .field("endpoint", &self.endpoint())
+            .field("model", &self.inner.setup.request.model)
+            .field("tools", &self.inner.setup.tools)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn new_session(&self, machine: Machine) -> Result<Session, Error> {
+        open_session(&self.codec, &self.setup.endpoint, machine)
+    }
+}
+
+/// Gives the session back to its agent and wakes those who wait, also when the driver panics or its runtime ends.
+struct Guard {
+    inner: Arc<Inner>,
+    run: Run,
+}
+
+impl Guard {
+    fn finish(self, session: Session, outcome: Outcome) {
+        *self.inner.state.lock().unwrap_or_else(PoisonError::into_inner) = State::Idle(Box::new(session));
+        // Only this guard sets it.
+        let _ = self.run.shared.outcome.set(outcome);
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if self.run.shared.outcome.set(Outcome::lost()).is_ok() {
+            let mut state = self.inner.state.lock().unwrap_or_else(PoisonError::into_inner);
+            if let State::Running { messages, .. } = &mut *state {
+                let config = machine_config(&self.inner.setup);
+                let machine = Machine::new(config, std::mem::take(messages));
+                // Without a session the agent stays busy: its codec cannot be opened any more.
+                if let Ok(session) = self.inner.new_session(machine) {
+                    *state = State::Idle(Box::new(session));
+                }
+            }
+        }
+        self.run.shared.finished.send_replace(true);
+    }
+}
+
+/// What a run answers: one text, or messages.
+#[derive(Clone, Debug, Default)]
+pub struct Prompt {
+    messages: Vec<Message>,
+}
+
+impl Prompt {
+    /// Answers what the conversation ends with.
+    #[must_use]
+    pub const fn go_on() -> Self {
+        Self { messages: Vec::new() }
+    }
+}
+
+impl From<&str> for Prompt {
+    fn from(text: &str) -> Self {
+        Self { messages: vec![Message::user(text)] }
+    }
+}
+
+impl From<String> for Prompt {
+    fn from(text: String) -> Self {
+        Self { messages: vec![Message::user(text)] }
+    }
+}
+
+impl From<&String> for Prompt {
+    fn from(text: &String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+impl From<Message> for Prompt {
+    fn from(message: Message) -> Self {
+        Self { messages: vec![message] }
+    }
+}
+
+impl From<Vec<Message>> for Prompt {
+    fn from(messages: Vec<Message>) -> Self {
+        Self { messages }
+    }
+}
+
+/// Describes an [`Agent`].
+#[derive(Default)]
+pub struct AgentBuilder {
+    model: Option<String>,
+    base_url: Option<String>,
+    dialect: Option<String>,
+    key: Option<http::Secret>,
+    headers: Vec<(String, String)>,
+    codecs: Vec<host::Codec>,
+    tools: Vec<Tool>,
+    /// The first plugin that could not be started.
+    broken: Option<host::Error>,
+    request: Request,
+    max_turns: Option<u32>,
+    tool_mode: ToolMode,
+    messages: Vec<Message>,
+    http: http::Options,
+    retry: http::Retry,
+    measure_decode: bool,
+}
+
+impl AgentBuilder {
+    /// The model: `provider/model`, or the bare name together with [`AgentBuilder::base_url`].
+    #[must_use]
+    pub fn model(mut self, model: impl Into<String>) -> Self {
+        self.model = Some(model.into());
+        self
+    }
+
+    /// Where the model is served, up to the path that the dialect adds (`/chat/completions`, `/v1/messages`).
+    #[must_use]
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = Some(url.into());
+        self
+    }
+
+    /// The dialect, where the provider does not say: `openai-chat` (the default with a base URL) or `anthropic`.
+    #[must_use]
+    pub fn dialect(mut self, dialect: impl Into<String>) -> Self {
+        self.dialect = Some(dialect.into());
+        self
+    }
+
+    /// The key; without it, the provider's environment variables are read.
+    #[must_use]
+    pub fn api_key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(http::Secret::new(&key.into()));
+        self
+    }
+
+    /// A further header for every request.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// A codec; the one whose dialect the provider speaks is used.
+    #[must_use]
+    pub fn codec(mut self, codec: impl Into<host::Codec>) -> Self {
+        self.codecs.push(codec.into());
+        self
+    }
+
+    /// A plugin that is linked in: `link(thalweg_openai::module())`. An error is told by [`AgentBuilder::build`].
+    #[must_use]
+    pub fn link(self, module: Module) -> Self {
+        self.plugin(host::Plugin::start(&module, host::Host::silent()))
+    }
+
+    /// A plugin that was started; an error is told by [`AgentBuilder::build`].
+    #[must_use]
+    pub fn plugin(mut self, plugin: Result<host::Plugin, host::Error>) -> Self {
+        match plugin {
+            Ok(plugin) => {
+                self.codecs.extend(plugin.codec());
+                self.tools.extend(plugin.tools().into_iter().map(Tool::from_plugin));
+            }
+            Err(error) => self.broken = self.broken.or(Some(error)),
+        }
+        self
+    }
+
+    /// The codecs and tools of loaded plugins.
+    #[must_use]
+    pub fn plugins(mut self, registry: &Registry) -> Self {
+        self.codecs.extend(registry.codecs().cloned());
+        self.tools.extend(registry.tools().cloned().map(Tool::from_plugin));
+        self
+    }
+
+    /// A tool.
+    #[must_use]
+    pub fn tool(mut self, tool: impl Into<Tool>) -> Self {
+        self.tools.push(tool.into());
+        self
+    }
+
+    /// Several tools.
+    #[must_use]
+    pub fn tools<T: Into<Tool>>(mut self, tools: impl IntoIterator<Item = T>) -> Self {
+        self.tools.extend(tools.into_iter().map(Into::into));
+        self
+    }
+
+    /// The system prompt.
+    #[must_use]
+    pub fn system(mut self, system: impl Into<String>) -> Self {
+        self.request.system = Some(system.into());
+        self
+    }
+
+    /// Whether tools may or must be called; a forced choice holds for the first turn of a run.
+    #[must_use]
+    pub fn tool_choice(mut self, choice: ToolChoice) -> Self {
+        self.request.tool_choice = Some(choice);
+        self
+    }
+
+    /// Most tokens of one reply.
+    #[must_use]
+    pub const fn max_tokens(mut self, tokens: u32) -> Self {
+        self.request.max_tokens = Some(tokens);
+        self
+    }
+
+    /// Sampling temperature.
+    #[must_use]
+    pub const fn temperature(mut self, temperature: f64) -> Self {
+        self.request.temperature = Some(temperature);
+        self
+    }
+
+    /// How much to think.
+    #[must_use]
+    pub fn thinking(mut self, thinking: Thinking) -> Self {
+        self.request.thinking = Some(thinking);
+        self
+    }
+
+    /// A field of the request's body that the engine has no word for.
+    #[must_use]
+    pub fn extra(mut self, name: impl Into<String>, value: Value) -> Self {
+        self.request.extra.insert(name.into(), value);
+        self
+    }
+
+    /// Turns that one run may take; 50 unless set.
+    #[must_use]
+    pub const fn max_turns(mut self, turns: u32) -> Self {
+        self.max_turns = Some(turns);
+        self
+    }
+
+    /// How the tool calls of one reply run; all at once unless set.
+    #[must_use]
+    pub const fn tool_mode(mut self, mode: ToolMode) -> Self {
+        self.tool_mode = mode;
+        self
+    }
+
+    /// The conversation to go on with.
+    #[must_use]
+    pub fn messages(mut self, messages: Vec<Message>) -> Self {
+        self.messages = messages;
+        self
+    }
+
+    /// Timeouts and the like of the HTTP client.
+    #[must_use]
+    pub fn http(mut self, options: http::Options) -> Self {
+        self.http = options;
+        self
+    }
+
+    /// When a request is sent again.
+    #[must_use]
+    pub fn retry(mut self, retry: http::Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// Measures the CPU time of decoding, at the price of a few system calls a chunk.
+    #[must_use]
+    pub const fn measure_decode(mut self, measure: bool) -> Self {
+        self.measure_decode = measure;
+        self
+    }
+
+    /// The agent. Opens no connection.
+    ///
+    /// # Errors
+    /// When the model, its server, its key, its dialect or a tool cannot be made out.
+    pub fn build(self) -> Result<Agent, Error> {
+        if let Some(error) = self.broken {
+            return Err(Error::codec(error));
+        }
+        let named = self.model.ok_or(Error::NoModel)?;
+        let (provider, model) = match (&self.base_url, provider::split_model(&named)) {
+            (_, (Some(provider), model)) => (Some(provider), model.to_owned()),
+            (Some(_), (None, model)) => (None, model.to_owned()),
+            (None, (None, model)) => return Err(unknown_provider(model)),
+        };
+        let dialect = self
+            .dialect
+            .or_else(|| provider.map(|row| row.dialect.to_owned()))
+            .unwrap_or_else(|| "openai-chat".to_owned());
+        let (codec, description) = find_codec(self.codecs, &dialect)?;
+        let key = match (self.key, provider) {
+            (Some(key), _) => Some(key),
+            // A key from the environment goes only to the host that the table names for it.
+            (None, Some(row)) if self.base_url.is_none() && !row.is_local() => Some(key_of(row)?),
+            (None, _) => None,
+        };
+        let base_url = match (self.base_url, provider) {
+            (Some(url), _) => url.trim_end_matches('/').to_owned(),
+            (None, Some(row)) => row.base_url.to_owned(),
+            (None, None) => return Err(unknown_provider(&named)),
+        };
+        let endpoint = Endpoint {
+            provider: provider.map(|row| row.id.to_owned()),
+            base_url,
+            auth: serde_json::from_value(description["auth"].clone())
+                .map_err(|error| Error::Describe { message: format!("auth: {error}") })?,
+            key,
+            headers: self.headers,
+        };
+        let mut tools: Vec<Tool> = Vec::new();
+        for tool in self.tools {
+            if tools.iter().any(|other| other.name() == tool.name()) {
+                return Err(Error::DuplicateTool { name: tool.name().to_owned() });
+            }
+            tools.push(tool);
+        }
+        let specs = tools.iter().map(|tool| ToolSpec {
+            name: tool.name().to_owned(),
+            description: tool.description().to_owned(),
+            parameters: tool.parameters().clone(),
+        });
+        let request = Request { model, tools: specs.collect(), ..self.request };
+        let client = http::Client::new(self.http).map_err(|error| Error::Http(Arc::new(error)))?;
+        let defaults = Config::default();
+        let setup = Setup {
+            client,
+            endpoint,
+            request,
+            tools,
+            retry: self.retry,
+            max_turns: self.max_turns.unwrap_or(defaults.max_turns).max(1),
+            tool_mode: self.tool_mode,
+            measure_decode: self.measure_decode,
+        };
+        let machine = Machine::new(machine_config(&setup), self.messages);
+        let session = open_session(&codec, &setup.endpoint, machine)?;
+        let state = Mutex::new(State::Idle(Box::new(session)));
+        Ok(Agent { inner: Arc::new(Inner { setup: Arc::new(setup), codec, state }) })
+    }
+}
+
+impl fmt::Debug for AgentBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgentBuilder")
+            .field("model", &self.model)
+            .field("base_url", &self.base_url)
+            .field("tools", &self.tools)
+            .finish_non_exhaustive()
+    }
+}
+
+fn machine_config(setup: &Setup) -> Config {
+    Config {
+        provider: setup.endpoint.provider.clone(),
+        tools: setup.tools.iter().map(|tool| tool.name().to_owned()).collect(),
+        max_turns: setup.max_turns,
+        tool_mode: setup.tool_mode,
+    }
+}
+
+fn open_session(codec: &host::Codec, endpoint: &Endpoint, machine: Machine) -> Result<Session, Error> {
+    let description = describe(codec)?;
+    let framing = description["framing"].as_str().and_then(Framing::from_name);
+    let framing = framing.ok_or_else(|| Error::Framing { framing: description["framing"].to_string() })?;
+    let options = serde_json::json!({ "provider": endpoint.provider, "base_url": endpoint.base_url });
+    let stream = codec.open(&options.to_string()).map_err(Error::codec)?;
+    Ok(Session {
+        machine,
+        conversation: Conversation::new(),
+        pipeline: Pipeline::new(stream, framing, Limits::default()),
+    })
+}
+
+fn describe(codec: &host::Codec) -> Result<Value, Error> {
+    let description = codec.describe().map_err(Error::codec)?;
+    let mut bytes = description.into_bytes();
+    simd_json::serde::from_slice(&mut bytes).map_err(|error| Error::Describe { message: error.to_string() })
+}
+
+fn find_codec(codecs: Vec<host::Codec>, dialect: &str) -> Result<(host::Codec, Value), Error> {
+    for codec in codecs {
+        let description = describe(&codec)?;
+        if description["dialect"] == dialect {
+            return Ok((codec, description));
+        }
+    }
+    Err(Error::NoCodec { dialect: dialect.to_owned() })
+}
+
+fn key_of(row: &Provider) -> Result<http::Secret, Error> {
+    match row.key_from(|name| std::env::var(name).ok()) {
+        Some((_, key)) => Ok(http::Secret::new(&key)),
+        None => Err(Error::NoKey {
+            provider: row.id.to_owned(),
+            variable: row.key_names.first().copied().unwrap_or_default().to_owned(),
+        }),
+    }
+}
+
+fn unknown_provider(model: &str) -> Error {
+    let providers = PROVIDERS.iter().map(|row| row.id).collect::<Vec<_>>().join(", ");
+    Error::UnknownProvider { model: model.to_owned(), providers }
+}

@@ -1,0 +1,90 @@
+//! What can go wrong before and during a run.
+
+use std::sync::Arc;
+
+use thalweg_abi::host;
+use thalweg_agent::failure::Failure;
+use thalweg_agent::message::AssistantMessage;
+
+use crate::http;
+use crate::plugin;
+
+/// Why an agent could not be built, a run not started, or a run not finished.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The agent is in the middle of a run.
+    #[error("the agent is already running; wait for the run or abort it")]
+    Busy,
+    /// No model was named.
+    #[error("no model; name one as provider/model, for example openai/gpt-4o-mini")]
+    NoModel,
+    /// A model without a known provider and without a base URL.
+    #[error(
+        "nothing says where model {model:?} is served; write provider/model with one of {providers}, or give a base URL"
+    )]
+    UnknownProvider {
+        /// The model as named.
+        model: String,
+        /// Names of the known providers.
+        providers: String,
+    },
+    /// The provider wants a key and none was found.
+    #[error("no key for {provider}; set {variable} or pass one")]
+    NoKey {
+        /// The provider.
+        provider: String,
+        /// The environment variable that is looked at first.
+        variable: String,
+    },
+    /// No codec for the dialect was given.
+    #[error("no codec for dialect {dialect:?}; hand one to the builder or load its plugin")]
+    NoCodec {
+        /// The dialect.
+        dialect: String,
+    },
+    /// Two tools have the same name.
+    #[error("two tools are named {name:?}; a model could not tell them apart")]
+    DuplicateTool {
+        /// The name.
+        name: String,
+    },
+    /// A codec failed or broke the rules of the ABI.
+    #[error("codec: {0}")]
+    Codec(Arc<host::Error>),
+    /// A plugin could not be loaded.
+    #[error(transparent)]
+    Plugin(#[from] Arc<plugin::LoadError>),
+    /// The HTTP client could not be set up.
+    #[error(transparent)]
+    Http(Arc<http::Error>),
+    /// The codec's description of itself cannot be read.
+    #[error("the codec describes itself with something that is not JSON: {message}")]
+    Describe {
+        /// Where and why.
+        message: String,
+    },
+    /// The codec wants a framing that the engine does not have.
+    #[error("the codec asks for framing {framing}; this engine has sse and ndjson")]
+    Framing {
+        /// What it asks for, as JSON.
+        framing: String,
+    },
+    /// The prompt was not taken.
+    #[error(transparent)]
+    Prompt(thalweg_agent::machine::Error),
+    /// The run ended without a complete reply; what was received is kept.
+    #[error("{failure}")]
+    Run {
+        /// What happened.
+        failure: Box<Failure>,
+        /// The reply as far as it came.
+        partial: Option<Box<AssistantMessage>>,
+    },
+}
+
+impl Error {
+    pub(crate) fn codec(error: host::Error) -> Self {
+        Self::Codec(Arc::new(error))
+    }
+}

@@ -1,0 +1,181 @@
+//! A run: all turns of one prompt, watched by any number of readers.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use thalweg_abi::types::StreamEvent;
+use thalweg_agent::event::{BlockKind, EventView, UpdateView};
+use thalweg_agent::failure::{Failure, FailureKind};
+use thalweg_agent::message::{AssistantMessage, Message, Usage};
+use thalweg_log::{Cursor, Entry, Log};
+use tokio::sync::watch;
+
+use crate::error::Error;
+use crate::stats::Stats;
+
+/// A run in progress, or over. Clones are the same run.
+///
+/// The run goes on when it is dropped; [`Run::abort`] stops it.
+#[derive(Clone)]
+pub struct Run {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) log: Log,
+    pub(crate) abort: watch::Sender<bool>,
+    pub(crate) outcome: OnceLock<Outcome>,
+    pub(crate) finished: watch::Sender<bool>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// The last reply of the model, complete or as far as it came.
+    pub message: Option<AssistantMessage>,
+    /// The messages that the run added to the conversation, the prompt among them.
+    pub messages: Vec<Message>,
+    /// Tokens of all its turns.
+    pub usage: Usage,
+    /// Why it did not end well; `None` when it did.
+    pub error: Option<Error>,
+    /// What it cost.
+    pub stats: Stats,
+}
+
+impl Run {
+    /// The events of the run from its beginning, for one reader; call it again for another.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        Events { cursor: self.shared.log.cursor() }
+    }
+
+    /// Only the text of the replies, from the beginning, for one reader.
+    #[must_use]
+    pub fn text(&self) -> Text {
+        Text { events: self.events() }
+    }
+
+    /// Stops the run: the socket is closed, running tools are told, what was received is kept.
+    pub fn abort(&self) {
+        self.shared.abort.send_replace(true);
+    }
+
+    /// Waits for the end of the run.
+    pub async fn finished(&self) -> Outcome {
+        let mut finished = self.shared.finished.subscribe();
+        // The sender lives in `shared`, so waiting cannot fail.
+        let _ = finished.wait_for(|done| *done).await;
+        self.shared.outcome.get().cloned().unwrap_or_else(Outcome::lost)
+    }
+
+    /// Waits for the end and gives the last reply.
+    ///
+    /// # Errors
+    /// [`Error::Run`] with the partial reply when the run did not end well.
+    pub async fn message(&self) -> Result<AssistantMessage, Error> {
+        let outcome = self.finished().await;
+        match (outcome.error, outcome.message) {
+            (None, Some(message)) => Ok(message),
+            (Some(error), _) => Err(error),
+            (None, None) => Err(Outcome::lost().error.unwrap_or(Error::Busy)),
+        }
+    }
+}
+
+impl Outcome {
+    /// The task that drove the run was dropped, with its runtime or by a panic, before it could say how it ended.
+    pub(crate) fn lost() -> Self {
+        let message = "the run was dropped before its end, with the runtime that drove it";
+        let failure = Box::new(Failure::new(FailureKind::Other, message));
+        Self {
+            message: None,
+            messages: Vec::new(),
+            usage: Usage::default(),
+            error: Some(Error::Run { failure, partial: None }),
+            stats: Stats { total: Duration::ZERO, ..Stats::default() },
+        }
+    }
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run").field("outcome", &self.shared.outcome.get()).finish_non_exhaustive()
+    }
+}
+
+/// One step of a run, borrowed from the log.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Event<'a> {
+    /// What happened.
+    pub view: EventView<'a>,
+    /// Place in the log of the run.
+    pub seq: u64,
+    /// Microseconds since the run began.
+    pub time_us: u64,
+}
+
+impl Event<'_> {
+    /// Appends the JSON form, one line without its end.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        self.view.write_json(self.seq, self.time_us, out);
+    }
+}
+
+/// One reader of a run's events.
+#[derive(Clone, Debug)]
+pub struct Events {
+    cursor: Cursor,
+}
+
+impl Events {
+    /// The next event; waits for it, and gives `None` once the run is over and all is read. Cancel-safe.
+    pub async fn next(&mut self) -> Option<Event<'_>> {
+        while self.cursor.ready().await {
+            // What is no step of a run (usage counters, further choices) stands in the log too.
+            let is_step = self.cursor.peek().is_some_and(|entry| EventView::decode(&stream_event(&entry)).is_some());
+            if is_step {
+                return self.cursor.next().and_then(step);
+            }
+            self.cursor.next();
+        }
+        None
+    }
+}
+
+fn stream_event<'a>(entry: &Entry<'a>) -> StreamEvent<'a> {
+    StreamEvent::new(entry.kind)
+        .with_flags(entry.flags)
+        .with_block(entry.block)
+        .with_sub(entry.sub)
+        .with_num(entry.num)
+        .with_seq(entry.seq)
+        .with_text(entry.text)
+        .with_aux(entry.aux)
+}
+
+fn step(entry: Entry<'_>) -> Option<Event<'_>> {
+    let view = EventView::decode(&stream_event(&entry))?;
+    Some(Event { view, seq: entry.seq, time_us: entry.time_us })
+}
+
+/// One reader of a run's text.
+#[derive(Clone, Debug)]
+pub struct Text {
+    events: Events,
+}
+
+impl Text {
+    /// The next piece of text; `None` once the run is over. Cancel-safe.
+    pub async fn next(&mut self) -> Option<String> {
+        while let Some(event) = self.events.next().await {
+            if let EventView::MessageUpdate(UpdateView::Delta { block: BlockKind::Text, delta, .. }) = event.view {
+                return Some(delta.to_owned());
+            }
+        }
+        None
+    }
+}
