@@ -61,6 +61,12 @@ impl<'a> ProviderError<'a> {
     }
 }
 
+/// What to say of an event that is no JSON.
+#[must_use]
+pub fn not_json(error: &json::Error) -> String {
+    format!("an event of the provider is not JSON: it {error}")
+}
+
 /// The fields of an error object that are read.
 #[derive(Default)]
 struct Parts<'a> {

@@ -1,2 +1,16 @@
 //! The Anthropic messages dialect.
+//!
+//! The wire has numbered content blocks with a beginning and an end, so the events follow it closely; what has to be
+//! remembered of a block is its kind, and what is told only at its end.
 #![forbid(unsafe_code)]
+
+mod block;
+mod codec;
+mod event;
+mod message;
+mod request;
+mod usage;
+
+pub use codec::{AnthropicMessages, Stream};
+
+thalweg_abi::plugin! { id: "thalweg.anthropic", version: env!("CARGO_PKG_VERSION"), codec: AnthropicMessages }

@@ -6,7 +6,7 @@ use thalweg_abi::types::{
     STOP_LENGTH, STOP_OTHER, STOP_TOOL_USE, StreamEvent,
 };
 use thalweg_wire::json::{self, NESTING_MAX, Names, Raw, Text};
-use thalweg_wire::provider_error::ProviderError;
+use thalweg_wire::provider_error::{self, ProviderError};
 
 use crate::blocks::Choice;
 use crate::emit::Emit;
@@ -55,8 +55,7 @@ impl Reply {
             Ok(None) => return emit.push(StreamEvent::new(EVENT_SKIPPED).with_aux(frame.event())),
             Err(error) => {
                 let event = StreamEvent::new(EVENT_ERROR).with_num(FAILURE_MALFORMED);
-                let message = format!("an event of the provider is not JSON: it {error}");
-                return emit.push_copied(event, message.as_bytes(), b"");
+                return emit.push_copied(event, provider_error::not_json(&error).as_bytes(), b"");
             }
         };
         let [id, object, model, choices, usage, groq, error, citations, kind] = fields;

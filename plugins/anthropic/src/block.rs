@@ -1,0 +1,224 @@
+//! One content block: its beginning, its deltas, its end.
+
+use serde_json::Value;
+use thalweg_abi::guest::Out;
+use thalweg_abi::types::{
+    EVENT_BLOCK_END, EVENT_OTHER_CONTENT, EVENT_REDACTED_THINKING, EVENT_SKIPPED, EVENT_TEXT, EVENT_THINKING,
+    EVENT_THINKING_SIGNATURE, EVENT_TOOL_ARGUMENTS, EVENT_TOOL_BEGIN, FLAG_AUX_ESCAPED, FLAG_REPEATABLE, FLAG_SCRATCH,
+    FLAG_TEXT_ESCAPED, StreamEvent,
+};
+use thalweg_wire::json::{Names, Raw, Text};
+
+/// What has to be remembered of a block that has begun.
+#[derive(Debug)]
+pub(crate) struct Block {
+    /// Its number on the wire.
+    pub(crate) index: u32,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Text,
+    Thinking,
+    /// A tool call of ours.
+    Tool {
+        has_arguments: bool,
+        /// Arguments that came with the beginning; they count if no others follow.
+        input: Vec<u8>,
+    },
+    /// A tool call that the provider runs itself: kept until its end, then told whole.
+    ServerTool {
+        content_type: Vec<u8>,
+        /// The block as it began.
+        start: Vec<u8>,
+        /// JSON text of the input, still escaped.
+        input: Vec<u8>,
+    },
+    /// Told with its beginning.
+    Other,
+}
+
+/// Bytes of input that a tool call of the provider may have; more is skipped.
+const INPUT_BYTES_MAX: usize = 4 << 20;
+
+static START: Names<9> =
+    Names::new(["type", "text", "thinking", "signature", "data", "id", "name", "input", "citations"]);
+static DELTA: Names<5> = Names::new(["type", "text", "thinking", "partial_json", "signature"]);
+
+impl Block {
+    /// Tells the beginning of a block, with whatever content is in it already.
+    pub(crate) fn begin<'f>(index: u32, value: Raw<'f>, out: &mut Out<'_, 'f>) -> Self {
+        let [content_type, text, thinking, signature, data, id, name, input, citations] =
+            value.fields(&START).unwrap_or_default();
+        let content_type = content_type.text().unwrap_or_default();
+        let mut tell = |kind: u32, value: Raw<'f>| {
+            if let Some(text) = value.non_empty_text() {
+                out.push(text_event(kind, index, text));
+            }
+        };
+        let kind = match content_type.short(&mut [0; 64]) {
+            b"text" => {
+                tell(EVENT_TEXT, text);
+                if citations.is_array() && citations.is_truthy() {
+                    let event = StreamEvent::new(EVENT_OTHER_CONTENT).with_block(index);
+                    out.push_copied(event, citations.bytes(), b"citations");
+                }
+                Kind::Text
+            }
+            b"thinking" => {
+                tell(EVENT_THINKING, thinking);
+                tell(EVENT_THINKING_SIGNATURE, signature);
+                Kind::Thinking
+            }
+            b"redacted_thinking" => {
+                tell(EVENT_REDACTED_THINKING, data);
+                Kind::Other
+            }
+            b"tool_use" => {
+                out.push(tool_begin(index, name.text().unwrap_or_default(), id.text().unwrap_or_default()));
+                let input = if input.is_truthy() { input.bytes() } else { b"" };
+                Kind::Tool { has_arguments: false, input: input.to_vec() }
+            }
+            _ if !input.is_absent() => {
+                let mut owned = Vec::new();
+                content_type.push_to(&mut owned);
+                Kind::ServerTool { content_type: owned, start: value.bytes().to_vec(), input: Vec::new() }
+            }
+            _ => {
+                out.push(other(index, value, content_type));
+                Kind::Other
+            }
+        };
+        Self { index, kind }
+    }
+
+    /// A block whose beginning was never told, taken for what its first delta says.
+    pub(crate) fn of_delta(index: u32, delta: Raw<'_>) -> Self {
+        let [content_type, ..] = delta.fields(&DELTA).unwrap_or_default();
+        let is = |name: &[u8]| content_type.text().is_some_and(|text| text.is(name));
+        let kind = if is(b"text_delta") {
+            Kind::Text
+        } else if is(b"thinking_delta") {
+            Kind::Thinking
+        } else {
+            Kind::Other
+        };
+        Self { index, kind }
+    }
+
+    /// Tells a delta. `is_new` says that the block was not known before.
+    #[inline]
+    pub(crate) fn delta<'f>(&mut self, value: Raw<'f>, is_new: bool, out: &mut Out<'_, 'f>) {
+        let index = self.index;
+        let [content_type, text, thinking, partial_json, signature] = value.fields(&DELTA).unwrap_or_default();
+        let Some(content_type) = content_type.text() else {
+            return out.push(StreamEvent::new(EVENT_SKIPPED).with_block(index));
+        };
+        let mut tell = |kind: u32, value: Raw<'f>, is_repeatable: bool| {
+            if let Some(text) = value.text() {
+                let flags = if is_repeatable && !is_new { FLAG_REPEATABLE } else { 0 };
+                out.push(text_event(kind, index, text).with_flags(flags));
+            }
+        };
+        match content_type.short(&mut [0; 64]) {
+            b"text_delta" => tell(EVENT_TEXT, text, matches!(self.kind, Kind::Text)),
+            b"thinking_delta" => tell(EVENT_THINKING, thinking, matches!(self.kind, Kind::Thinking)),
+            b"signature_delta" => tell(EVENT_THINKING_SIGNATURE, signature, false),
+            b"input_json_delta" => self.arguments(value, partial_json, content_type, out),
+            _ => out.push(other(index, value, content_type)),
+        }
+    }
+
+    fn arguments<'f>(&mut self, delta: Raw<'f>, json: Raw<'f>, content_type: Text<'f>, out: &mut Out<'_, 'f>) {
+        let Some(text) = json.text() else { return };
+        match &mut self.kind {
+            Kind::Tool { has_arguments, .. } => {
+                if *has_arguments || !text.is_empty() {
+                    let flags = if *has_arguments { FLAG_REPEATABLE } else { 0 };
+                    *has_arguments = true;
+                    out.push(text_event(EVENT_TOOL_ARGUMENTS, self.index, text).with_flags(flags));
+                }
+            }
+            Kind::ServerTool { input, .. } if input.len() + text.raw().len() <= INPUT_BYTES_MAX => {
+                input.extend_from_slice(text.raw());
+            }
+            Kind::ServerTool { .. } => out.push(StreamEvent::new(EVENT_SKIPPED).with_block(self.index)),
+            Kind::Text | Kind::Thinking | Kind::Other => out.push(other(self.index, delta, content_type)),
+        }
+    }
+
+    /// Tells what was kept for the end of the block. A tool call that ends in order has arguments, be it none.
+    pub(crate) fn complete(&mut self, out: &mut Out<'_, '_>) {
+        if let Kind::Tool { has_arguments, input } = &mut self.kind
+            && !*has_arguments
+            && input.is_empty()
+        {
+            *has_arguments = true;
+            let event = StreamEvent::new(EVENT_TOOL_ARGUMENTS).with_block(self.index);
+            out.push(event.with_text(b"{}").with_flags(FLAG_SCRATCH));
+        }
+        self.release(out);
+    }
+
+    /// Tells what was kept, once, although the end of the block may never come.
+    pub(crate) fn release(&mut self, out: &mut Out<'_, '_>) {
+        match &mut self.kind {
+            Kind::Tool { has_arguments, input } if !*has_arguments && !input.is_empty() => {
+                *has_arguments = true;
+                out.push_copied(StreamEvent::new(EVENT_TOOL_ARGUMENTS).with_block(self.index), input, b"");
+            }
+            Kind::ServerTool { content_type, start, input } => {
+                let event = StreamEvent::new(EVENT_OTHER_CONTENT).with_block(self.index);
+                match with_input(start, input) {
+                    Some(whole) => out.push_copied(event, whole.as_bytes(), content_type),
+                    None => out.push_copied(event, start, content_type),
+                }
+                self.kind = Kind::Other;
+            }
+            _ => {}
+        }
+    }
+
+    /// Tells the end of the block.
+    pub(crate) fn end(mut self, out: &mut Out<'_, '_>) {
+        self.complete(out);
+        out.push(StreamEvent::new(EVENT_BLOCK_END).with_block(self.index));
+    }
+}
+
+#[inline]
+fn text_event(kind: u32, index: u32, text: Text<'_>) -> StreamEvent<'_> {
+    let flags = if text.is_escaped() { FLAG_TEXT_ESCAPED } else { 0 };
+    StreamEvent::new(kind).with_block(index).with_text(text.raw()).with_flags(flags)
+}
+
+const fn tool_begin<'f>(index: u32, name: Text<'f>, id: Text<'f>) -> StreamEvent<'f> {
+    let name_flag = if name.is_escaped() { FLAG_TEXT_ESCAPED } else { 0 };
+    let id_flag = if id.is_escaped() { FLAG_AUX_ESCAPED } else { 0 };
+    StreamEvent::new(EVENT_TOOL_BEGIN)
+        .with_block(index)
+        .with_text(name.raw())
+        .with_aux(id.raw())
+        .with_flags(name_flag | id_flag)
+}
+
+const fn other<'f>(index: u32, value: Raw<'f>, content_type: Text<'f>) -> StreamEvent<'f> {
+    StreamEvent::new(EVENT_OTHER_CONTENT)
+        .with_block(index)
+        .with_text(value.bytes())
+        .with_aux(content_type.raw())
+        .with_flags(if content_type.is_escaped() { FLAG_AUX_ESCAPED } else { 0 })
+}
+
+/// The JSON of a block with the input that came after its beginning. `None` if none came. Input that is no JSON, since it
+/// was cut, is put in as a string.
+fn with_input(start: &[u8], input: &[u8]) -> Option<String> {
+    if input.is_empty() {
+        return None;
+    }
+    let text: String = serde_json::from_slice(&[b"\"", input, b"\""].concat()).ok()?;
+    let mut block: Value = serde_json::from_slice(start).ok()?;
+    block["input"] = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    Some(block.to_string())
+}

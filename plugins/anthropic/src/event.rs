@@ -1,0 +1,196 @@
+//! A payload of the stream, or the whole reply: from JSON to events.
+
+use thalweg_abi::guest::Out;
+use thalweg_abi::types::{
+    EVENT_DONE, EVENT_ERROR, EVENT_MESSAGE_START, EVENT_SKIPPED, EVENT_STOP, FAILURE_MALFORMED, FLAG_AUX_ESCAPED,
+    FLAG_MERGE, FLAG_TEXT_ESCAPED, FrameRef, STOP_CONTENT_FILTER, STOP_END, STOP_LENGTH, STOP_OTHER, STOP_PAUSE,
+    STOP_SEQUENCE, STOP_TOOL_USE, StreamEvent,
+};
+use thalweg_wire::json::{self, NESTING_MAX, Names, Raw, Text};
+use thalweg_wire::provider_error::{self, ProviderError};
+
+use crate::block::Block;
+use crate::usage;
+
+/// What has to be remembered of a reply.
+#[derive(Debug, Default)]
+pub(crate) struct Reply {
+    /// The blocks that have not ended.
+    blocks: Vec<Block>,
+    has_started: bool,
+}
+
+/// Blocks that may be open at once; further ones are skipped.
+const BLOCKS_MAX: usize = 1024;
+
+static EVENT: Names<7> = Names::new(["type", "index", "delta", "content_block", "message", "usage", "error"]);
+static MESSAGE: Names<6> = Names::new(["model", "id", "content", "stop_reason", "stop_sequence", "usage"]);
+static STOP: Names<2> = Names::new(["stop_reason", "stop_sequence"]);
+
+impl Reply {
+    /// Reads one frame of the stream.
+    #[inline]
+    pub(crate) fn read<'f>(&mut self, frame: &FrameRef<'f>, out: &mut Out<'_, 'f>) {
+        if frame.data().trim_ascii() == b"[DONE]" {
+            return out.push(StreamEvent::new(EVENT_DONE));
+        }
+        let fields = match json::object(frame.data(), &EVENT, NESTING_MAX) {
+            Ok(fields) => fields,
+            Err(error) => return malformed(&error, out),
+        };
+        let Some([event_type, index, delta, content_block, message, usage, error]) = fields else {
+            return out.push(StreamEvent::new(EVENT_SKIPPED).with_aux(frame.event()));
+        };
+        let text = event_type.non_empty_text();
+        let index = || index.int().and_then(|index| u32::try_from(index).ok()).unwrap_or(0);
+        let mut buffer = [0; 64];
+        // Some gateways leave the type to the name of the SSE event.
+        let kind = match &text {
+            Some(text) => text.short(&mut buffer),
+            None => frame.event(),
+        };
+        match kind {
+            b"content_block_delta" => self.delta(index(), delta, out),
+            b"content_block_start" => self.begin(index(), content_block, out),
+            b"content_block_stop" => self.end(index(), out),
+            b"ping" => {}
+            b"message_start" => self.start(message, out),
+            b"message_delta" => {
+                let [reason, sequence] = delta.fields(&STOP).unwrap_or_default();
+                self.stop(reason, sequence, out);
+                if usage.is_truthy() {
+                    usage::read(usage, FLAG_MERGE, out);
+                }
+            }
+            b"message_stop" => {
+                self.complete_all(out);
+                out.push(StreamEvent::new(EVENT_DONE));
+            }
+            b"error" => report(frame, out),
+            _ if text.is_none() && error.is_truthy() => report(frame, out),
+            _ => {
+                let flags = if text.is_some_and(|text| text.is_escaped()) { FLAG_AUX_ESCAPED } else { 0 };
+                let aux = text.map_or(frame.event(), |text| text.raw());
+                out.push(StreamEvent::new(EVENT_SKIPPED).with_aux(aux).with_flags(flags));
+            }
+        }
+    }
+
+    /// Reads a reply that was not streamed.
+    pub(crate) fn read_whole<'f>(&mut self, frame: &FrameRef<'f>, out: &mut Out<'_, 'f>) {
+        let value = match json::value(frame.data(), NESTING_MAX) {
+            Ok(value) => value,
+            Err(error) => return malformed(&error, out),
+        };
+        let [event_type, _, _, _, _, _, error] = value.fields(&EVENT).unwrap_or_default();
+        if error.is_truthy() || event_type.text().is_some_and(|text| text.is(b"error")) {
+            return report(frame, out);
+        }
+        if !value.is_object() {
+            return out.push(StreamEvent::new(EVENT_SKIPPED));
+        }
+        self.start(value, out);
+        for block in std::mem::take(&mut self.blocks) {
+            block.end(out);
+        }
+        out.push(StreamEvent::new(EVENT_DONE));
+    }
+
+    /// The body has ended: what was kept for the end of a block is told without it.
+    pub(crate) fn finish(&mut self, out: &mut Out<'_, '_>) {
+        for mut block in std::mem::take(&mut self.blocks) {
+            block.release(out);
+        }
+    }
+
+    /// The message with which a stream begins, perhaps with content in it; or the whole message.
+    fn start<'f>(&mut self, message: Raw<'f>, out: &mut Out<'_, 'f>) {
+        let Some([model, id, content, stop_reason, stop_sequence, usage]) = message.fields(&MESSAGE) else { return };
+        if !self.has_started {
+            self.has_started = true;
+            let (model, id) = (model.text().unwrap_or_default(), id.text().unwrap_or_default());
+            let event = StreamEvent::new(EVENT_MESSAGE_START).with_text(model.raw()).with_aux(id.raw());
+            out.push(event.with_flags(flags(model, id)));
+        }
+        if usage.is_truthy() {
+            usage::read(usage, 0, out);
+        }
+        for (index, block) in (0..).zip(content.items()) {
+            self.begin(index, block, out);
+        }
+        self.stop(stop_reason, stop_sequence, out);
+    }
+
+    fn begin<'f>(&mut self, index: u32, value: Raw<'f>, out: &mut Out<'_, 'f>) {
+        // A number that is used again stands for a new block.
+        self.end(index, out);
+        if self.blocks.len() >= BLOCKS_MAX {
+            return out.push(StreamEvent::new(EVENT_SKIPPED).with_block(index));
+        }
+        self.blocks.push(Block::begin(index, value, out));
+    }
+
+    #[inline]
+    fn delta<'f>(&mut self, index: u32, delta: Raw<'f>, out: &mut Out<'_, 'f>) {
+        if let Some(block) = self.blocks.iter_mut().rev().find(|block| block.index == index) {
+            return block.delta(delta, false, out);
+        }
+        if self.blocks.len() >= BLOCKS_MAX {
+            return out.push(StreamEvent::new(EVENT_SKIPPED).with_block(index));
+        }
+        let mut block = Block::of_delta(index, delta);
+        block.delta(delta, true, out);
+        self.blocks.push(block);
+    }
+
+    fn end(&mut self, index: u32, out: &mut Out<'_, '_>) {
+        if let Some(position) = self.blocks.iter().position(|block| block.index == index) {
+            self.blocks.remove(position).end(out);
+        }
+    }
+
+    fn stop<'f>(&mut self, reason: Raw<'f>, sequence: Raw<'f>, out: &mut Out<'_, 'f>) {
+        let Some(reason) = reason.non_empty_text() else { return };
+        let sequence = sequence.text().unwrap_or_default();
+        self.complete_all(out);
+        let event = StreamEvent::new(EVENT_STOP).with_num(stop_of(reason)).with_text(reason.raw());
+        out.push(event.with_aux(sequence.raw()).with_flags(flags(reason, sequence)));
+    }
+
+    /// Nothing more comes for the blocks that are still open: what they kept has to be told before the stop.
+    fn complete_all(&mut self, out: &mut Out<'_, '_>) {
+        for block in &mut self.blocks {
+            block.complete(out);
+        }
+    }
+}
+
+fn report<'f>(frame: &FrameRef<'f>, out: &mut Out<'_, 'f>) {
+    // Read again, which only errors pay for.
+    let payload = json::value(frame.data(), NESTING_MAX).unwrap_or_default();
+    out.push(ProviderError::from_value(payload, 0).event());
+}
+
+#[cold]
+fn malformed(error: &json::Error, out: &mut Out<'_, '_>) {
+    let event = StreamEvent::new(EVENT_ERROR).with_num(FAILURE_MALFORMED);
+    out.push_copied(event, provider_error::not_json(error).as_bytes(), b"");
+}
+
+const fn flags(text: Text<'_>, aux: Text<'_>) -> u32 {
+    let text = if text.is_escaped() { FLAG_TEXT_ESCAPED } else { 0 };
+    text | if aux.is_escaped() { FLAG_AUX_ESCAPED } else { 0 }
+}
+
+/// The engine's word for a `stop_reason`.
+fn stop_of(reason: Text<'_>) -> i64 {
+    match reason.short(&mut [0; 64]) {
+        b"end_turn" => STOP_END,
+        b"max_tokens" | b"model_context_window_exceeded" => STOP_LENGTH,
+        b"tool_use" => STOP_TOOL_USE,
+        b"stop_sequence" => STOP_SEQUENCE,
+        b"refusal" => STOP_CONTENT_FILTER,
+        b"pause_turn" => STOP_PAUSE,
+        _ => STOP_OTHER,
+    }
+}

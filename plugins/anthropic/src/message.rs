@@ -1,0 +1,229 @@
+//! Messages: from the canonical form to that of the dialect.
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use thalweg_abi::guest::Failure;
+
+/// A canonical message; keys that are not named here are of no interest to a provider.
+#[derive(Deserialize)]
+#[serde(tag = "role", rename_all = "snake_case")]
+enum Message {
+    User { content: Vec<Part> },
+    Assistant { content: Vec<Block> },
+    Tool { content: Vec<ToolResult> },
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Part {
+    Text {
+        text: String,
+    },
+    Image {
+        #[serde(flatten)]
+        source: Source,
+    },
+    Document {
+        #[serde(flatten)]
+        source: Source,
+        #[serde(default)]
+        name: Option<String>,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Source {
+    Data { media_type: String, data: String },
+    Url { url: String },
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Block {
+    Text {
+        text: String,
+    },
+    Thinking {
+        text: String,
+        #[serde(default)]
+        signature: Option<String>,
+    },
+    RedactedThinking {
+        data: String,
+    },
+    Refusal {
+        text: String,
+    },
+    ToolCall {
+        id: String,
+        name: String,
+        arguments: String,
+    },
+    /// What another dialect kept.
+    #[serde(other)]
+    Foreign,
+}
+
+#[derive(Deserialize)]
+struct ToolResult {
+    tool_call_id: String,
+    content: Vec<Part>,
+    #[serde(default)]
+    is_error: bool,
+}
+
+/// Appends the wire form of `message` to `out`; nothing when the provider would refuse it as empty.
+pub(crate) fn encode(message: &str, out: &mut String) -> Result<(), Failure> {
+    let message = serde_json::from_str(message)
+        .map_err(|error| Failure::invalid(format!("the message is not in the canonical form: {error}")))?;
+    let (role, content) = match message {
+        Message::User { content } => ("user", parts(&content)),
+        Message::Assistant { content } => ("assistant", assistant(content)),
+        Message::Tool { content } => ("user", content.iter().map(tool_result).collect()),
+    };
+    if !content.is_empty() {
+        out.push_str(&json!({"role": role, "content": content}).to_string());
+    }
+    Ok(())
+}
+
+/// Empty texts are left out: the provider refuses them.
+fn parts(parts: &[Part]) -> Vec<Value> {
+    let is_empty = |part: &&Part| matches!(part, Part::Text { text } if text.is_empty());
+    parts.iter().filter(|part| !is_empty(part)).map(part).collect()
+}
+
+fn part(part: &Part) -> Value {
+    match part {
+        Part::Text { text } => json!({"type": "text", "text": text}),
+        Part::Image { source } => json!({"type": "image", "source": self::source(source)}),
+        Part::Document { source, name: None } => json!({"type": "document", "source": self::source(source)}),
+        Part::Document { source, name: Some(name) } => {
+            json!({"type": "document", "source": self::source(source), "title": name})
+        }
+    }
+}
+
+fn source(source: &Source) -> Value {
+    match source {
+        Source::Data { media_type, data } => json!({"type": "base64", "media_type": media_type, "data": data}),
+        Source::Url { url } => json!({"type": "url", "url": url}),
+    }
+}
+
+fn assistant(content: Vec<Block>) -> Vec<Value> {
+    let blocks = content.into_iter().filter_map(|block| match block {
+        Block::Text { text } | Block::Refusal { text } if text.is_empty() => None,
+        Block::Text { text } | Block::Refusal { text } => Some(json!({"type": "text", "text": text})),
+        Block::Thinking { text, signature: Some(signature) } if !signature.is_empty() => {
+            Some(json!({"type": "thinking", "thinking": text, "signature": signature}))
+        }
+        // Without its signature, so from another provider or cut: it would be refused.
+        Block::Thinking { .. } | Block::Foreign => None,
+        Block::RedactedThinking { data } => Some(json!({"type": "redacted_thinking", "data": data})),
+        Block::ToolCall { id, name, arguments } => {
+            let input = serde_json::from_str::<Map<String, Value>>(&arguments).unwrap_or_default();
+            Some(json!({"type": "tool_use", "id": call_id(&id), "name": name, "input": input}))
+        }
+    });
+    let blocks: Vec<Value> = blocks.collect();
+    // Thinking alone is no message.
+    let has_more = blocks.iter().any(|block| block["type"] == "text" || block["type"] == "tool_use");
+    if has_more { blocks } else { Vec::new() }
+}
+
+fn tool_result(result: &ToolResult) -> Value {
+    let mut value = json!({"type": "tool_result", "tool_use_id": call_id(&result.tool_call_id)});
+    let content = parts(&result.content);
+    if !content.is_empty() {
+        value["content"] = content.into();
+    }
+    if result.is_error {
+        value["is_error"] = true.into();
+    }
+    value
+}
+
+/// The id of a call as this provider takes it; calls of other providers have others.
+fn call_id(id: &str) -> String {
+    let allowed = |c: char| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' };
+    id.chars().map(allowed).take(CALL_ID_CHARS_MAX).collect()
+}
+
+const CALL_ID_CHARS_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(message: &Value) -> Value {
+        let mut out = String::new();
+        encode(&message.to_string(), &mut out).unwrap();
+        serde_json::from_str(&format!("[{out}]")).unwrap()
+    }
+
+    #[test]
+    fn user_message_keeps_text_and_media() {
+        let message = json!({"role":"user","content":[
+            {"type":"text","text":"hi"}, {"type":"text","text":""},
+            {"type":"image","media_type":"image/png","data":"AA=="}, {"type":"image","url":"https://x/y.png"},
+            {"type":"document","media_type":"application/pdf","data":"BB==","name":"a.pdf"},
+            {"type":"document","url":"https://x/y.pdf"}],"time_us":1});
+        assert_eq!(
+            encoded(&message),
+            json!([{"role":"user","content":[
+            {"type":"text","text":"hi"},
+            {"type":"image","source":{"type":"base64","media_type":"image/png","data":"AA=="}},
+            {"type":"image","source":{"type":"url","url":"https://x/y.png"}},
+            {"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"BB=="},"title":"a.pdf"},
+            {"type":"document","source":{"type":"url","url":"https://x/y.pdf"}}]}])
+        );
+        assert_eq!(encoded(&json!({"role":"user","content":[]})), json!([]));
+    }
+
+    #[test]
+    fn assistant_message_goes_back_with_signed_and_hidden_thinking_only() {
+        let message = json!({"role":"assistant","content":[
+            {"type":"thinking","text":"hm","signature":"s"}, {"type":"thinking","text":"cut"},
+            {"type":"redacted_thinking","data":"d"}, {"type":"text","text":"t"}, {"type":"refusal","text":"no"},
+            {"type":"tool_call","id":"call.1|x","name":"add","arguments":"{\"b\":1,\"a\":[2]}"},
+            {"type":"tool_call","id":"c2","name":"sub","arguments":"{\"cut"}]});
+        assert_eq!(
+            encoded(&message),
+            json!([{"role":"assistant","content":[
+            {"type":"thinking","thinking":"hm","signature":"s"},
+            {"type":"redacted_thinking","data":"d"},
+            {"type":"text","text":"t"},
+            {"type":"text","text":"no"},
+            {"type":"tool_use","id":"call_1_x","name":"add","input":{"b":1,"a":[2]}},
+            {"type":"tool_use","id":"c2","name":"sub","input":{}}]}])
+        );
+        let alone = json!({"role":"assistant","content":[{"type":"thinking","text":"hm","signature":"s"}]});
+        assert_eq!(encoded(&alone), json!([]));
+    }
+
+    #[test]
+    fn all_tool_results_of_a_turn_are_one_user_message() {
+        let message = json!({"role":"tool","content":[
+            {"type":"tool_result","tool_call_id":"call.1","tool_name":"add","is_error":false,
+             "content":[{"type":"text","text":"2"},{"type":"image","url":"https://x/y.png"}]},
+            {"type":"tool_result","tool_call_id":"c2","tool_name":"sub","is_error":true,"content":[]}]});
+        assert_eq!(
+            encoded(&message),
+            json!([{"role":"user","content":[
+            {"type":"tool_result","tool_use_id":"call_1","content":[
+                {"type":"text","text":"2"},{"type":"image","source":{"type":"url","url":"https://x/y.png"}}]},
+            {"type":"tool_result","tool_use_id":"c2","is_error":true}]}])
+        );
+    }
+
+    #[test]
+    fn what_is_no_canonical_message_is_refused() {
+        for message in
+            ["", "{", "{}", r#"{"role":"system","content":[]}"#, r#"{"role":"user","content":[{"type":"x"}]}"#]
+        {
+            assert!(encode(message, &mut String::new()).is_err(), "{message}");
+        }
+    }
+}
