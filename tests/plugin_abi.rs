@@ -468,6 +468,23 @@ fn both(name: &str) -> [Plugin; 2] {
     [loaded.plugin().clone(), Plugin::start(&linked, Host::silent()).unwrap()]
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn plugins_beside_the_executable_are_in_the_memory_map_by_their_path() {
+    let mut registry = Registry::new();
+    for name in ["openai", "calculator", "weather_c"] {
+        registry.add(Loader::new().load_named(name).unwrap()).unwrap();
+    }
+    let maps = fs::read_to_string("/proc/self/maps").unwrap();
+    for loaded in registry.loaded() {
+        assert!(maps.contains(loaded.path().to_str().unwrap()), "{}", loaded.path().display());
+    }
+    assert!(registry.codec("openai-chat").is_some());
+    assert!(registry.tool("calculate").is_some() && registry.tool("get_weather").is_some());
+    let installed = Loader::new().installed().unwrap();
+    assert!(registry.loaded().iter().all(|loaded| installed.contains(&loaded.path().to_owned())), "{installed:?}");
+}
+
 #[test]
 fn calculator_answers_loaded_and_linked_in() {
     for plugin in both("calculator") {

@@ -6,7 +6,7 @@ use crate::types::Str;
 use core::ffi::{c_char, c_void};
 use std::alloc::Layout;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 /// A line that a plugin wrote to the log.
@@ -30,7 +30,11 @@ impl Host {
     /// A host that hands lines up to `level_max` to `log`, on the thread of the plugin. Never freed: make one for a
     /// program, or one for each of its engines.
     pub fn leak(level_max: i32, log: impl Fn(LogLine<'_>) + Send + Sync + 'static) -> &'static Self {
-        Box::leak(Box::new(Self { level_max, log: Box::new(log) }))
+        let host: &'static Self = Box::leak(Box::new(Self { level_max, log: Box::new(log) }));
+        // Kept in sight of tools that look for lost memory.
+        static HOSTS: Mutex<Vec<&'static Host>> = Mutex::new(Vec::new());
+        HOSTS.lock().unwrap_or_else(PoisonError::into_inner).push(host);
+        host
     }
 
     /// A host that drops all lines.

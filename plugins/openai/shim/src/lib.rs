@@ -1,1 +1,2 @@
 //! The OpenAI chat completions dialect. The shared object.
+thalweg_abi::export_plugin!(thalweg_openai::Package);
