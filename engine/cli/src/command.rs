@@ -1,0 +1,8 @@
+//! The subcommands, one a file.
+
+pub(crate) mod chat;
+pub(crate) mod decode;
+pub(crate) mod plugin;
+pub(crate) mod record;
+pub(crate) mod replay;
+pub(crate) mod run;

@@ -1,0 +1,131 @@
+//! `thalweg plugin`: what lies beside the command, and whether a file is a plugin that keeps the rules.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use thalweg::plugin::Loader;
+use thalweg_abi::host::Plugin as Started;
+use thalweg_abi::table::Manifest;
+
+use crate::conformance;
+use crate::failure::{FAILED, Failure};
+use crate::plugins::{self, BUILT_IN, Shelf, Source};
+
+/// List the plugins, or check one
+#[derive(clap::Subcommand)]
+pub(crate) enum Plugin {
+    /// List the plugins beside the command: what each offers, its path, its sha256, and whether it loads
+    List,
+    /// Load FILE, show what it says of itself, and try it with good and bad input
+    ///
+    /// Naming the file is the permission to run its code, with all rights of this command. Exit code 1 if it does not
+    /// load or a check fails.
+    Check {
+        /// The shared object
+        file: PathBuf,
+    },
+}
+
+impl Plugin {
+    pub(crate) fn execute(self) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        let result = match self {
+            Self::List => list(&mut out),
+            Self::Check { file } => check(&file, &mut out),
+        };
+        out.flush()?;
+        result
+    }
+}
+
+fn list(out: &mut impl Write) -> Result<(), Failure> {
+    let loader = Loader::new().with_host(plugins::host());
+    let files = loader.installed().map_err(Failure::run)?;
+    if files.is_empty() {
+        writeln!(out, "no plugin file lies beside the command; these are linked in:")?;
+        let shelf = Shelf::find();
+        for built_in in &BUILT_IN {
+            let (plugin, source) = shelf.start(built_in)?;
+            show(&plugin, &source, out)?;
+        }
+        return Ok(());
+    }
+    let mut broken = false;
+    for path in files {
+        match loader.load(&path) {
+            Ok(loaded) => {
+                let source = Source::File { path, sha256: loaded.sha256() };
+                show(loaded.plugin(), &source, out)?;
+            }
+            Err(error) => {
+                broken = true;
+                writeln!(out, "{}", path.file_name().unwrap_or_default().to_string_lossy())?;
+                writeln!(out, "  state   does not load: {error}\n")?;
+            }
+        }
+    }
+    if broken { Err(Failure::silent(FAILED)) } else { Ok(()) }
+}
+
+fn show(plugin: &Started, source: &Source, out: &mut impl Write) -> io::Result<()> {
+    let manifest = plugin.manifest();
+    writeln!(out, "{} {}", manifest.id(), manifest.version())?;
+    writeln!(out, "  offers  {}", offers(plugin).join(", "))?;
+    match source {
+        Source::File { path, sha256 } => {
+            writeln!(out, "  path    {}", path.display())?;
+            writeln!(out, "  sha256  {sha256}")?;
+            writeln!(out, "  state   loads\n")
+        }
+        Source::LinkedIn => writeln!(out, "  state   linked in\n"),
+    }
+}
+
+/// What a plugin offers, in words.
+fn offers(plugin: &Started) -> Vec<String> {
+    let dialect = |codec: thalweg_abi::host::Codec| {
+        let description = codec.describe().unwrap_or_default();
+        let description: serde_json::Value = serde_json::from_str(&description).unwrap_or_default();
+        format!("dialect {}", description["dialect"].as_str().unwrap_or("without a name"))
+    };
+    let tools = plugin.tools().into_iter().map(|tool| format!("tool {}", tool.name()));
+    plugin.codec().map(dialect).into_iter().chain(tools).collect()
+}
+
+fn check(file: &std::path::Path, out: &mut impl Write) -> Result<(), Failure> {
+    let path =
+        file.canonicalize().map_err(|error| Failure::usage(format_args!("cannot read {}: {error}", file.display())))?;
+    let loader = Loader::new().with_host(plugins::host()).allow(&path);
+    let loaded = loader.load(&path).map_err(Failure::run)?;
+    writeln!(out, "path       {}", path.display())?;
+    writeln!(out, "sha256     {}", loaded.sha256())?;
+    describe(loaded.manifest(), out)?;
+    for line in offers(loaded.plugin()) {
+        writeln!(out, "offers     {line}")?;
+    }
+    writeln!(out)?;
+    out.flush()?;
+    let verdicts = conformance::check(loaded.plugin());
+    let width = verdicts.iter().map(|verdict| verdict.name.chars().count()).max().unwrap_or_default();
+    for verdict in &verdicts {
+        let (word, text) = match &verdict.outcome {
+            Ok(text) => ("ok", text),
+            Err(text) => ("FAILED", text),
+        };
+        writeln!(out, "{word:<10} {:<width$}  {text}", verdict.name)?;
+    }
+    let failed = verdicts.iter().filter(|verdict| verdict.outcome.is_err()).count();
+    if failed == 0 {
+        writeln!(out, "\n{} checks passed", verdicts.len())?;
+        return Ok(());
+    }
+    out.flush()?;
+    Err(Failure::run(format_args!("{failed} of {} checks failed for {}", verdicts.len(), path.display())))
+}
+
+fn describe(manifest: &Manifest, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "id         {}", manifest.id())?;
+    writeln!(out, "version    {}", manifest.version())?;
+    writeln!(out, "built by   {}", manifest.build())?;
+    writeln!(out, "ABI        {}.{}", manifest.abi_major, manifest.abi_minor)
+}

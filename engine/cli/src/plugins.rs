@@ -1,0 +1,153 @@
+//! The plugins that come with the command: loaded from the files beside it, or its own copies where there are no files.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use thalweg::plugin::{LoadError, Loader};
+use thalweg_abi::host::{Codec, Host, Plugin, Tool};
+use thalweg_abi::module::Module;
+
+use crate::failure::{Failure, say};
+use crate::render::Screen;
+
+/// A plugin that the build of this command makes.
+#[derive(Debug)]
+pub(crate) struct BuiltIn {
+    /// In the name of its file.
+    name: &'static str,
+    /// The dialect it speaks; `None` for tools.
+    dialect: Option<&'static str>,
+    /// The copy that is linked in.
+    module: fn() -> Module,
+}
+
+/// All of them.
+pub(crate) const BUILT_IN: [BuiltIn; 4] = [
+    BuiltIn { name: "openai", dialect: Some("openai-chat"), module: thalweg_openai::module },
+    BuiltIn { name: "anthropic", dialect: Some("anthropic"), module: thalweg_anthropic::module },
+    BuiltIn { name: "calculator", dialect: None, module: thalweg_calculator::module },
+    BuiltIn { name: "weather_c", dialect: None, module: thalweg_weather_c::module },
+];
+
+/// What an agent needs: a dialect and the tools.
+pub(crate) struct Loaded {
+    /// The dialect.
+    pub(crate) codec: Codec,
+    /// The tools.
+    pub(crate) tools: Vec<Tool>,
+    sources: Vec<Source>,
+}
+
+/// Where a plugin came from.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    /// A shared object.
+    File {
+        /// Its absolute path.
+        path: PathBuf,
+        /// Its sum, in hexadecimal digits.
+        sha256: String,
+    },
+    /// The copy within the command.
+    LinkedIn,
+}
+
+impl Loaded {
+    /// Says what was loaded from where.
+    pub(crate) fn introduce<W: io::Write>(&self, screen: &mut Screen<W>) -> io::Result<()> {
+        for source in &self.sources {
+            if let Source::File { path, sha256 } = source {
+                screen.note("plugin", path.display())?;
+                screen.note("", format_args!("sha256 {sha256}"))?;
+            }
+        }
+        if self.sources.iter().any(|source| matches!(source, Source::LinkedIn)) {
+            screen.note("plugins", "linked in: no plugin file lies beside the command")?;
+        }
+        Ok(())
+    }
+}
+
+/// Loads the codec of a dialect and, if wanted, the tools.
+pub(crate) fn load(dialect: &str, tools: Tools) -> Result<Loaded, Failure> {
+    let shelf = Shelf::find();
+    let (plugin, source) = shelf.start(speaker_of(dialect)?)?;
+    let codec = plugin.codec().ok_or_else(|| Failure::run(format_args!("plugin `{}` has no codec", plugin.id())))?;
+    let mut loaded = Loaded { codec, tools: Vec::new(), sources: vec![source] };
+    if tools == Tools::Offered {
+        for built_in in BUILT_IN.iter().filter(|built_in| built_in.dialect.is_none()) {
+            let (plugin, source) = shelf.start(built_in)?;
+            loaded.tools.extend(plugin.tools());
+            loaded.sources.push(source);
+        }
+    }
+    Ok(loaded)
+}
+
+/// The codec of a dialect alone.
+pub(crate) fn codec(dialect: &str) -> Result<Codec, Failure> {
+    load(dialect, Tools::None).map(|loaded| loaded.codec)
+}
+
+/// Whether an agent has tools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tools {
+    /// All that come with the command.
+    Offered,
+    /// None.
+    None,
+}
+
+/// The plugin of a dialect.
+fn speaker_of(dialect: &str) -> Result<&'static BuiltIn, Failure> {
+    BUILT_IN.iter().find(|built_in| built_in.dialect == Some(dialect)).ok_or_else(|| {
+        let known: Vec<&str> = BUILT_IN.iter().filter_map(|built_in| built_in.dialect).collect();
+        Failure::usage(format_args!("unknown dialect `{dialect}`; known: {}", known.join(", ")))
+    })
+}
+
+/// Where the plugins of this command are.
+pub(crate) struct Shelf {
+    loader: Loader,
+    /// The folder of the files; `None` if there is not one of them, as with a command that was installed alone.
+    folder: Option<PathBuf>,
+}
+
+impl Shelf {
+    /// Looks beside the command.
+    pub(crate) fn find() -> Self {
+        let loader = Loader::new().with_host(host());
+        let first = BUILT_IN.iter().find_map(|built_in| loader.find(built_in.name).ok());
+        let folder = first.and_then(|path| path.parent().map(Path::to_owned));
+        Self { loader, folder }
+    }
+
+    /// Starts a plugin from its file, or the copy that is linked in if there are no files at all: a file that is missing
+    /// or broken among others is an error, and never papered over.
+    pub(crate) fn start(&self, built_in: &BuiltIn) -> Result<(Plugin, Source), Failure> {
+        let Some(folder) = &self.folder else {
+            let plugin = Plugin::start(&(built_in.module)(), host()).map_err(Failure::run)?;
+            return Ok((plugin, Source::LinkedIn));
+        };
+        let path = self.loader.find(built_in.name).map_err(Failure::run)?;
+        if path.parent() != Some(folder) {
+            // One folder, one build: a copy that was left elsewhere by another build is not mixed in.
+            let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            return Err(Failure::run(LoadError::NotFound { file, folders: vec![folder.clone()] }));
+        }
+        let loaded = self.loader.load(&path).map_err(Failure::run)?;
+        let source = Source::File { path: loaded.path().to_owned(), sha256: loaded.sha256() };
+        Ok((loaded.plugin().clone(), source))
+    }
+}
+
+/// The engine as plugins see it: what they warn of goes to stderr.
+pub(crate) fn host() -> &'static Host {
+    static HOST: LazyLock<&'static Host> =
+        LazyLock::new(|| Host::leak(LEVEL_WARNING, |line| say(format_args!("{}: {}", line.target, line.message))));
+    *HOST
+}
+
+/// 1 error, 2 warning.
+const LEVEL_WARNING: i32 = 2;

@@ -1,0 +1,235 @@
+//! An agent that is ready to be asked, with its plugins, and for a replay the server that plays it.
+
+use std::io::{self, Write};
+
+use thalweg::provider::split_model;
+use thalweg::request::ToolChoice;
+use thalweg::{Agent, Run};
+use thalweg_replay::{Options, Recording, Server};
+
+use crate::endpoint::{Endpoint, EndpointArguments, HOW_TO_GO_LIVE, Live, Pace};
+use crate::failure::Failure;
+use crate::plugins::{self, Loaded, Tools};
+use crate::render::Screen;
+
+/// The flags that shape the agent.
+#[derive(clap::Args, Clone, Debug, Default)]
+#[command(next_help_heading = "The agent")]
+pub(crate) struct AgentArguments {
+    /// Instructions that come before the conversation
+    #[arg(long, value_name = "TEXT")]
+    system: Option<String>,
+    /// Turns of one question at most; each reply of the model is one
+    #[arg(long, value_name = "N")]
+    max_turns: Option<u32>,
+    /// Tokens of one reply at most
+    #[arg(long, value_name = "N")]
+    max_tokens: Option<u32>,
+    /// Whether the model may, must or must not call a tool: auto, none, required, or the name of the tool to call
+    #[arg(long, value_name = "CHOICE")]
+    tool_choice: Option<String>,
+    /// Offer no tools
+    #[arg(long)]
+    no_tools: bool,
+}
+
+impl AgentArguments {
+    const fn tools(&self) -> Tools {
+        if self.no_tools { Tools::None } else { Tools::Offered }
+    }
+}
+
+/// See the module.
+pub(crate) struct Session {
+    agent: Agent,
+    plugins: Loaded,
+    /// What is talked to, in words.
+    endpoint: String,
+    /// Set for a replay; the server plays as long as it lives.
+    replay: Option<Replay>,
+}
+
+struct Replay {
+    recordings: Vec<Recording>,
+    _server: Server,
+}
+
+impl Session {
+    /// Makes everything ready; `question` is looked up first if it is to be replayed.
+    pub(crate) async fn open(
+        endpoint: Endpoint,
+        flags: &EndpointArguments,
+        agent: &AgentArguments,
+        question: Option<&str>,
+    ) -> Result<Self, Failure> {
+        match endpoint {
+            Endpoint::Live(live) => {
+                let endpoint = format!("{} at {}, {}", live.model, live.base_url, live.reason);
+                let plugins = plugins::load(&live.dialect, agent.tools())?;
+                Ok(Self { agent: build(&live, agent, &plugins)?, plugins, endpoint, replay: None })
+            }
+            Endpoint::Replay => {
+                let dialect = flags.dialect.as_deref().unwrap_or("openai-chat");
+                let recordings = recordings_of(dialect)?;
+                if let Some(question) = question {
+                    recorded(&recordings, question)?;
+                }
+                let plugins = plugins::load(dialect, agent.tools())?;
+                let server = Server::start(recordings.clone(), Options::pace(flags.pace.into()))
+                    .map_err(|error| Failure::run(format_args!("cannot start the replay server: {error}")))?;
+                let first = &recordings[0];
+                let live = Live {
+                    base_url: format!("{}{}", server.url(), base_path(dialect)),
+                    dialect: dialect.to_owned(),
+                    model: first.model.clone(),
+                    key: None,
+                    reason: String::new(),
+                };
+                let endpoint = format!("replay of {}, pace {}, at {}", origin(first), flags.pace, live.base_url);
+                let agent = build(&live, agent, &plugins)?;
+                Ok(Self { agent, plugins, endpoint, replay: Some(Replay { recordings, _server: server }) })
+            }
+        }
+    }
+
+    /// Whether this question can be asked: of a replay only those that it has.
+    pub(crate) fn accepts(&self, question: &str) -> Result<(), Failure> {
+        self.replay.as_ref().map_or(Ok(()), |replay| recorded(&replay.recordings, question).map(|_| ()))
+    }
+
+    /// Asks.
+    pub(crate) fn ask(&self, question: &str) -> Result<Run, Failure> {
+        self.accepts(question)?;
+        self.agent.prompt(question).map_err(Failure::run)
+    }
+
+    /// What is talked to and with which plugins.
+    pub(crate) fn introduce<W: Write>(&self, screen: &mut Screen<W>) -> io::Result<()> {
+        screen.note("model", &self.endpoint)?;
+        self.plugins.introduce(screen)?;
+        screen.flush()
+    }
+
+    /// What a reply to `question` was, if it was none of a live model.
+    pub(crate) fn provenance(&self, question: &str) -> Option<String> {
+        let replay = self.replay.as_ref()?;
+        let recording = recorded(&replay.recordings, question).ok()?;
+        Some(format!("replay of {}", origin(recording)))
+    }
+}
+
+/// The built-in recordings of a dialect.
+fn recordings_of(dialect: &str) -> Result<Vec<Recording>, Failure> {
+    let all = thalweg_replay::builtin();
+    let mut dialects: Vec<String> = all.iter().map(|recording| recording.dialect.clone()).collect();
+    let recordings: Vec<Recording> = all.into_iter().filter(|recording| recording.dialect == dialect).collect();
+    if recordings.is_empty() {
+        dialects.sort_unstable();
+        dialects.dedup();
+        let known = dialects.join(", ");
+        return Err(Failure::usage(format_args!("no recording speaks `{dialect}`; recorded dialects: {known}")));
+    }
+    Ok(recordings)
+}
+
+/// The recording of a question, or the list of those that there are.
+fn recorded<'r>(recordings: &'r [Recording], question: &str) -> Result<&'r Recording, Failure> {
+    if let Some(recording) = recordings.iter().find(|recording| recording.prompt.trim() == question.trim()) {
+        return Ok(recording);
+    }
+    let mut message = "only recorded prompts can be replayed, and this is none of them\nrecorded prompts:".to_owned();
+    for recording in recordings {
+        message.push_str("\n  ");
+        message.push_str(&recording.prompt);
+    }
+    message.push('\n');
+    message.push_str(HOW_TO_GO_LIVE);
+    Err(Failure::usage(message))
+}
+
+/// Where a recording comes from, in the words that the user is owed.
+fn origin(recording: &Recording) -> String {
+    match recording.origin {
+        thalweg_replay::Origin::Recorded => {
+            format!("{} on {}, recorded {}", recording.model, recording.server, recording.recorded)
+        }
+        thalweg_replay::Origin::WrittenByHand => {
+            format!("{}, written by hand {}", recording.model, recording.recorded)
+        }
+    }
+}
+
+/// What stands between host and path in the base URLs of a dialect.
+pub(crate) fn base_path(dialect: &str) -> &'static str {
+    let provider = thalweg::provider::PROVIDERS.iter().find(|provider| provider.dialect == dialect);
+    let base_url = provider.map_or("", |provider| provider.base_url);
+    let host = base_url.find("://").map_or(0, |at| at + 3);
+    base_url[host..].find('/').map_or("", |at| &base_url[host + at..])
+}
+
+fn build(live: &Live, arguments: &AgentArguments, plugins: &Loaded) -> Result<Agent, Failure> {
+    // With its provider in front, a model whose id begins like a provider's name is not taken apart.
+    let model = match split_model(&live.model) {
+        (Some(provider), _) => format!("{}/{}", provider.id, live.model),
+        (None, model) => model.to_owned(),
+    };
+    let mut builder = Agent::builder()
+        .model(model)
+        .base_url(&live.base_url)
+        .dialect(&live.dialect)
+        .codec(plugins.codec.clone())
+        .tools(plugins.tools.iter().cloned())
+        .measure_decode(true);
+    if let Some(key) = &live.key {
+        builder = builder.api_key(key);
+    }
+    if let Some(system) = &arguments.system {
+        builder = builder.system(system);
+    }
+    if let Some(turns) = arguments.max_turns {
+        builder = builder.max_turns(turns);
+    }
+    if let Some(tokens) = arguments.max_tokens {
+        builder = builder.max_tokens(tokens);
+    }
+    if let Some(choice) = &arguments.tool_choice {
+        builder = builder.tool_choice(match choice.as_str() {
+            "auto" => ToolChoice::Auto,
+            "none" => ToolChoice::None,
+            "required" => ToolChoice::Required,
+            name => ToolChoice::Tool { name: name.to_owned() },
+        });
+    }
+    builder.build().map_err(Failure::run)
+}
+
+impl From<Pace> for thalweg_replay::Pace {
+    fn from(pace: Pace) -> Self {
+        match pace {
+            Pace::Recorded => Self::Recorded,
+            Pace::Max => Self::Max,
+            Pace::Factor(factor) => Self::Factor(factor),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_path_is_what_the_provider_has_after_its_host() {
+        assert_eq!(base_path("openai-chat"), "/v1");
+        assert_eq!(base_path("anthropic"), "");
+    }
+
+    #[test]
+    fn a_question_about_rome_is_not_the_one_about_paris() {
+        let recordings = recordings_of("openai-chat").expect("there are some");
+        let failure = recorded(&recordings, "What is the weather in Rome?").expect_err("not recorded");
+        assert!(failure.message().contains(&recordings[0].prompt));
+        assert!(failure.message().contains("export OPENAI_API_KEY"));
+        let with_spaces = format!("  {}\n", recordings[0].prompt);
+        assert_eq!(recorded(&recordings, &with_spaces).expect("recorded").prompt, recordings[0].prompt);
+    }
+}
