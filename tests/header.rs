@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 use std::mem::offset_of;
+use std::path::Path;
+use std::sync::mpsc;
 
+use thalweg::plugin::Loader;
+use thalweg_abi::host::{CancelToken, ToolEvent};
 use thalweg_abi::{table, types};
 use thalweg_tests::c;
 
@@ -28,6 +32,22 @@ fn header_compiles_without_a_warning_as_cpp17() {
     };
     compiler.arg("-std=c++17").args(WARNINGS).arg("-I").arg(c::include());
     c::run(compiler.arg("-fsyntax-only").args(["-x", "c++"]).arg(c::sources().join("uses_header.c")));
+}
+
+#[test]
+fn example_of_the_guide_compiles_loads_and_answers() {
+    let guide = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/PLUGINS.md")).unwrap();
+    let example = guide.split("```c\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let source = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("ping_{}.c", std::process::id()));
+    fs::write(&source, example).unwrap();
+    let path = c::shared_object(source.to_str().unwrap(), "ping", &["-std=c99", "-pedantic"]);
+    fs::remove_file(source).unwrap();
+    let loaded = Loader::new().load(&path).unwrap();
+    assert_eq!((loaded.manifest().id(), loaded.manifest().version()), ("example.ping", "1.0.0"));
+    let (sender, told) = mpsc::channel();
+    let receiver = Box::new(move |event| sender.send(event).unwrap());
+    let _invocation = loaded.plugin().tools()[0].invoke("call_1", "{}", receiver, &CancelToken::new());
+    assert_eq!(told.recv().unwrap(), ToolEvent::Finished(Ok("pong".into())));
 }
 
 /// Name, offset and size of each member, in the words of `layout.c`.
@@ -79,7 +99,7 @@ fn layouts_agree_on_both_sides() {
         "thw_tool_info" table::ToolInfo { struct_size, flags, name, description, parameters }
         "thw_tool" table::Tool { struct_size, flags, count, describe, invoke }
     }
-    let program = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("layout_{}", std::process::id()));
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("layout_{}", std::process::id()));
     let mut compiler = c::compiler();
     compiler.args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-I"]).arg(c::include());
     c::run(compiler.arg(c::sources().join("layout.c")).arg("-o").arg(&program));

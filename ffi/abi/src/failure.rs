@@ -1,4 +1,4 @@
-//! The safe form of [`types::Error`](crate::types::Error): what a call of a plugin or of the engine failed with.
+//! The safe form of [`types::Error`]: what a call of a plugin or of the engine failed with.
 
 use crate::types::{self, ERROR_RETRYABLE, Error, Status};
 use std::borrow::Cow;

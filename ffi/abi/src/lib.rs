@@ -15,3 +15,8 @@ pub mod module;
 mod sized;
 pub mod table;
 pub mod types;
+
+/// The examples of the guide are tested with the documentation.
+#[cfg(all(doctest, feature = "guest"))]
+#[doc = include_str!("../../../docs/PLUGINS.md")]
+struct Guide;
