@@ -68,7 +68,8 @@ pub struct Options {
     pub matching: Matching,
     /// Port on 127.0.0.1; 0 takes a free one.
     pub port: u16,
-    faults: Vec<(Range<usize>, Fault)>,
+    /// Faults by the number of the request, from 0; the first that fits counts. See [`Options::fault`].
+    pub faults: Vec<(Range<usize>, Fault)>,
 }
 
 impl Options {
