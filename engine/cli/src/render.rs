@@ -237,7 +237,11 @@ fn figures(outcome: &Outcome, provenance: Option<&str>) -> String {
     // Writing to a text cannot fail.
     let _ = write!(line, " · {} events", stats.events);
     if let Some(cost) = stats.decode_ns_per_event() {
-        let _ = write!(line, " · decode {cost:.0} ns/event CPU");
+        // Cold: between two chunks the machine did other things. Warm: the same bytes decoded again, back to back.
+        let _ = match stats.decode_warm {
+            Some(warm) => write!(line, " · decode {} ns/event CPU ({cost:.0} cold)", warm.as_nanos()),
+            None => write!(line, " · decode {cost:.0} ns/event CPU"),
+        };
     }
     let count = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
     let usage = &outcome.usage;

@@ -19,6 +19,9 @@ pub struct Stats {
     /// CPU time from chunk to events: framing, UTF-8, JSON, unescaping; without socket, assembly and log. Only measured
     /// when the agent was built with `measure_decode`.
     pub decode_cpu: Duration,
+    /// The same bytes decoded again at the end of the run, with warm caches: CPU time for one frame, the best of several
+    /// passes. `None` when not measured.
+    pub decode_warm: Option<Duration>,
     /// From the start of the run to its end, or to now.
     pub total: Duration,
 }
