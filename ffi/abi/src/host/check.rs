@@ -32,10 +32,12 @@ impl<'a, 'f> Slices<'a, 'f> {
         if slice.len == 0 {
             return true;
         }
-        if let Some(frame) = self.frames.get(self.last)
-            && (is_text_of(frame.data(), slice) || is_text_of(frame.event(), slice))
-        {
-            return true;
+        // Nearly always the frame after that of the last event, or the same.
+        for frame in [self.last + 1, self.last] {
+            if self.frames.get(frame).is_some_and(|frame| is_text_of(frame.data(), slice)) {
+                self.last = frame;
+                return true;
+            }
         }
         self.find(slice)
     }

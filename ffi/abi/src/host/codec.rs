@@ -100,7 +100,8 @@ impl Codec {
         if stream.is_null() {
             return Err(self.plugin.misbehaved(Misbehaviour::NothingGiven { function: "open" }));
         }
-        Ok(CodecStream { plugin: Arc::clone(&self.plugin), functions: self.functions, stream, broken: false })
+        let error = Box::new(types::Error::empty());
+        Ok(CodecStream { plugin: Arc::clone(&self.plugin), functions: self.functions, stream, broken: false, error })
     }
 }
 
@@ -124,6 +125,8 @@ pub struct CodecStream {
     functions: Functions,
     stream: *mut c_void,
     broken: bool,
+    /// The record of the hot call, kept between calls.
+    error: Box<types::Error>,
 }
 
 // SAFETY: by contract a stream may be used from any thread, one call at a time, which `&mut self` ensures.
@@ -249,7 +252,8 @@ impl CodecStream {
         out.buffer.reserve(room);
         let events = out.buffer.spare_capacity_mut().as_mut_ptr().cast::<Event>();
         let (mut at, mut count) = (to_u32(*next), 0);
-        let mut error = types::Error::empty();
+        self.error.message_len = 0; // Zeroing all of it would cost more than the call.
+        let error = &raw mut *self.error;
         // SAFETY: the stream is open; `FrameRef` is a `Frame`, its slices live as long as the borrow of `self`; the array
         // has room for `room` events.
         let status = unsafe {
@@ -261,10 +265,12 @@ impl CodecStream {
                 events,
                 to_u32(room),
                 &raw mut count,
-                &raw mut error,
+                error,
             )
         };
         if status < OK {
+            let error = *self.error;
+            self.error.struct_size = size_of::<types::Error>() as u32;
             self.expect_ok("decode", status, &error)?;
         }
         let (from, to, count) = (*next, at as usize, count as usize);
