@@ -16,7 +16,9 @@ pub fn builtin() -> Vec<Recording> {
         .collect()
 }
 
-const FILES: [(&str, &str); 2] = [
+const FILES: [(&str, &str); 4] = [
     ("weather-and-arithmetic", include_str!("../recordings/weather-and-arithmetic.jsonl")),
     ("weather-and-arithmetic-anthropic", include_str!("../recordings/weather-and-arithmetic-anthropic.jsonl")),
+    ("smollm2-weather", include_str!("../recordings/smollm2-weather.jsonl")),
+    ("smollm2-capital", include_str!("../recordings/smollm2-capital.jsonl")),
 ];
