@@ -2,6 +2,11 @@
 
 /// Appends `bytes` to `out`, each maximal invalid sequence replaced by U+FFFD.
 pub fn push_replaced(out: &mut Vec<u8>, bytes: &[u8]) {
+    if is_valid(bytes) {
+        // Many times faster than going over the chunks, and nearly always so.
+        out.extend_from_slice(bytes);
+        return;
+    }
     for chunk in bytes.utf8_chunks() {
         out.extend_from_slice(chunk.valid().as_bytes());
         if !chunk.invalid().is_empty() {
