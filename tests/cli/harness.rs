@@ -100,6 +100,11 @@ impl Place {
         self.folder.join(file_name(plugin))
     }
 
+    /// Another file in it.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
     pub(crate) fn thalweg(&self) -> Command {
         command(&self.binary())
     }
@@ -130,7 +135,11 @@ pub(crate) struct Ended {
 
 impl Running {
     pub(crate) fn start(command: &mut Command) -> Self {
-        let mut child = command.stdin(Stdio::piped()).spawn().expect("started");
+        Self::follow(command.stdin(Stdio::piped()).spawn().expect("started"))
+    }
+
+    /// Follows what was started with pipes.
+    pub(crate) fn follow(mut child: Child) -> Self {
         let (output, errors) = (Arc::default(), Arc::default());
         let readers = vec![
             collect(child.stdout.take().expect("piped"), Arc::clone(&output)),
@@ -153,6 +162,17 @@ impl Running {
             let left = left.unwrap_or_else(|| panic!("`{text}` never came; so far: {}", *buffer));
             buffer = changed.wait_timeout(buffer, left).expect("no reader panics").0;
         }
+    }
+
+    /// Waits for the first URL on 127.0.0.1 that is followed by other text; gives it up to its port.
+    pub(crate) fn wait_for_url(&mut self) -> String {
+        const START: &str = "http://127.0.0.1:";
+        self.wait_for_output(START);
+        self.wait_for_output("\n");
+        let output = self.output.0.lock().expect("no reader panics");
+        let at = output.find(START).expect("waited for") + START.len();
+        let port: String = output[at..].chars().take_while(char::is_ascii_digit).collect();
+        format!("{START}{port}")
     }
 
     /// A line on stdin.

@@ -128,6 +128,74 @@ fn a_calculator_that_is_wrong_is_found_out_by_the_replay() {
     assert!(said.contains("400") && said.contains("390") && said.contains("391"), "no diff in: {said}");
 }
 
+#[test]
+fn a_plugin_that_keeps_the_rules_passes_its_check() {
+    for plugin in ALL_PLUGINS {
+        let output = thalweg().args(["plugin", "check"]).arg(plugin_path(plugin)).output().expect("started");
+        let text = stdout(&output);
+        assert!(output.status.success(), "{text}{}", stderr(&output));
+        assert!(text.contains("checks passed") && text.contains(&sha256(&plugin_path(plugin))), "{text}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_plugin_fails_its_check_and_is_named() {
+    let place = Place::new();
+    let file = place.plugin("calculator");
+    fs::write(&file, b"\x7fELF and then nothing").expect("written");
+    let output = thalweg().args(["plugin", "check"]).arg(&file).output().expect("started");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains(&file_name("calculator")), "{}", stderr(&output));
+    let listed = place.thalweg().args(["plugin", "list"]).output().expect("started");
+    assert_eq!(listed.status.code(), Some(1), "a plugin that does not load shows in the exit code");
+    let text = stdout(&listed);
+    assert!(text.contains("does not load") && text.contains("thalweg.openai"), "{text}");
+}
+
+// ---------------------------------------------------------------- record and replay
+
+#[test]
+fn what_was_recorded_through_the_proxy_replays_alike_and_holds_no_key() {
+    let key = "sk-very-secret-0123456789";
+    let place = Place::new();
+    let file = place.file("session.jsonl");
+    let mut upstream = Running::start(thalweg().args(["replay", "--pace", "max"]));
+    let upstream_url = upstream.wait_for_url();
+    let proxy = thalweg().args(["record", "--upstream", &format!("{upstream_url}/v1"), "--out"]).arg(&file).spawn();
+    let mut proxy = Running::follow(proxy.expect("started"));
+    let proxy_url = proxy.wait_for_url();
+    let chat = |url: &str| {
+        let base_url = format!("{url}/v1");
+        thalweg()
+            .args([
+                "chat",
+                "--quiet",
+                "--base-url",
+                &base_url,
+                "--model",
+                "hand-written-1",
+                "--key-env",
+                "MY_KEY",
+                DEMO,
+            ])
+            .env("MY_KEY", key)
+            .output()
+            .expect("started")
+    };
+    let first = chat(&proxy_url);
+    assert!(first.status.success(), "{}", stderr(&first));
+    assert!(stdout(&first).contains("391"), "{}", stdout(&first));
+    proxy.interrupt();
+    assert_eq!(proxy.finish().code, Some(0));
+    let recording = fs::read_to_string(&file).expect("written");
+    assert!(!recording.contains(key), "the key was recorded");
+    assert!(recording.contains(DEMO) && recording.matches("\"request\"").count() == 2, "{recording}");
+
+    let mut replay = Running::start(thalweg().args(["replay", "--pace", "max"]).arg(&file));
+    let second = chat(&replay.wait_for_url());
+    assert_eq!(stdout(&second), stdout(&first), "{}", stderr(&second));
+}
+
 // ---------------------------------------------------------------- endpoints
 
 #[test]

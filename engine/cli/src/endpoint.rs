@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use thalweg::local::{self, LocalServer};
 use thalweg::provider::{PROVIDERS, Provider, split_model};
@@ -115,7 +116,13 @@ type Variable<'a> = &'a dyn Fn(&str) -> Option<String>;
 /// Chooses, looking at the environment and, if need be, at the usual ports of this machine.
 pub(crate) async fn choose(arguments: &EndpointArguments) -> Result<Endpoint, Failure> {
     let variable = |name: &str| std::env::var(name).ok();
-    if let Some(live) = named(arguments, &variable)? {
+    let mut arguments = arguments.clone();
+    arguments.base_url.as_deref().map_or(Ok(()), check_base_url)?;
+    if let (Some(base_url), None) = (&arguments.base_url, &arguments.model) {
+        let listed = tokio::time::timeout(LIST_PATIENCE, local::models(base_url)).await;
+        arguments.model = Some(only_model(base_url, listed.ok().flatten())?);
+    }
+    if let Some(live) = named(&arguments, &variable)? {
         return Ok(Endpoint::Live(live));
     }
     if arguments.replay {
@@ -124,7 +131,7 @@ pub(crate) async fn choose(arguments: &EndpointArguments) -> Result<Endpoint, Fa
     if let Some(live) = keyed(arguments.model.as_deref(), &variable) {
         return Ok(Endpoint::Live(live));
     }
-    match on_this_machine(arguments, local::find().await)? {
+    match on_this_machine(&arguments, local::find().await)? {
         Some(live) => Ok(Endpoint::Live(live)),
         None => Ok(Endpoint::Replay),
     }
@@ -133,6 +140,37 @@ pub(crate) async fn choose(arguments: &EndpointArguments) -> Result<Endpoint, Fa
 /// The line that ends the lack of an endpoint.
 pub(crate) const HOW_TO_GO_LIVE: &str =
     "to ask a model:  export OPENAI_API_KEY=…  (or ANTHROPIC_API_KEY, OPENROUTER_API_KEY)   or   ollama serve";
+
+/// A URL with a password is refused, since URLs are shown.
+fn check_base_url(url: &str) -> Result<(), Failure> {
+    let Some((_, rest)) = url.split_once("://").filter(|(scheme, _)| ["http", "https"].contains(scheme)) else {
+        return Err(Failure::usage("--base-url must begin with http:// or https://"));
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.contains('@') {
+        return Err(Failure::usage("--base-url holds a user name; name the variable of a key with --key-env instead"));
+    }
+    if rest.contains(['?', '#']) {
+        return Err(Failure::usage("--base-url ends before any `?` or `#`"));
+    }
+    Ok(())
+}
+
+/// How long a server may take to list its models when none is named.
+const LIST_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The model of a server that has one, so that it need not be named.
+fn only_model(base_url: &str, listed: Option<Vec<String>>) -> Result<String, Failure> {
+    match listed.as_deref() {
+        Some([model]) => Ok(model.clone()),
+        Some(models @ [_, ..]) => {
+            Err(Failure::usage(format_args!("--base-url needs --model, one of: {}", models.join(", "))))
+        }
+        _ => Err(Failure::usage(format_args!(
+            "--base-url needs --model: {base_url}/models gave no list of models to choose from"
+        ))),
+    }
+}
 
 /// What the command line names by --base-url or by `provider/model`.
 fn named(arguments: &EndpointArguments, variable: Variable<'_>) -> Result<Option<Live>, Failure> {
@@ -155,12 +193,7 @@ fn named(arguments: &EndpointArguments, variable: Variable<'_>) -> Result<Option
 }
 
 fn at_base_url(arguments: &EndpointArguments, base_url: &str, variable: Variable<'_>) -> Result<Live, Failure> {
-    if !base_url.starts_with("http://") && !base_url.starts_with("https://") {
-        return Err(Failure::usage(format_args!("--base-url must begin with http:// or https://, not `{base_url}`")));
-    }
-    let Some(model) = &arguments.model else {
-        return Err(Failure::usage("--base-url needs --model: the id of a model as the server knows it"));
-    };
+    let model = arguments.model.as_deref().unwrap_or_default();
     let provider = PROVIDERS.iter().find(|provider| provider.base_url == base_url);
     let key = match &arguments.key_env {
         Some(name) => {
@@ -174,7 +207,7 @@ fn at_base_url(arguments: &EndpointArguments, base_url: &str, variable: Variable
     Ok(Live {
         base_url: base_url.to_owned(),
         dialect: dialect.to_owned(),
-        model: model.clone(),
+        model: model.to_owned(),
         key,
         reason: "named by --base-url".to_owned(),
     })
@@ -279,6 +312,14 @@ mod tests {
     }
 
     #[test]
+    fn the_model_of_a_server_with_one_need_not_be_named() {
+        let list = |models: &[&str]| Some(models.iter().map(ToString::to_string).collect());
+        assert_eq!(only_model("http://h/v1", list(&["a"])).expect("one"), "a");
+        assert!(only_model("http://h/v1", list(&["a", "b"])).expect_err("two").message().contains("a, b"));
+        assert!(only_model("http://h/v1", None).expect_err("no list").message().contains("http://h/v1/models"));
+    }
+
+    #[test]
     fn a_named_provider_without_a_key_says_which_variable_to_set() {
         let failure = named(&arguments(None, Some("anthropic/claude-haiku-4-5")), &without_keys).expect_err("no key");
         assert_eq!(failure.code(), crate::failure::USAGE);
@@ -310,6 +351,15 @@ mod tests {
         let failure = on_this_machine(&live, Vec::new()).expect_err("nothing there");
         assert_eq!(failure.code(), crate::failure::USAGE);
         assert!(failure.message().contains("OPENAI_API_KEY"));
+    }
+
+    #[test]
+    fn a_base_url_holds_no_password() {
+        assert!(check_base_url("http://127.0.0.1:8080/v1").is_ok());
+        for wrong in ["127.0.0.1:8080", "ftp://h", "https://me:secret@h/v1", "https://h/v1?key=secret"] {
+            let failure = check_base_url(wrong).expect_err(wrong);
+            assert!(!failure.message().contains("secret"), "{}", failure.message());
+        }
     }
 
     #[test]

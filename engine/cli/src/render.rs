@@ -146,7 +146,7 @@ impl<W: Write> Screen<W> {
 
     /// The last line of a reply: how fast, how much, and where it came from.
     pub(crate) fn figures(&mut self, outcome: &Outcome, provenance: Option<&str>) -> io::Result<()> {
-        self.note("", figures(outcome, provenance))
+        self.note("done", figures(outcome, provenance))
     }
 
     /// A line that should be noticed.
@@ -235,7 +235,7 @@ fn figures(outcome: &Outcome, provenance: Option<&str>) -> String {
         None => "no delta".to_owned(),
     };
     // Writing to a text cannot fail.
-    let _ = write!(line, " · {} events", stats.events);
+    let _ = write!(line, " · {} events", stats.frames);
     if let Some(cost) = stats.decode_ns_per_event() {
         // Cold: between two chunks the machine did other things. Warm: the same bytes decoded again, back to back.
         let _ = match stats.decode_warm {

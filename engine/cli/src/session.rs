@@ -43,14 +43,18 @@ impl AgentArguments {
 pub(crate) struct Session {
     agent: Agent,
     plugins: Loaded,
-    /// What is talked to, in words.
-    endpoint: String,
+    /// What is talked to, in words: `model` or `replay`, and which.
+    endpoint: (&'static str, String),
+    /// Taken out of whatever is shown.
+    key: Option<String>,
     /// Set for a replay; the server plays as long as it lives.
     replay: Option<Replay>,
 }
 
 struct Replay {
     recordings: Vec<Recording>,
+    /// By `--replay`, and not for the lack of anything else.
+    is_asked_for: bool,
     _server: Server,
 }
 
@@ -64,9 +68,9 @@ impl Session {
     ) -> Result<Self, Failure> {
         match endpoint {
             Endpoint::Live(live) => {
-                let endpoint = format!("{} at {}, {}", live.model, live.base_url, live.reason);
+                let endpoint = ("model", format!("{} · {} · {}", live.model, live.base_url, live.reason));
                 let plugins = plugins::load(&live.dialect, agent.tools())?;
-                Ok(Self { agent: build(&live, agent, &plugins)?, plugins, endpoint, replay: None })
+                Ok(Self { agent: build(&live, agent, &plugins)?, plugins, endpoint, key: live.key, replay: None })
             }
             Endpoint::Replay => {
                 let dialect = flags.dialect.as_deref().unwrap_or("openai-chat");
@@ -85,9 +89,10 @@ impl Session {
                     key: None,
                     reason: String::new(),
                 };
-                let endpoint = format!("replay of {}, pace {}, at {}", origin(first), flags.pace, live.base_url);
+                let endpoint = ("replay", format!("{} · {}", origin(first), live.base_url));
                 let agent = build(&live, agent, &plugins)?;
-                Ok(Self { agent, plugins, endpoint, replay: Some(Replay { recordings, _server: server }) })
+                let replay = Replay { recordings, is_asked_for: flags.replay, _server: server };
+                Ok(Self { agent, plugins, endpoint, key: None, replay: Some(replay) })
             }
         }
     }
@@ -105,9 +110,21 @@ impl Session {
 
     /// What is talked to and with which plugins.
     pub(crate) fn introduce<W: Write>(&self, screen: &mut Screen<W>) -> io::Result<()> {
-        screen.note("model", &self.endpoint)?;
+        let (label, endpoint) = &self.endpoint;
+        screen.note(label, endpoint)?;
+        if self.replay.as_ref().is_some_and(|replay| !replay.is_asked_for) {
+            screen.note("", format_args!("no key and no model server found; {HOW_TO_GO_LIVE}"))?;
+        }
         self.plugins.introduce(screen)?;
         screen.flush()
+    }
+
+    /// The text without the key, should a provider repeat it in an error.
+    pub(crate) fn without_key(&self, text: String) -> String {
+        match &self.key {
+            Some(key) if key.len() >= KEY_CHARS_MIN && text.contains(key) => text.replace(key, "…"),
+            _ => text,
+        }
     }
 
     /// What a reply to `question` was, if it was none of a live model.
@@ -117,6 +134,9 @@ impl Session {
         Some(format!("replay of {}", origin(recording)))
     }
 }
+
+/// Shorter ones are placeholders ("none", "ollama") that texts hold by chance.
+const KEY_CHARS_MIN: usize = 8;
 
 /// The built-in recordings of a dialect.
 fn recordings_of(dialect: &str) -> Result<Vec<Recording>, Failure> {

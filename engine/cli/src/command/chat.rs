@@ -105,7 +105,7 @@ async fn ask(session: &Session, question: &str, screen: &mut Screen) -> Result<(
     screen.flush()?;
     match outcome.error {
         _ if interrupted => Err(Failure::silent(INTERRUPTED)),
-        Some(error) => Err(Failure::run(error)),
+        Some(error) => Err(Failure::run(session.without_key(error.to_string()))),
         None => Ok(()),
     }
 }

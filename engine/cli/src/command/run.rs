@@ -2,6 +2,8 @@
 
 use std::io::{self, BufWriter, Write as _};
 
+use thalweg_agent::event::EventView;
+
 use crate::endpoint::{self, EndpointArguments};
 use crate::failure::{Failure, INTERRUPTED};
 use crate::prompt;
@@ -36,12 +38,19 @@ impl Run {
             line.clear();
             event.write_json(&mut line);
             line.push(b'\n');
-            out.write_all(&line)?;
+            match event.view {
+                // What a provider says of an error stands in these.
+                EventView::MessageEnd { .. } | EventView::TurnEnd { .. } | EventView::AgentEnd { .. } => {
+                    let text = String::from_utf8_lossy(&line).into_owned();
+                    out.write_all(session.without_key(text).as_bytes())?;
+                }
+                _ => out.write_all(&line)?,
+            }
         }
         out.flush()?;
         match run.finished().await.error {
             _ if watch.was_interrupted() => Err(Failure::silent(INTERRUPTED)),
-            Some(error) => Err(Failure::run(error)),
+            Some(error) => Err(Failure::run(session.without_key(error.to_string()))),
             None => Ok(()),
         }
     }
