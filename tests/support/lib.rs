@@ -2,10 +2,15 @@
 
 pub mod c;
 pub mod cases;
+pub mod corpus;
 pub mod counting;
+pub mod facts;
+pub mod naive;
+pub mod naive_json;
 pub mod naive_sse;
 pub mod random;
 pub mod spoken;
+pub mod step;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

@@ -1,0 +1,162 @@
+//! Every recorded stream of both dialects gives the recorded facts, and the same events wherever it is cut.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use serde_json::Value;
+use thalweg_abi::guest::{Codec, Direct};
+use thalweg_anthropic::AnthropicMessages;
+use thalweg_openai::OpenAiChat;
+use thalweg_tests::corpus::{self, Recording};
+use thalweg_tests::facts::{choice, facts};
+use thalweg_tests::naive::{Dialect, steps};
+use thalweg_tests::naive_sse;
+use thalweg_tests::step::{Matcher, Step, joined};
+use thalweg_wire::limits::Limits;
+use thalweg_wire::pipeline::{Framing, Pipeline, Sink};
+
+/// Recordings whose facts differ, with the fact and the reason. The events are compared all the same.
+const EXCEPTIONS: &[(&str, &str, &str)] = &[];
+
+/// Bodies below this length are cut at every byte.
+const CUT_EVERYWHERE_BELOW: usize = 20_000;
+
+#[test]
+fn every_openai_chat_recording_gives_its_facts_at_every_cut() {
+    check_all("openai-chat", Dialect::OpenAiChat, || OpenAiChat.open("{}").expect("no options are options"));
+}
+
+#[test]
+fn every_anthropic_recording_gives_its_facts_at_every_cut() {
+    check_all("anthropic", Dialect::Anthropic, || AnthropicMessages.open("{}").expect("no options are options"));
+}
+
+fn check_all<S: thalweg_abi::guest::CodecStream>(protocol: &str, dialect: Dialect, open: impl Fn() -> S + Sync) {
+    let Some(folder) = corpus::folder() else { return };
+    let recordings = corpus::recordings(&folder, protocol, "sse");
+    assert!(!recordings.is_empty(), "the corpus has recordings of {protocol}");
+    let next = AtomicUsize::new(0);
+    let cuts = AtomicUsize::new(0);
+    let work = || {
+        let mut pipeline = Pipeline::new(Direct::new(open()), Framing::Sse, Limits::default());
+        let mut problems = Vec::new();
+        while let Some(recording) = recordings.get(next.fetch_add(1, Ordering::Relaxed)) {
+            check_facts(recording, &mut pipeline, &mut problems);
+            cuts.fetch_add(check_cuts(recording, dialect, &mut pipeline, &mut problems), Ordering::Relaxed);
+        }
+        problems
+    };
+    let workers = thread::available_parallelism().map_or(2, usize::from);
+    let problems: Vec<String> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("no worker panics")).collect()
+    });
+    let (count, cuts) = (recordings.len(), cuts.into_inner());
+    println!("read {count} recordings of {protocol}, {cuts} times");
+    assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
+}
+
+type Product<S> = Pipeline<Direct<S>>;
+
+/// Reads `chunks` as one body.
+fn read<'c, S: thalweg_abi::guest::CodecStream>(
+    pipeline: &mut Product<S>,
+    chunks: impl IntoIterator<Item = &'c [u8]>,
+    sink: &mut Sink<'_>,
+) {
+    pipeline.reset();
+    for chunk in chunks {
+        pipeline.feed(chunk, sink).expect("a recording keeps to the limits");
+    }
+    pipeline.finish(sink).expect("the codec is not broken");
+}
+
+fn check_facts<S: thalweg_abi::guest::CodecStream>(
+    recording: &Recording,
+    pipeline: &mut Product<S>,
+    problems: &mut Vec<String>,
+) {
+    let mut events = Vec::new();
+    read(pipeline, [recording.body.as_slice()], &mut |batch| events.extend(batch.iter().map(Step::of)));
+    let got = facts(&events);
+    // The product delivers a last event without its end, where it is complete.
+    let flushed = &recording.expected["if_flushed_at_eof"];
+    let mut compare = |key: &str, got: &Value, expected: &Value| {
+        let is_exception = EXCEPTIONS.iter().any(|(name, fact, _)| recording.name.ends_with(name) && *fact == key);
+        if is_same_fact(key, got, expected) == is_exception {
+            problems.push(format!("{}: {key}: got {got}, expected {expected}", recording.name));
+        }
+    };
+    for key in ["text", "thinking", "refusal", "tool_calls", "finish_reason", "usage", "usage_norm", "errors"] {
+        let expected = flushed.get(key).unwrap_or(&recording.expected[key]);
+        compare(key, &got[key], expected);
+    }
+    for expected in recording.expected["choices"].as_array().into_iter().flatten() {
+        let sub = expected["index"].as_u64().and_then(|index| u32::try_from(index).ok()).expect("a small number");
+        let got = choice(&events, sub);
+        for key in ["text", "thinking", "refusal", "tool_calls", "finish_reason"] {
+            compare(key, &got[key], &expected[key]);
+        }
+    }
+}
+
+fn is_same_fact(key: &str, got: &Value, expected: &Value) -> bool {
+    match key {
+        "tool_calls" => {
+            let calls = |value: &Value| -> Vec<[Value; 3]> {
+                let list = value.as_array().into_iter().flatten();
+                list.map(|call| ["id", "name", "arguments_json"].map(|key| call[key].clone())).collect()
+            };
+            calls(got) == calls(expected)
+        }
+        // No usage at all is an empty object where the reference merges.
+        "usage" => got == expected || (got.is_null() && *expected == serde_json::json!({})),
+        _ => got == expected,
+    }
+}
+
+fn check_cuts<S: thalweg_abi::guest::CodecStream>(
+    recording: &Recording,
+    dialect: Dialect,
+    pipeline: &mut Product<S>,
+    problems: &mut Vec<String>,
+) -> usize {
+    let body = recording.body.as_slice();
+    let expected = expected_steps(dialect, body);
+    let mut count = 0;
+    let mut check = |chunks: &mut dyn Iterator<Item = &[u8]>, cut: &str| {
+        let mut matcher = Matcher::new(&expected);
+        read(pipeline, chunks, &mut |batch| batch.iter().for_each(|event| matcher.take(event)));
+        count += 1;
+        if let Some(difference) = matcher.finish() {
+            problems.push(format!("{} {cut}: {difference}", recording.name));
+        }
+    };
+    check(&mut [body].into_iter(), "whole");
+    if body.len() < CUT_EVERYWHERE_BELOW {
+        check(&mut body.chunks(1), "in bytes");
+        for cut in 1..body.len() {
+            let (before, behind) = body.split_at(cut);
+            check(&mut [before, behind].into_iter(), &format!("cut at byte {cut}"));
+        }
+    } else {
+        for len in [1, 7, 97, 1024] {
+            check(&mut body.chunks(len), &format!("in chunks of {len} bytes"));
+        }
+    }
+    count
+}
+
+/// The steps of the naive twin; a last event without its end counts if it is complete.
+fn expected_steps(dialect: Dialect, body: &[u8]) -> Vec<Step> {
+    let whole = naive_sse::decode(body).events;
+    let closed = naive_sse::decode(&[body, b"\n\n"].concat()).events;
+    let is_complete =
+        |data: &str| data == "[DONE]" || serde_json::from_str::<Value>(data).is_ok_and(|json| json.is_object());
+    let events = match closed.get(whole.len()) {
+        Some(last) if is_complete(&last.data) => closed,
+        _ => whole,
+    };
+    let records = steps(dialect, events.iter().map(|event| (event.event_type.as_str(), event.data.as_str())));
+    joined(records)
+}

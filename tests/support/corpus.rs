@@ -1,0 +1,52 @@
+//! The recorded streams of real providers, in the folder that `THALWEG_CORPUS` names.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+/// One recorded body.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    /// Its path below the corpus.
+    pub name: String,
+    /// The dialect's name in the manifest.
+    pub protocol: String,
+    /// The bytes of the body.
+    pub body: Vec<u8>,
+    /// What is known of it.
+    pub expected: Value,
+}
+
+/// The folder of the corpus; says so when there is none.
+#[must_use]
+pub fn folder() -> Option<PathBuf> {
+    let folder = std::env::var_os("THALWEG_CORPUS").filter(|folder| !folder.is_empty());
+    if folder.is_none() {
+        println!("skipped: THALWEG_CORPUS names no folder of recorded streams");
+    }
+    folder.map(PathBuf::from)
+}
+
+/// All recordings of a protocol and framing.
+///
+/// # Panics
+/// When the corpus cannot be read.
+#[must_use]
+pub fn recordings(folder: &Path, protocol: &str, framing: &str) -> Vec<Recording> {
+    let manifest = fs::read_to_string(folder.join("MANIFEST.jsonl")).expect("the corpus has a manifest");
+    let entries = manifest.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line is a JSON object"));
+    let wanted = entries.filter(|entry| entry["protocol"] == protocol && entry["framing"] == framing);
+    wanted
+        .map(|entry| {
+            let path = |key: &str| folder.join(entry[key].as_str().expect("an entry names its files"));
+            let expected = fs::read_to_string(path("expected")).expect("expected facts are readable");
+            Recording {
+                name: entry["path"].as_str().unwrap_or_default().to_owned(),
+                protocol: protocol.to_owned(),
+                body: fs::read(path("path")).expect("a recording is readable"),
+                expected: serde_json::from_str(&expected).expect("expected facts are JSON"),
+            }
+        })
+        .collect()
+}
