@@ -15,7 +15,7 @@ use super::error::Error;
 use super::secret::{AuthKind, Secret};
 
 /// A request. Cloning it copies no body.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Request {
     pub(super) method: Method,
     pub(super) uri: Uri,
@@ -85,7 +85,8 @@ impl Request {
         let invalid = || Error::InvalidHeader { name: name.escape_default().to_string() };
         let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?;
         let mut value = HeaderValue::from_str(value).map_err(|_| invalid())?;
-        value.set_sensitive(sensitive);
+        let words = ["authorization", "cookie", "key", "token", "secret"];
+        value.set_sensitive(sensitive || words.iter().any(|word| key.as_str().contains(word)));
         self.headers.insert(key, value);
         Ok(())
     }
@@ -93,6 +94,18 @@ impl Request {
     /// `host:port`, for messages.
     pub(super) fn target(&self) -> String {
         target(&self.uri)
+    }
+}
+
+/// Without the query, the values of headers that carry keys, and the body.
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("url", &redacted(&self.uri.to_string()))
+            .field("headers", &self.headers)
+            .field("body_bytes", &self.body.iter().map(Bytes::len).sum::<usize>())
+            .finish()
     }
 }
 
