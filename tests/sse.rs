@@ -13,8 +13,9 @@ use thalweg_wire::sse::Decoder;
 fn decode<'a>(mut decoder: Decoder, pieces: impl IntoIterator<Item = &'a [u8]>) -> Body {
     let mut body = Body::default();
     for piece in pieces {
+        let piece: Box<[u8]> = piece.into();
         decoder
-            .feed(&piece.to_vec(), |event| {
+            .feed(&piece, |event| {
                 let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("valid UTF-8");
                 body.events.push(Event {
                     event_type: text(event.event_type),

@@ -3,16 +3,18 @@
 use thalweg_abi::decode::{Decode, Events, Progress};
 use thalweg_abi::failure::Failure;
 use thalweg_abi::types::{
-    E_FAILED, EVENT_DONE, EVENT_SKIPPED, FLAG_AUX_ESCAPED, FLAG_SCRATCH, FLAG_TEXT_ESCAPED, FRAME_EVENT, FrameRef,
-    StreamEvent,
+    E_FAILED, EVENT_DONE, EVENT_SKIPPED, EVENT_TEXT, FLAG_AUX_ESCAPED, FLAG_SCRATCH, FLAG_TEXT_ESCAPED, FRAME_EVENT,
+    FrameRef, StreamEvent,
 };
 
-/// Reads `event: KIND SUB BLOCK` with `data: {"text` (a brace, a quote, then text to the end but for `"}`); other names
-/// are skipped, and `event: fail` breaks the codec. At the end it says how many frames it has read.
+/// A frame named `KIND SUB BLOCK`, with `{"escaped text"}` as its payload, becomes that event; one without a name is text.
+/// Other names are skipped, and `fail` breaks the codec. At the end it says how many frames it has read.
 #[derive(Debug, Default)]
 pub struct Spoken {
-    /// Frames of each call.
-    pub calls: Vec<usize>,
+    /// Calls that were made to read frames.
+    pub calls: usize,
+    /// Frames of the fullest call.
+    pub frames_max: usize,
     frames: u64,
     said: Vec<u8>,
     is_finished: bool,
@@ -22,8 +24,10 @@ impl Spoken {
     fn event<'f>(frame: &FrameRef<'f>) -> StreamEvent<'f> {
         let name = std::str::from_utf8(frame.event()).expect("frames are valid UTF-8");
         let mut numbers = name.split(' ').map_while(|number| number.parse().ok());
-        let (Some(kind), Some(sub), Some(block)) = (numbers.next(), numbers.next(), numbers.next()) else {
-            return StreamEvent::new(EVENT_SKIPPED).with_aux(frame.event());
+        let (kind, sub, block) = match (numbers.next(), numbers.next(), numbers.next()) {
+            (Some(kind), Some(sub), Some(block)) => (kind, sub, block),
+            _ if name.is_empty() => (EVENT_TEXT, 0, 0),
+            _ => return StreamEvent::new(EVENT_SKIPPED).with_aux(frame.event()),
         };
         let text = frame.data();
         let text = text.strip_prefix(b"{\"").and_then(|text| text.strip_suffix(b"\"}")).unwrap_or(text);
@@ -43,9 +47,8 @@ impl Decode for Spoken {
         next: &mut usize,
         out: &mut Events<'_, 'f>,
     ) -> Result<Progress, Failure> {
-        if self.calls.len() < self.calls.capacity() {
-            self.calls.push(frames.len() - *next);
-        }
+        self.frames_max = self.frames_max.max(frames.len() - *next);
+        self.calls += 1;
         while let Some(frame) = frames.get(*next) {
             assert!(std::str::from_utf8(frame.data()).is_ok(), "frames are valid UTF-8");
             if frame.event() == b"fail" {
@@ -63,14 +66,13 @@ impl Decode for Spoken {
     fn finish<'s>(&'s mut self, out: &mut Events<'_, 's>) -> Result<Progress, Failure> {
         if !self.is_finished {
             self.said = self.frames.to_string().into_bytes();
-            self.is_finished = true;
-            let _ = out.push(StreamEvent::new(EVENT_DONE).with_text(&self.said).with_flags(FLAG_SCRATCH));
+            let done = StreamEvent::new(EVENT_DONE).with_text(&self.said).with_flags(FLAG_SCRATCH);
+            self.is_finished = out.push(done).is_ok();
         }
-        Ok(Progress::Done)
+        Ok(if self.is_finished { Progress::Done } else { Progress::More })
     }
 
     fn reset(&mut self) {
-        self.frames = 0;
-        self.is_finished = false;
+        *self = Self { said: std::mem::take(&mut self.said), ..Self::default() };
     }
 }

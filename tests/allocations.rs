@@ -1,0 +1,128 @@
+//! In steady state nothing is allocated, whatever the dialect and however the stream is cut.
+
+use std::fmt::Write;
+
+use thalweg_abi::decode::Decode;
+use thalweg_abi::guest::{Codec, Direct};
+use thalweg_anthropic::AnthropicMessages;
+use thalweg_openai::OpenAiChat;
+use thalweg_tests::counting::{Counting, allocations};
+use thalweg_tests::spoken::Spoken;
+use thalweg_wire::limits::Limits;
+use thalweg_wire::pipeline::{Framing, Pipeline};
+use thalweg_wire::sse;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Texts of deltas: plain, escaped, outside of ASCII, a character cut in two.
+const TEXTS: [&str; 8] = ["Hello", " wor", "ld\\n", "ä\u{20ac}", "\\\"", "\\ud83d", "\\ude00", " and so on and so on"];
+
+const EVENTS: usize = 4000;
+
+fn stream(event: impl Fn(&mut String, usize, &str)) -> Vec<String> {
+    (0..EVENTS)
+        .map(|index| {
+            let mut text = String::new();
+            event(&mut text, index, TEXTS[index % TEXTS.len()]);
+            text
+        })
+        .collect()
+}
+
+fn openai() -> Vec<String> {
+    stream(|out, _, text| {
+        write!(
+            out,
+            "data: {{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":\
+             [{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}},\"logprobs\":null,\"finish_reason\":null}}]}}\n\n"
+        )
+        .expect("a string takes everything");
+    })
+}
+
+fn anthropic() -> Vec<String> {
+    stream(|out, index, text| {
+        let start = "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":\
+                     {\"type\":\"text\",\"text\":\"\"}}\n\n";
+        let start = if index == 0 { start } else { "" };
+        write!(
+            out,
+            "{start}event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":\
+             {{\"type\":\"text_delta\",\"text\":\"{text}\"}}}}\n\n"
+        )
+        .expect("a string takes everything");
+    })
+}
+
+/// Shapes that leave the fast path: CR LF, ids, several lines, comments.
+fn odd() -> Vec<String> {
+    stream(|out, index, text| {
+        let written = match index % 4 {
+            0 => write!(out, "data: {{\"{text}\"}}\r\n\r\n"),
+            1 => write!(out, ": ping\nid: {index}\ndata: {{\"{text}\"}}\n\n"),
+            2 => write!(out, "event: 2 0 0\ndata: {{\"\ndata: {text}\"}}\n\n"),
+            _ => write!(out, "retry: 3\rdata: {{\"{text}\"}}\r\r"),
+        };
+        written.expect("a string takes everything");
+    })
+}
+
+/// The stream in pieces of each size, and each event by itself.
+fn cuts(events: &[String]) -> Vec<(String, Vec<Vec<u8>>)> {
+    let whole = events.concat().into_bytes();
+    let mut cuts: Vec<_> = [16 << 10, 1 << 10, 97]
+        .map(|size: usize| (format!("pieces of {size}"), whole.chunks(size).map(<[u8]>::to_vec).collect()))
+        .into();
+    cuts.push(("one event a piece".into(), events.iter().map(|event| event.clone().into_bytes()).collect()));
+    cuts
+}
+
+fn assert_steady<D: Decode>(name: &str, decoder: impl Fn() -> D, events: &[String]) {
+    for (how, pieces) in cuts(events) {
+        let mut pipeline = Pipeline::new(decoder(), Framing::Sse, Limits::default());
+        let (mut seen, mut made) = (0, [0; 2]);
+        // The buffers grow in the first half of the stream; what happens once a reply happens there as well.
+        for (half, pieces) in pieces.chunks(pieces.len().div_ceil(2)).enumerate() {
+            let before = allocations();
+            for piece in pieces {
+                pipeline.feed(piece, &mut |batch| seen += batch.len()).expect("a good stream");
+            }
+            made[half] = allocations() - before;
+        }
+        println!("{name}, {how}: {made:?} allocations in both halves of {seen} events");
+        assert!(made[0] < 100, "{name}, {how}: buffers grow by doubling, yet {made:?} allocations");
+        assert_eq!(made[1], 0, "{name}, {how}");
+        assert!(seen >= EVENTS, "{name}, {how}: {seen} events");
+    }
+}
+
+#[test]
+fn decoding_allocates_nothing_once_the_buffers_have_grown() {
+    let open = "no options are options";
+    assert_steady("openai-chat", || Direct::new(OpenAiChat.open("{}").expect(open)), &openai());
+    assert_steady("anthropic", || Direct::new(AnthropicMessages.open("{}").expect(open)), &anthropic());
+    assert_steady("unusual shapes", Spoken::default, &odd());
+}
+
+#[test]
+fn framing_alone_allocates_nothing_once_the_buffers_have_grown() {
+    for (name, events) in [("openai-chat", openai()), ("anthropic", anthropic()), ("unusual shapes", odd())] {
+        for (how, pieces) in cuts(&events) {
+            for mut decoder in [sse::Decoder::new(Limits::default()), sse::Decoder::general_only(Limits::default())] {
+                let mut feed = || {
+                    decoder.reset();
+                    let before = allocations();
+                    let mut seen = 0;
+                    for piece in &pieces {
+                        decoder.feed(piece, |_| seen += 1).expect("within limits");
+                    }
+                    assert!(seen >= EVENTS, "{name}, {how}: {seen} events");
+                    allocations() - before
+                };
+                feed();
+                assert_eq!(feed(), 0, "{name}, {how}");
+            }
+        }
+    }
+}
