@@ -139,7 +139,7 @@ pub(crate) async fn choose(arguments: &EndpointArguments) -> Result<Endpoint, Fa
 
 /// The line that ends the lack of an endpoint.
 pub(crate) const HOW_TO_GO_LIVE: &str =
-    "to ask a model:  export OPENAI_API_KEY=…  (or ANTHROPIC_API_KEY, OPENROUTER_API_KEY)   or   ollama serve";
+    "for a live model: export OPENAI_API_KEY=… (or ANTHROPIC_API_KEY, OPENROUTER_API_KEY), or run `ollama serve`";
 
 /// A URL with a password is refused, since URLs are shown.
 fn check_base_url(url: &str) -> Result<(), Failure> {

@@ -23,7 +23,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A streaming engine for LLM agents.
 #[derive(Parser)]
-#[command(name = "thalweg", version, about, long_about = LONG_ABOUT, after_help = SHORT_HELP, after_long_help = LONG_HELP)]
+#[command(name = "thalweg", version, long_about = LONG_ABOUT, after_help = SHORT_HELP, after_long_help = LONG_HELP)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -109,6 +109,8 @@ Environment:
   OPENAI_API_KEY       key for api.openai.com
   ANTHROPIC_API_KEY    key for api.anthropic.com
   OPENROUTER_API_KEY   key for openrouter.ai
+  HTTPS_PROXY          proxy for https, with HTTP_PROXY for http and NO_PROXY for exceptions
+  SSL_CERT_FILE        certificates to trust, for a private certificate authority
   NO_COLOR             no colours, whatever the terminal
 
 Exit codes:

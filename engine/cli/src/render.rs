@@ -140,13 +140,15 @@ impl<W: Write> Screen<W> {
                     self.note("result", format_args!("{} {answer}", call.name))
                 }
             }
+            // The next reply begins on a line of its own, also where nothing is shown between the two.
+            EventView::MessageEnd { .. } => self.break_line(),
             _ => Ok(()),
         }
     }
 
     /// The last line of a reply: how fast, how much, and where it came from.
     pub(crate) fn figures(&mut self, outcome: &Outcome, provenance: Option<&str>) -> io::Result<()> {
-        self.note("done", figures(outcome, provenance))
+        self.note(if outcome.error.is_none() { "done" } else { "ended" }, figures(outcome, provenance))
     }
 
     /// A line that should be noticed.
@@ -166,6 +168,15 @@ impl<W: Write> Screen<W> {
             self.out.write_all(b"\n")?;
         }
         Ok(())
+    }
+
+    /// Room between two parts.
+    pub(crate) fn blank_line(&mut self) -> io::Result<()> {
+        if self.what == What::ReplyOnly {
+            return Ok(());
+        }
+        self.break_line()?;
+        self.out.write_all(b"\n")
     }
 
     /// Sends on what was written.
@@ -245,7 +256,10 @@ fn figures(outcome: &Outcome, provenance: Option<&str>) -> String {
     }
     let count = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
     let usage = &outcome.usage;
-    let _ = write!(line, " · tokens {} in, {} out", count(usage.input_tokens), count(usage.output_tokens));
+    let _ = match (usage.input_tokens, usage.output_tokens) {
+        (None, None) => write!(line, " · tokens not counted"),
+        (input, output) => write!(line, " · tokens {} in, {} out", count(input), count(output)),
+    };
     if let Some(provenance) = provenance {
         let _ = write!(line, " · {provenance}");
     }
@@ -304,9 +318,11 @@ mod tests {
             screen.text("yes")?;
             screen.warn("failed", "t")?;
             screen.text(" and no")?;
+            screen.show(&EventView::MessageEnd { role: "assistant", message: "{}" })?;
+            screen.text("maybe")?;
             screen.break_line()
         });
-        assert_eq!(out, "yes and no\n");
+        assert_eq!(out, "yes and no\nmaybe\n");
     }
 
     #[test]

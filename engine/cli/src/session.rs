@@ -53,6 +53,8 @@ pub(crate) struct Session {
 
 struct Replay {
     recordings: Vec<Recording>,
+    /// The question was known from the start, so the list of prompts need not be shown.
+    has_question: bool,
     /// By `--replay`, and not for the lack of anything else.
     is_asked_for: bool,
     _server: Server,
@@ -75,23 +77,22 @@ impl Session {
             Endpoint::Replay => {
                 let dialect = flags.dialect.as_deref().unwrap_or("openai-chat");
                 let recordings = recordings_of(dialect)?;
-                if let Some(question) = question {
-                    recorded(&recordings, question)?;
-                }
+                let asked = question.map(|question| recorded(&recordings, question)).transpose()?;
                 let plugins = plugins::load(dialect, agent.tools())?;
                 let server = Server::start(recordings.clone(), Options::pace(flags.pace.into()))
                     .map_err(|error| Failure::run(format_args!("cannot start the replay server: {error}")))?;
-                let first = &recordings[0];
                 let live = Live {
                     base_url: format!("{}{}", server.url(), base_path(dialect)),
                     dialect: dialect.to_owned(),
-                    model: first.model.clone(),
+                    model: asked.unwrap_or(&recordings[0]).model.clone(),
                     key: None,
                     reason: String::new(),
                 };
-                let endpoint = ("replay", format!("{} · {}", origin(first), live.base_url));
+                let what = asked.map_or_else(|| "of recorded prompts".to_owned(), origin);
+                let endpoint = ("replay", format!("{what} · {}", live.base_url));
                 let agent = build(&live, agent, &plugins)?;
-                let replay = Replay { recordings, is_asked_for: flags.replay, _server: server };
+                let replay =
+                    Replay { has_question: asked.is_some(), recordings, is_asked_for: flags.replay, _server: server };
                 Ok(Self { agent, plugins, endpoint, key: None, replay: Some(replay) })
             }
         }
@@ -113,9 +114,15 @@ impl Session {
         let (label, endpoint) = &self.endpoint;
         screen.note(label, endpoint)?;
         if self.replay.as_ref().is_some_and(|replay| !replay.is_asked_for) {
-            screen.note("", format_args!("no key and no model server found; {HOW_TO_GO_LIVE}"))?;
+            screen.note("", HOW_TO_GO_LIVE)?;
         }
         self.plugins.introduce(screen)?;
+        if let Some(replay) = self.replay.as_ref().filter(|replay| !replay.has_question) {
+            for (n, recording) in replay.recordings.iter().enumerate() {
+                screen.note(if n == 0 { "prompts" } else { "" }, &recording.prompt)?;
+            }
+        }
+        screen.blank_line()?;
         screen.flush()
     }
 

@@ -81,7 +81,8 @@ async fn converse(session: &Session, screen: &mut Screen) -> Result<(), Failure>
             if failure.code() == 0 {
                 return Err(failure);
             }
-            if failure.code() != INTERRUPTED {
+            // Whoever sits at the terminal has seen it; a script looks at the exit code.
+            if failure.code() != INTERRUPTED && !at_terminal {
                 result = Err(Failure::silent(failure.code()));
             }
         }
