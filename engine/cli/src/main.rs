@@ -117,4 +117,4 @@ Exit codes:
   0    done
   1    the run failed: provider, network, plugin or tool plugin
   2    wrong usage, a file that cannot be read, or nothing to talk to
-  130  interrupted with Ctrl-C";
+  130  a reply was interrupted with Ctrl-C (record and replay are ended by it, with 0)";

@@ -1,11 +1,11 @@
 //! `thalweg plugin`: what lies beside the command, and whether a file is a plugin that keeps the rules.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thalweg::plugin::Loader;
 use thalweg_abi::host::Plugin as Started;
-use thalweg_abi::table::Manifest;
+use thalweg_abi::table::{INTERFACE_CODEC, INTERFACE_TOOL, Manifest};
 
 use crate::conformance;
 use crate::failure::{FAILED, Failure};
@@ -86,13 +86,13 @@ fn offers(plugin: &Started) -> Vec<String> {
     let dialect = |codec: thalweg_abi::host::Codec| {
         let description = codec.describe().unwrap_or_default();
         let description: serde_json::Value = serde_json::from_str(&description).unwrap_or_default();
-        format!("dialect {}", description["dialect"].as_str().unwrap_or("without a name"))
+        format!("dialect {} ({INTERFACE_CODEC})", description["dialect"].as_str().unwrap_or("without a name"))
     };
-    let tools = plugin.tools().into_iter().map(|tool| format!("tool {}", tool.name()));
+    let tools = plugin.tools().into_iter().map(|tool| format!("tool {} ({INTERFACE_TOOL})", tool.name()));
     plugin.codec().map(dialect).into_iter().chain(tools).collect()
 }
 
-fn check(file: &std::path::Path, out: &mut impl Write) -> Result<(), Failure> {
+fn check(file: &Path, out: &mut impl Write) -> Result<(), Failure> {
     let path =
         file.canonicalize().map_err(|error| Failure::usage(format_args!("cannot read {}: {error}", file.display())))?;
     let loader = Loader::new().with_host(plugins::host()).allow(&path);
