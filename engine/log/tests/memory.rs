@@ -1,5 +1,5 @@
 //! What a log costs in memory, counted by the allocator, for the thread of the test.
-#![cfg(not(loom))]
+#![cfg(not(any(loom, miri)))]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

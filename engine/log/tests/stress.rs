@@ -9,7 +9,7 @@ use std::thread;
 use thalweg_log::{Cursor, Entry, Log, Options, channel};
 
 /// Under Miri every step costs a microsecond and more.
-const ENTRIES: u64 = if cfg!(miri) { 300 } else { 200_000 };
+const ENTRIES: u64 = if cfg!(miri) { 100 } else { 200_000 };
 const OPTIONS: Options = Options { bytes_max: 1 << 30, segment_bytes_first: 96, segment_bytes_max: 4096 };
 
 /// The text of an entry: from nothing to more than fits a record, and now and then more than a segment.
@@ -182,7 +182,7 @@ fn without_a_handle_for_replay_writer_and_readers_free_the_chain_between_them() 
 
 #[test]
 fn two_logs_played_against_each_other_never_hang() {
-    let rounds = if cfg!(miri) { 50 } else { 20_000 };
+    let rounds = if cfg!(miri) { 20 } else { 20_000 };
     let (mut ping, pings) = channel(Options::default());
     let (mut pong, pongs) = channel(Options::default());
     let echo = thread::spawn(move || {
