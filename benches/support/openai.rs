@@ -1,0 +1,62 @@
+//! Replies of the chat completions dialect: about 300 bytes an event.
+
+use crate::random::Random;
+use crate::reply::{ARGUMENTS, DELTAS, Input, Reply, TOOL_EVERY, escaped};
+
+/// Replies of `bytes` together.
+#[must_use]
+pub fn input(bytes: usize) -> Input {
+    Input::new("openai-chat", bytes, reply)
+}
+
+/// Reply number `number`: role, text, in every fourth a tool call, finish reason, usage, end mark.
+#[must_use]
+pub fn reply(number: u64) -> Reply {
+    let mut random = Random::new(number ^ 0x6368_6174);
+    let mut reply = Reply::default();
+    let head = format!(
+        r#"{{"id":"chatcmpl-{}","object":"chat.completion.chunk","created":{},"model":"gpt-4o-mini-2024-07-18","service_tier":"default","system_fingerprint":"fp_{}","#,
+        random.id(29),
+        1_763_000_000 + number,
+        random.id(10).to_lowercase(),
+    );
+    let choice = |reply: &mut Reply, delta: &str, finish: &str| {
+        reply.push(
+            "",
+            &format!(
+                r#"{head}"choices":[{{"index":0,"delta":{delta},"logprobs":null,"finish_reason":{finish}}}],"usage":null}}"#
+            ),
+        );
+    };
+    choice(&mut reply, r#"{"role":"assistant","content":"","refusal":null}"#, "null");
+    for _ in 0..DELTAS {
+        let word = random.word();
+        choice(&mut reply, &format!(r#"{{"content":"{}"}}"#, escaped(word)), "null");
+        reply.text.push_str(word);
+    }
+    if number.is_multiple_of(TOOL_EVERY) {
+        let begin = format!(
+            r#"{{"tool_calls":[{{"index":0,"id":"call_{}","type":"function","function":{{"name":"get_weather","arguments":""}}}}]}}"#,
+            random.id(24),
+        );
+        choice(&mut reply, &begin, "null");
+        for part in ARGUMENTS {
+            let part_escaped = escaped(part);
+            let delta = format!(r#"{{"tool_calls":[{{"index":0,"function":{{"arguments":"{part_escaped}"}}}}]}}"#);
+            choice(&mut reply, &delta, "null");
+            reply.arguments.push_str(part);
+        }
+        choice(&mut reply, "{}", r#""tool_calls""#);
+    } else {
+        choice(&mut reply, "{}", r#""stop""#);
+    }
+    reply.output_tokens = DELTAS as i64 + number as i64 % 10;
+    let usage = format!(
+        r#"{head}"choices":[],"usage":{{"prompt_tokens":57,"completion_tokens":{},"total_tokens":{},"prompt_tokens_details":{{"cached_tokens":0,"audio_tokens":0}},"completion_tokens_details":{{"reasoning_tokens":0,"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}}}}}"#,
+        reply.output_tokens,
+        reply.output_tokens + 57,
+    );
+    reply.push("", &usage);
+    reply.push("", "[DONE]");
+    reply
+}
