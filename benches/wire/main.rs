@@ -19,7 +19,7 @@ use thalweg_wire::pipeline::{Framing, Pipeline};
 
 /// Bytes of one pass: more than the second-level cache holds. A check makes one pass over less, unoptimised.
 fn input_bytes() -> usize {
-    if is_measuring() { 16 << 20 } else { 512 << 10 }
+    if is_measuring() { 4 << 20 } else { 512 << 10 }
 }
 
 /// The cut at which the twin is measured, and the one that a socket with a full buffer gives.
@@ -27,7 +27,7 @@ const USUAL: Cut = Cut::Bytes(16 << 10);
 
 fn main() {
     let mut criterion = Criterion::default()
-        .sample_size(10)
+        .sample_size(20)
         .warm_up_time(Duration::from_millis(200))
         .measurement_time(Duration::from_millis(500))
         .configure_from_args();

@@ -38,16 +38,16 @@ impl Page {
         self.words.as_ptr().cast_mut().cast()
     }
 
-    /// Writes record `index`.
+    /// Writes a record at `offset`, a multiple of its size.
     ///
     /// # Safety
-    /// By the writer only, never for an index that was published; records `0..=index` must end before the first text.
+    /// By the writer only, never where a record was published; the record must end before the first text.
     #[inline]
-    pub(super) unsafe fn write_record(&self, index: usize, record: Record) {
-        debug_assert!((index + 1) * RECORD_BYTES <= self.bytes());
-        self.tracks.write(index);
-        // SAFETY: the caller keeps the index inside of the page.
-        let slot = unsafe { self.start().add(index * RECORD_BYTES) };
+    pub(super) unsafe fn write_record(&self, offset: usize, record: Record) {
+        debug_assert!(offset.is_multiple_of(RECORD_BYTES) && offset + RECORD_BYTES <= self.bytes());
+        self.tracks.write(offset / RECORD_BYTES);
+        // SAFETY: the caller keeps the record inside of the page.
+        let slot = unsafe { self.start().add(offset) };
         // SAFETY: aligned, since pages are words and a record is six; nobody reads it before it is published.
         unsafe { slot.cast::<Record>().write(record) };
     }

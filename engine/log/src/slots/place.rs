@@ -39,22 +39,32 @@ impl Place {
     }
 
     /// Looks at the log again, and steps over to the next segment when this one is read.
+    #[inline]
     fn refresh(&mut self) {
-        loop {
-            // The length first: a segment is linked before its first entry is published, so when no link is seen now,
-            // all of `len` lies in this segment.
-            let len = self.shared.published.load().len();
-            self.limit = match self.segment.next.get() {
-                Some(after) if self.next == after.first => {
-                    let after = Arc::clone(after);
-                    self.segment = after;
-                    continue;
-                }
-                Some(after) => len.min(after.first),
-                None => len,
-            };
+        // The length first: a segment is linked before its first entry is published, so when no link is seen afterwards,
+        // all of `len` lies in this segment.
+        let len = self.shared.published.load().len();
+        if len == self.next {
             return;
         }
+        self.limit = match self.segment.next.get() {
+            None => len,
+            Some(after) if self.next < after.first => len.min(after.first),
+            Some(_) => self.step_over(len),
+        };
+    }
+
+    /// Goes on to the next segment, which has entries, and gives its limit.
+    #[cold]
+    fn step_over(&mut self, len: u64) -> u64 {
+        while let Some(after) = self.segment.next.get() {
+            if self.next < after.first {
+                return len.min(after.first);
+            }
+            let after = Arc::clone(after);
+            self.segment = after;
+        }
+        len
     }
 
     /// The next entry, and steps behind it.

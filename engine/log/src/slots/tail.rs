@@ -39,33 +39,47 @@ impl Tail {
     /// Appends an entry that nobody sees yet, and gives its number.
     #[inline]
     pub(crate) fn append(&mut self, entry: &Entry<'_>) -> Result<u64, AppendError> {
+        // Two slices together are shorter than all memory.
+        if entry.text.len() + entry.aux.len() > INLINE_BYTES || self.back - self.front < RECORD_BYTES {
+            return self.append_slowly(entry);
+        }
+        Ok(self.write(Record::inline(entry)))
+    }
+
+    /// As [`Tail::append`], where more is to be done than to write a record.
+    #[cold]
+    fn append_slowly(&mut self, entry: &Entry<'_>) -> Result<u64, AppendError> {
         if self.closed {
             return Err(AppendError::Closed);
         }
-        let text_bytes = entry.text.len().saturating_add(entry.aux.len());
+        let text_bytes = entry.text.len() + entry.aux.len();
         let in_page = if text_bytes > INLINE_BYTES { text_bytes } else { 0 };
-        if self.back - self.front < RECORD_BYTES.saturating_add(in_page) {
-            self.grow(RECORD_BYTES.saturating_add(in_page))?;
+        let needed = RECORD_BYTES.saturating_add(in_page);
+        if self.back - self.front < needed {
+            self.grow(needed)?;
         }
-        let record = if in_page == 0 {
-            Record::inline(entry)
-        } else {
-            self.back -= in_page;
-            // SAFETY: between the records and the texts there is room for a record and for these bytes.
-            unsafe { self.segment.page.write_bytes(self.back, entry.text) };
-            // SAFETY: as above; `back` went down by the length of both.
-            unsafe { self.segment.page.write_bytes(self.back + entry.text.len(), entry.aux) };
-            Record::in_page(entry, self.back)
-        };
-        // SAFETY: not published: `published` reaches `len` at most. There is room, as above.
-        unsafe { self.segment.page.write_record(self.front / RECORD_BYTES, record) };
+        if in_page == 0 {
+            return Ok(self.write(Record::inline(entry)));
+        }
+        self.back -= in_page;
+        // SAFETY: between the records and the texts there is room for a record and for these bytes.
+        unsafe { self.segment.page.write_bytes(self.back, entry.text) };
+        // SAFETY: as above; `back` went down by the length of both.
+        unsafe { self.segment.page.write_bytes(self.back + entry.text.len(), entry.aux) };
+        Ok(self.write(Record::in_page(entry, self.back)))
+    }
+
+    /// Writes a record behind the others. There must be room for it.
+    #[inline]
+    fn write(&mut self, record: Record) -> u64 {
+        // SAFETY: not published, since `published` reaches `len` at most; both callers have looked for the room.
+        unsafe { self.segment.page.write_record(self.front, record) };
         self.front += RECORD_BYTES;
         self.len += 1;
-        Ok(self.len - 1)
+        self.len - 1
     }
 
     /// Links a new segment with room for `needed` bytes.
-    #[cold]
     fn grow(&mut self, needed: usize) -> Result<(), AppendError> {
         if needed > PAGE_BYTES_MAX {
             return Err(AppendError::TooLong { bytes: needed, bytes_max: PAGE_BYTES_MAX });
@@ -100,6 +114,8 @@ impl Tail {
     pub(crate) fn close(&mut self) {
         if !self.closed {
             self.closed = true;
+            // No room, so that `append` need not ask whether the log is closed.
+            self.back = self.front;
             self.announce();
         }
     }
