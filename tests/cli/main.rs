@@ -152,6 +152,27 @@ fn a_file_that_is_no_plugin_fails_its_check_and_is_named() {
     assert!(text.contains("does not load") && text.contains("thalweg.openai"), "{text}");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_plugin_may_lie_in_a_sticky_folder_but_not_in_one_that_anybody_can_change() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new();
+    let folder = place.file("shared");
+    fs::create_dir(&folder).expect("created");
+    let file = folder.join("tool.so");
+    compile_c(&repository().join("tests/cli/wrong_calculator.c"), &file);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("set");
+    let check = |mode| {
+        fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).expect("set");
+        thalweg().args(["plugin", "check"]).arg(&file).output().expect("started")
+    };
+    let sticky = check(0o1777);
+    assert!(sticky.status.success(), "{}{}", stdout(&sticky), stderr(&sticky));
+    let open = check(0o777);
+    assert_eq!(open.status.code(), Some(1));
+    assert!(stderr(&open).contains("chmod go-w"), "{}", stderr(&open));
+}
+
 // ---------------------------------------------------------------- record and replay
 
 #[test]

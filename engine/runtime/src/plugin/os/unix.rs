@@ -28,7 +28,8 @@ pub(crate) fn check_beside(path: &Path, file: &Metadata, executable: &Metadata) 
     Ok(())
 }
 
-/// An allowed file, and every folder above it, belongs to root or the present user, and nobody else can write to it.
+/// An allowed file, and every folder above it, belongs to root or the present user, and nobody else can write to it; a
+/// folder that is sticky, as the one for temporary files, lets nobody replace what belongs to another.
 pub(crate) fn check_allowed(path: &Path, file: &Metadata) -> Result<(), LoadError> {
     let mut owners = vec![0, rustix::process::geteuid().as_raw()];
     owners.dedup();
@@ -39,7 +40,9 @@ pub(crate) fn check_allowed(path: &Path, file: &Metadata) -> Result<(), LoadErro
     let folder = folder.canonicalize().map_err(|source| failed(folder, source))?;
     for folder in folder.ancestors() {
         let metadata = folder.metadata().map_err(|source| failed(folder, source))?;
-        check_one(folder, &metadata, &owners)?;
+        if metadata.mode() & STICKY == 0 || !owners.contains(&metadata.uid()) {
+            check_one(folder, &metadata, &owners)?;
+        }
     }
     Ok(())
 }
@@ -54,5 +57,7 @@ fn check_one(path: &Path, metadata: &Metadata, owners: &[u32]) -> Result<(), Loa
     Ok(())
 }
 
+/// Only the owner of an entry may remove or rename it.
+const STICKY: u32 = 0o1000;
 /// The write bits of group and others.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
