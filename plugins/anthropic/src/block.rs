@@ -7,7 +7,7 @@ use thalweg_abi::types::{
     EVENT_THINKING_SIGNATURE, EVENT_TOOL_ARGUMENTS, EVENT_TOOL_BEGIN, FLAG_AUX_ESCAPED, FLAG_REPEATABLE, FLAG_SCRATCH,
     FLAG_TEXT_ESCAPED, StreamEvent,
 };
-use thalweg_wire::json::{Names, Raw, Text};
+use thalweg_wire::json::{Cursor, Error, Names, Raw, Text};
 
 /// What has to be remembered of a block that has begun.
 #[derive(Debug)]
@@ -44,7 +44,49 @@ const INPUT_BYTES_MAX: usize = 4 << 20;
 
 static START: Names<9> =
     Names::new(["type", "text", "thinking", "signature", "data", "id", "name", "input", "citations"]);
-static DELTA: Names<5> = Names::new(["type", "text", "thinking", "partial_json", "signature"]);
+
+/// The fields of a delta: the last one counts where a key stands twice.
+#[derive(Default)]
+pub(crate) struct Delta<'a> {
+    content_type: Raw<'a>,
+    text: Raw<'a>,
+    thinking: Raw<'a>,
+    partial_json: Raw<'a>,
+    signature: Raw<'a>,
+    pub(crate) stop_reason: Raw<'a>,
+    pub(crate) stop_sequence: Raw<'a>,
+    /// All of it.
+    whole: Raw<'a>,
+}
+
+impl<'a> Delta<'a> {
+    /// Reads the value at the cursor into an empty delta, which stays empty unless it is an object.
+    #[inline]
+    pub(crate) fn read(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Error> {
+        if cursor.peek() != Some(b'{') {
+            self.whole = cursor.skip()?;
+            return Ok(());
+        }
+        let mut buffer = [0; 64];
+        self.whole = cursor.capture(|cursor| {
+            cursor.members(|cursor, name| {
+                let value = cursor.skip()?;
+                match name.short(&mut buffer) {
+                    b"type" => self.content_type = value,
+                    b"text" => self.text = value,
+                    b"thinking" => self.thinking = value,
+                    b"partial_json" => self.partial_json = value,
+                    b"signature" => self.signature = value,
+                    b"stop_reason" => self.stop_reason = value,
+                    b"stop_sequence" => self.stop_sequence = value,
+                    _ => {}
+                }
+                Ok(())
+            })
+        })?;
+        Ok(())
+    }
+}
 
 impl Block {
     /// Tells the beginning of a block, with whatever content is in it already.
@@ -94,9 +136,8 @@ impl Block {
     }
 
     /// A block whose beginning was never told, taken for what its first delta says.
-    pub(crate) fn of_delta(index: u32, delta: Raw<'_>) -> Self {
-        let [content_type, ..] = delta.fields(&DELTA).unwrap_or_default();
-        let is = |name: &[u8]| content_type.text().is_some_and(|text| text.is(name));
+    pub(crate) fn of_delta(index: u32, delta: &Delta<'_>) -> Self {
+        let is = |name: &[u8]| delta.content_type.text().is_some_and(|text| text.is(name));
         let kind = if is(b"text_delta") {
             Kind::Text
         } else if is(b"thinking_delta") {
@@ -109,10 +150,9 @@ impl Block {
 
     /// Tells a delta. `is_new` says that the block was not known before.
     #[inline]
-    pub(crate) fn delta<'f>(&mut self, value: Raw<'f>, is_new: bool, out: &mut Out<'_, 'f>) {
+    pub(crate) fn delta<'f>(&mut self, delta: &Delta<'f>, is_new: bool, out: &mut Out<'_, 'f>) {
         let index = self.index;
-        let [content_type, text, thinking, partial_json, signature] = value.fields(&DELTA).unwrap_or_default();
-        let Some(content_type) = content_type.text() else {
+        let Some(content_type) = delta.content_type.text() else {
             return out.push(StreamEvent::new(EVENT_SKIPPED).with_block(index));
         };
         let mut tell = |kind: u32, value: Raw<'f>, is_repeatable: bool| {
@@ -122,16 +162,16 @@ impl Block {
             }
         };
         match content_type.short(&mut [0; 64]) {
-            b"text_delta" => tell(EVENT_TEXT, text, matches!(self.kind, Kind::Text)),
-            b"thinking_delta" => tell(EVENT_THINKING, thinking, matches!(self.kind, Kind::Thinking)),
-            b"signature_delta" => tell(EVENT_THINKING_SIGNATURE, signature, false),
-            b"input_json_delta" => self.arguments(value, partial_json, content_type, out),
-            _ => out.push(other(index, value, content_type)),
+            b"text_delta" => tell(EVENT_TEXT, delta.text, matches!(self.kind, Kind::Text)),
+            b"thinking_delta" => tell(EVENT_THINKING, delta.thinking, matches!(self.kind, Kind::Thinking)),
+            b"signature_delta" => tell(EVENT_THINKING_SIGNATURE, delta.signature, false),
+            b"input_json_delta" => self.arguments(delta, content_type, out),
+            _ => out.push(other(index, delta.whole, content_type)),
         }
     }
 
-    fn arguments<'f>(&mut self, delta: Raw<'f>, json: Raw<'f>, content_type: Text<'f>, out: &mut Out<'_, 'f>) {
-        let Some(text) = json.text() else { return };
+    fn arguments<'f>(&mut self, delta: &Delta<'f>, content_type: Text<'f>, out: &mut Out<'_, 'f>) {
+        let Some(text) = delta.partial_json.text() else { return };
         match &mut self.kind {
             Kind::Tool { has_arguments, .. } => {
                 if *has_arguments || !text.is_empty() {
@@ -144,7 +184,7 @@ impl Block {
                 input.extend_from_slice(text.raw());
             }
             Kind::ServerTool { .. } => out.push(StreamEvent::new(EVENT_SKIPPED).with_block(self.index)),
-            Kind::Text | Kind::Thinking | Kind::Other => out.push(other(self.index, delta, content_type)),
+            Kind::Text | Kind::Thinking | Kind::Other => out.push(other(self.index, delta.whole, content_type)),
         }
     }
 

@@ -6,10 +6,10 @@ use thalweg_abi::types::{
     FLAG_MERGE, FLAG_TEXT_ESCAPED, FrameRef, STOP_CONTENT_FILTER, STOP_END, STOP_LENGTH, STOP_OTHER, STOP_PAUSE,
     STOP_SEQUENCE, STOP_TOOL_USE, StreamEvent,
 };
-use thalweg_wire::json::{self, NESTING_MAX, Names, Raw, Text};
+use thalweg_wire::json::{self, Cursor, NESTING_MAX, Names, Raw, Text};
 use thalweg_wire::provider_error::{self, ProviderError};
 
-use crate::block::Block;
+use crate::block::{Block, Delta};
 use crate::usage;
 
 /// What has to be remembered of a reply.
@@ -23,26 +23,76 @@ pub(crate) struct Reply {
 /// Blocks that may be open at once; further ones are skipped.
 const BLOCKS_MAX: usize = 1024;
 
-static EVENT: Names<7> = Names::new(["type", "index", "delta", "content_block", "message", "usage", "error"]);
 static MESSAGE: Names<6> = Names::new(["model", "id", "content", "stop_reason", "stop_sequence", "usage"]);
-static STOP: Names<2> = Names::new(["stop_reason", "stop_sequence"]);
+static WHOLE: Names<2> = Names::new(["type", "error"]);
+
+/// The fields of a payload: the last one counts where a key stands twice.
+#[derive(Default)]
+struct Event<'a> {
+    kind: Raw<'a>,
+    index: Raw<'a>,
+    has_delta: bool,
+    delta: Delta<'a>,
+    content_block: Raw<'a>,
+    message: Raw<'a>,
+    usage: Raw<'a>,
+    error: Raw<'a>,
+}
+
+impl<'a> Event<'a> {
+    /// Reads a payload into an empty event. Whether it is an object, not just JSON.
+    #[inline]
+    fn read(&mut self, data: &'a [u8]) -> Result<bool, json::Error> {
+        let mut cursor = Cursor::new(data, NESTING_MAX);
+        if cursor.peek() != Some(b'{') {
+            return json::check(data, NESTING_MAX).map(|()| false);
+        }
+        let mut buffer = [0; 64];
+        cursor.members(|cursor, key| {
+            let field = match key.short(&mut buffer) {
+                b"delta" => {
+                    if self.has_delta {
+                        self.delta = Delta::default();
+                    }
+                    self.has_delta = true;
+                    return self.delta.read(cursor);
+                }
+                b"type" => &mut self.kind,
+                b"index" => &mut self.index,
+                b"content_block" => &mut self.content_block,
+                b"message" => &mut self.message,
+                b"usage" => &mut self.usage,
+                b"error" => &mut self.error,
+                _ => return cursor.skip().map(|_| ()),
+            };
+            *field = cursor.skip()?;
+            Ok(())
+        })?;
+        cursor.end()?;
+        Ok(true)
+    }
+}
 
 impl Reply {
     /// Reads one frame of the stream.
     #[inline]
     pub(crate) fn read<'f>(&mut self, frame: &FrameRef<'f>, out: &mut Out<'_, 'f>) {
-        if frame.data().trim_ascii() == b"[DONE]" {
+        let data = frame.data();
+        if data.first() != Some(&b'{') && data.trim_ascii() == b"[DONE]" {
             return out.push(StreamEvent::new(EVENT_DONE));
         }
-        let fields = match json::object(frame.data(), &EVENT, NESTING_MAX) {
-            Ok(fields) => fields,
-            Err(error) => return malformed(&error, out),
-        };
-        let Some([event_type, index, delta, content_block, message, usage, error]) = fields else {
-            return out.push(StreamEvent::new(EVENT_SKIPPED).with_aux(frame.event()));
-        };
-        let text = event_type.non_empty_text();
-        let index = || index.int().and_then(|index| u32::try_from(index).ok()).unwrap_or(0);
+        let mut event = Event::default();
+        match event.read(data) {
+            Ok(true) => self.tell(&event, frame, out),
+            Ok(false) => out.push(StreamEvent::new(EVENT_SKIPPED).with_aux(frame.event())),
+            Err(error) => malformed(&error, out),
+        }
+    }
+
+    #[inline]
+    fn tell<'f>(&mut self, event: &Event<'f>, frame: &FrameRef<'f>, out: &mut Out<'_, 'f>) {
+        let text = event.kind.non_empty_text();
+        let index = || event.index.int().and_then(|index| u32::try_from(index).ok()).unwrap_or(0);
         let mut buffer = [0; 64];
         // Some gateways leave the type to the name of the SSE event.
         let kind = match &text {
@@ -50,16 +100,15 @@ impl Reply {
             None => frame.event(),
         };
         match kind {
-            b"content_block_delta" => self.delta(index(), delta, out),
-            b"content_block_start" => self.begin(index(), content_block, out),
+            b"content_block_delta" => self.delta(index(), &event.delta, out),
+            b"content_block_start" => self.begin(index(), event.content_block, out),
             b"content_block_stop" => self.end(index(), out),
             b"ping" => {}
-            b"message_start" => self.start(message, out),
+            b"message_start" => self.start(event.message, out),
             b"message_delta" => {
-                let [reason, sequence] = delta.fields(&STOP).unwrap_or_default();
-                self.stop(reason, sequence, out);
-                if usage.is_truthy() {
-                    usage::read(usage, FLAG_MERGE, out);
+                self.stop(event.delta.stop_reason, event.delta.stop_sequence, out);
+                if event.usage.is_truthy() {
+                    usage::read(event.usage, FLAG_MERGE, out);
                 }
             }
             b"message_stop" => {
@@ -67,7 +116,7 @@ impl Reply {
                 out.push(StreamEvent::new(EVENT_DONE));
             }
             b"error" => report(frame, out),
-            _ if text.is_none() && error.is_truthy() => report(frame, out),
+            _ if text.is_none() && event.error.is_truthy() => report(frame, out),
             _ => {
                 let flags = if text.is_some_and(|text| text.is_escaped()) { FLAG_AUX_ESCAPED } else { 0 };
                 let aux = text.map_or(frame.event(), |text| text.raw());
@@ -82,7 +131,7 @@ impl Reply {
             Ok(value) => value,
             Err(error) => return malformed(&error, out),
         };
-        let [event_type, _, _, _, _, _, error] = value.fields(&EVENT).unwrap_or_default();
+        let [event_type, error] = value.fields(&WHOLE).unwrap_or_default();
         if error.is_truthy() || event_type.text().is_some_and(|text| text.is(b"error")) {
             return report(frame, out);
         }
@@ -131,7 +180,7 @@ impl Reply {
     }
 
     #[inline]
-    fn delta<'f>(&mut self, index: u32, delta: Raw<'f>, out: &mut Out<'_, 'f>) {
+    fn delta<'f>(&mut self, index: u32, delta: &Delta<'f>, out: &mut Out<'_, 'f>) {
         if let Some(block) = self.blocks.iter_mut().rev().find(|block| block.index == index) {
             return block.delta(delta, false, out);
         }

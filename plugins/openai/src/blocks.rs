@@ -46,14 +46,16 @@ impl Choice {
         Self { index, ..Self::default() }
     }
 
-    /// Text, thinking or refusal: continues the open block of that kind or opens one.
+    /// Text, thinking or refusal: continues the open block of that kind or opens one. `field` is the name of the wire's field where
+    /// there are several.
     #[inline]
-    pub(crate) fn prose<'f>(&mut self, kind: u32, text: Text<'f>, field: &'f [u8], emit: &mut Emit<'_, '_, 'f>) {
+    pub(crate) fn prose<'f>(&mut self, kind: u32, text: Text<'f>, field: Text<'f>, emit: &mut Emit<'_, '_, 'f>) {
         let event = StreamEvent::new(kind)
             .with_sub(self.index)
             .with_text(text.raw())
+            .with_aux(field.raw())
             .with_flags(if text.is_escaped() { FLAG_TEXT_ESCAPED } else { 0 })
-            .with_aux(field);
+            .with_flags(if field.is_escaped() { FLAG_AUX_ESCAPED } else { 0 });
         match self.open {
             Some((open, block)) if open == kind => emit.push_addition(event.with_block(block)),
             _ if text.is_empty() => {}

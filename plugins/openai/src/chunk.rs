@@ -5,10 +5,11 @@ use thalweg_abi::types::{
     FLAG_AUX_ESCAPED, FLAG_TEXT_ESCAPED, FRAME_WHOLE_BODY, FrameRef, STOP_CONTENT_FILTER, STOP_END, STOP_ERROR,
     STOP_LENGTH, STOP_OTHER, STOP_TOOL_USE, StreamEvent,
 };
-use thalweg_wire::json::{self, NESTING_MAX, Names, Raw, Text};
+use thalweg_wire::json::{self, Cursor, Error, NESTING_MAX, Names, Raw, Text};
 use thalweg_wire::provider_error::{self, ProviderError};
 
 use crate::blocks::Choice;
+use crate::delta::Delta;
 use crate::emit::Emit;
 use crate::usage;
 
@@ -25,61 +26,162 @@ pub(crate) struct Reply {
 /// Choices of one reply; further ones are skipped.
 const CHOICES_MAX: usize = 128;
 
-static CHUNK: Names<9> =
-    Names::new(["id", "object", "model", "choices", "usage", "x_groq", "error", "citations", "type"]);
-static CHOICE: Names<6> = Names::new(["index", "delta", "message", "text", "finish_reason", "usage"]);
 static GROQ: Names<1> = Names::new(["usage"]);
 
-/// The fields of a payload.
+/// The fields of a payload: the last one counts where a key stands twice.
+#[derive(Default)]
 struct Chunk<'a> {
-    id: Option<Text<'a>>,
-    model: Option<Text<'a>>,
-    object: Option<Text<'a>>,
-    kind: Option<Text<'a>>,
+    id: Raw<'a>,
+    model: Raw<'a>,
+    object: Raw<'a>,
+    kind: Raw<'a>,
     choices: Raw<'a>,
+    /// Whether `choices` is a list of one object: it is read in the same pass, any other list is read again.
+    is_single: bool,
+    single: ChoiceFields<'a>,
     usage: Raw<'a>,
     groq: Raw<'a>,
     error: Raw<'a>,
     citations: Raw<'a>,
 }
 
-impl Reply {
-    /// Reads one frame that is no error body.
-    pub(crate) fn read<'f>(&mut self, frame: &FrameRef<'f>, emit: &mut Emit<'_, '_, 'f>) {
-        let data = frame.data();
-        if data.trim_ascii() == b"[DONE]" {
-            return emit.push(StreamEvent::new(EVENT_DONE));
+/// The fields of a choice.
+#[derive(Default)]
+struct ChoiceFields<'a> {
+    index: Raw<'a>,
+    delta: Raw<'a>,
+    /// What is in `delta`, if that is an object.
+    fields: Delta<'a>,
+    message: Raw<'a>,
+    text: Raw<'a>,
+    finish_reason: Raw<'a>,
+    usage: Raw<'a>,
+}
+
+impl<'a> Chunk<'a> {
+    /// Reads a payload into an empty chunk. Whether it is an object, not just JSON.
+    #[inline]
+    fn read(&mut self, data: &'a [u8]) -> Result<bool, Error> {
+        let mut cursor = Cursor::new(data, NESTING_MAX);
+        if cursor.peek() != Some(b'{') {
+            return json::check(data, NESTING_MAX).map(|()| false);
         }
-        let fields = match json::object(data, &CHUNK, NESTING_MAX) {
-            Ok(Some(fields)) => fields,
-            Ok(None) => return emit.push(StreamEvent::new(EVENT_SKIPPED).with_aux(frame.event())),
-            Err(error) => {
-                let event = StreamEvent::new(EVENT_ERROR).with_num(FAILURE_MALFORMED);
-                return emit.push_copied(event, provider_error::not_json(&error).as_bytes(), b"");
-            }
-        };
-        let [id, object, model, choices, usage, groq, error, citations, kind] = fields;
-        let chunk = Chunk {
-            id: id.non_empty_text(),
-            model: model.non_empty_text(),
-            object: object.non_empty_text(),
-            kind: kind.non_empty_text(),
-            choices,
-            usage,
-            groq,
-            error,
-            citations,
-        };
-        self.read_chunk(&chunk, frame, emit);
+        let mut buffer = [0; 64];
+        cursor.members(|cursor, key| {
+            let field = match key.short(&mut buffer) {
+                b"choices" => return self.read_choices(cursor),
+                b"id" => &mut self.id,
+                b"model" => &mut self.model,
+                b"object" => &mut self.object,
+                b"type" => &mut self.kind,
+                b"usage" => &mut self.usage,
+                b"x_groq" => &mut self.groq,
+                b"error" => &mut self.error,
+                b"citations" => &mut self.citations,
+                _ => return cursor.skip().map(|_| ()),
+            };
+            *field = cursor.skip()?;
+            Ok(())
+        })?;
+        cursor.end()?;
+        Ok(true)
     }
 
-    fn read_chunk<'f>(&mut self, chunk: &Chunk<'f>, frame: &FrameRef<'f>, emit: &mut Emit<'_, '_, 'f>) {
+    #[inline]
+    fn read_choices(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Error> {
+        if !self.choices.is_absent() {
+            // The key stands here a second time.
+            self.single = ChoiceFields::default();
+        }
+        let (single, is_single) = (&mut self.single, &mut self.is_single);
+        self.choices = cursor.capture(|cursor| {
+            *is_single = read_single(single, cursor)?;
+            Ok(())
+        })?;
+        Ok(())
+    }
+}
+
+/// Reads a value whole. Whether it is a list of one object, whose fields are in `single` then.
+#[inline]
+fn read_single<'a>(single: &mut ChoiceFields<'a>, cursor: &mut Cursor<'a>) -> Result<bool, Error> {
+    if cursor.peek() != Some(b'[') {
+        return cursor.skip().map(|_| false);
+    }
+    if !cursor.open_array()? {
+        return Ok(false);
+    }
+    let mut is_single = cursor.peek() == Some(b'{');
+    if is_single {
+        single.read(cursor)?;
+    } else {
+        cursor.skip()?;
+    }
+    while cursor.more_elements()? {
+        is_single = false;
+        cursor.skip()?;
+    }
+    Ok(is_single)
+}
+
+impl<'a> ChoiceFields<'a> {
+    /// Reads the object at the cursor into empty fields.
+    #[inline]
+    fn read(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Error> {
+        let mut buffer = [0; 64];
+        cursor.members(|cursor, key| {
+            let field = match key.short(&mut buffer) {
+                b"delta" => return self.read_delta(cursor),
+                b"index" => &mut self.index,
+                b"message" => &mut self.message,
+                b"text" => &mut self.text,
+                b"finish_reason" => &mut self.finish_reason,
+                b"usage" => &mut self.usage,
+                _ => return cursor.skip().map(|_| ()),
+            };
+            *field = cursor.skip()?;
+            Ok(())
+        })
+    }
+
+    #[inline]
+    fn read_delta(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Error> {
+        if !self.delta.is_absent() {
+            self.fields = Delta::default();
+        }
+        self.delta = if cursor.peek() == Some(b'{') { self.fields.read(cursor)? } else { cursor.skip()? };
+        Ok(())
+    }
+}
+
+impl Reply {
+    /// Reads one frame that is no error body.
+    #[inline]
+    pub(crate) fn read<'f>(&mut self, frame: &FrameRef<'f>, emit: &mut Emit<'_, '_, 'f>) {
+        let data = frame.data();
+        if data.first() != Some(&b'{') && data.trim_ascii() == b"[DONE]" {
+            return emit.push(StreamEvent::new(EVENT_DONE));
+        }
+        let mut chunk = Chunk::default();
+        match chunk.read(data) {
+            Ok(true) => self.tell(&chunk, frame, emit),
+            Ok(false) => emit.push(StreamEvent::new(EVENT_SKIPPED).with_aux(frame.event())),
+            Err(error) => {
+                let event = StreamEvent::new(EVENT_ERROR).with_num(FAILURE_MALFORMED);
+                emit.push_copied(event, provider_error::not_json(&error).as_bytes(), b"");
+            }
+        }
+    }
+
+    #[inline]
+    fn tell<'f>(&mut self, chunk: &Chunk<'f>, frame: &FrameRef<'f>, emit: &mut Emit<'_, '_, 'f>) {
         let is_error = chunk.error.is_truthy()
             || frame.event() == b"error"
-            || chunk.object.is_some_and(|object| object.is(b"error"));
+            || chunk.object.text().is_some_and(|object| object.is(b"error"));
         let is_known = is_error || [chunk.choices, chunk.usage, chunk.groq].iter().any(|value| !value.is_absent());
         if !is_known {
-            return emit.push(skipped(chunk.kind.or(chunk.object), frame.event()));
+            let kind = chunk.kind.non_empty_text().or_else(|| chunk.object.non_empty_text());
+            return emit.push(skipped(kind, frame.event()));
         }
         if is_error {
             // Read again, which only errors pay for.
@@ -90,18 +192,18 @@ impl Reply {
             self.start(chunk, emit);
         }
         if chunk.citations.is_array() && chunk.citations.bytes().len() != self.citations_len {
-            self.read_citations(chunk.citations, emit);
+            self.tell_citations(chunk.citations, emit);
         }
-        let usage = [chunk.usage, chunk.groq.fields(&GROQ).unwrap_or_default()[0]]
-            .into_iter()
-            .find(Raw::is_truthy)
-            .filter(Raw::is_object);
-        self.has_usage |= usage.is_some();
-        for choice in chunk.choices.objects(&CHOICE) {
-            self.read_choice(choice, emit);
+        let usage = if chunk.usage.is_truthy() { chunk.usage } else { chunk.groq.fields(&GROQ).unwrap_or_default()[0] };
+        let has_usage = usage.is_object() && usage.is_truthy();
+        self.has_usage |= has_usage;
+        if chunk.is_single {
+            self.tell_choice(&chunk.single, emit);
+        } else {
+            self.tell_choices(chunk.choices, emit);
         }
-        if let Some(usage) = usage {
-            usage::read(usage, emit);
+        if has_usage {
+            usage::tell(usage, emit);
         }
         if frame.kind() == FRAME_WHOLE_BODY && !is_error {
             emit.push(StreamEvent::new(EVENT_DONE));
@@ -110,57 +212,57 @@ impl Reply {
 
     /// Says who answers, as soon as that is known, and at the latest before the first content.
     fn start<'f>(&mut self, chunk: &Chunk<'f>, emit: &mut Emit<'_, '_, 'f>) {
-        let has_content = chunk.choices.objects(&CHOICE).next().is_some();
-        if chunk.id.is_none() && chunk.model.is_none() && !has_content {
+        let has_choice = chunk.is_single || chunk.choices.items().any(|choice| choice.is_object());
+        let (id, model) = (chunk.id.non_empty_text(), chunk.model.non_empty_text());
+        if id.is_none() && model.is_none() && !has_choice {
             return;
         }
         self.has_started = true;
-        let (model, id) = (chunk.model.unwrap_or_default(), chunk.id.unwrap_or_default());
-        emit.push(
-            StreamEvent::new(EVENT_MESSAGE_START)
-                .with_text(model.raw())
-                .with_aux(id.raw())
-                .with_flags(flags(model, id)),
-        );
+        let (model, id) = (model.unwrap_or_default(), id.unwrap_or_default());
+        let event = StreamEvent::new(EVENT_MESSAGE_START).with_text(model.raw()).with_aux(id.raw());
+        emit.push(event.with_flags(flags(model, id)));
     }
 
-    fn read_citations<'f>(&mut self, citations: Raw<'f>, emit: &mut Emit<'_, '_, 'f>) {
+    fn tell_citations<'f>(&mut self, citations: Raw<'f>, emit: &mut Emit<'_, '_, 'f>) {
         self.citations_len = citations.bytes().len();
         if citations.is_truthy() {
             emit.push_copied(StreamEvent::new(EVENT_OTHER_CONTENT), citations.bytes(), b"citations");
         }
     }
 
-    fn read_choice<'f>(
-        &mut self,
-        [index, delta, message, text, finish_reason, usage]: [Raw<'f>; 6],
-        emit: &mut Emit<'_, '_, 'f>,
-    ) {
-        let index = index.int().and_then(|index| u32::try_from(index).ok()).unwrap_or(0);
-        let Some(choice) = self.choice(index) else {
-            return emit.push(StreamEvent::new(EVENT_SKIPPED));
-        };
-        if delta.is_absent()
-            && let Some(text) = text.text()
-        {
-            choice.read_text(text, emit);
-        }
-        choice.read(if delta.is_none() { message } else { delta }, emit);
-        if let Some(reason) = finish_reason.non_empty_text() {
-            emit.push(
-                StreamEvent::new(EVENT_STOP)
-                    .with_sub(index)
-                    .with_num(stop_of(reason))
-                    .with_text(reason.raw())
-                    .with_flags(flags(reason, Text::default())),
-            );
-        }
-        if usage.is_object() && usage.is_truthy() && !self.has_usage {
-            self.has_usage = true;
-            usage::read(usage, emit);
+    /// Several choices in one payload.
+    #[cold]
+    fn tell_choices<'f>(&mut self, choices: Raw<'f>, emit: &mut Emit<'_, '_, 'f>) {
+        for choice in choices.items().filter(Raw::is_object) {
+            let mut fields = ChoiceFields::default();
+            if fields.read(&mut choice.cursor()).is_ok() {
+                self.tell_choice(&fields, emit);
+            }
         }
     }
 
+    #[inline]
+    fn tell_choice<'f>(&mut self, fields: &ChoiceFields<'f>, emit: &mut Emit<'_, '_, 'f>) {
+        let index = fields.index.int().and_then(|index| u32::try_from(index).ok()).unwrap_or(0);
+        let Some(choice) = self.choice(index) else {
+            return emit.push(StreamEvent::new(EVENT_SKIPPED));
+        };
+        if fields.delta.is_object() {
+            choice.tell(&fields.fields, emit);
+        } else {
+            tell_without_delta(choice, fields, emit);
+        }
+        if let Some(reason) = fields.finish_reason.non_empty_text() {
+            let event = StreamEvent::new(EVENT_STOP).with_sub(index).with_num(stop_of(reason));
+            emit.push(event.with_text(reason.raw()).with_flags(flags(reason, Text::default())));
+        }
+        if !self.has_usage && fields.usage.is_object() && fields.usage.is_truthy() {
+            self.has_usage = true;
+            usage::tell(fields.usage, emit);
+        }
+    }
+
+    #[inline]
     fn choice(&mut self, index: u32) -> Option<&mut Choice> {
         let position = self.choices.iter().position(|choice| choice.index == index);
         let position = match position {
@@ -172,6 +274,20 @@ impl Reply {
             }
         };
         self.choices.get_mut(position)
+    }
+}
+
+/// A choice of a whole reply, or of the completions of old.
+#[cold]
+fn tell_without_delta<'f>(choice: &mut Choice, fields: &ChoiceFields<'f>, emit: &mut Emit<'_, '_, 'f>) {
+    if fields.delta.is_absent()
+        && let Some(text) = fields.text.text()
+    {
+        choice.tell_text(text, emit);
+    }
+    let mut message = Delta::default();
+    if fields.delta.is_none() && fields.message.is_object() && message.read(&mut fields.message.cursor()).is_ok() {
+        choice.tell(&message, emit);
     }
 }
 

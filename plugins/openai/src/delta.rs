@@ -3,107 +3,112 @@
 use thalweg_abi::types::{
     EVENT_OTHER_CONTENT, EVENT_REFUSAL, EVENT_SKIPPED, EVENT_TEXT, EVENT_THINKING, FLAG_AUX_ESCAPED, StreamEvent,
 };
-use thalweg_wire::json::{Names, Raw, Text};
+use thalweg_wire::json::{Cursor, Error, Names, Raw, Text};
 
 use crate::blocks::{CallDelta, Choice};
 use crate::emit::Emit;
 
 /// The fields that are read: the last one counts where a key stands twice.
 #[derive(Default)]
-struct Delta<'a> {
+pub(crate) struct Delta<'a> {
     content: Raw<'a>,
     refusal: Raw<'a>,
-    /// Under each of [`THINKING_FIELDS`], in that order, with the field's name as it stands there.
-    thinking: [(Raw<'a>, &'a [u8]); 3],
+    /// Under `reasoning_content`, `reasoning` and `reasoning_text`, the stronger one first.
+    thinking: [Field<'a>; 3],
     tool_calls: Raw<'a>,
     function_call: Raw<'a>,
-    /// Under each of [`OTHER_FIELDS`].
-    other: [(Raw<'a>, &'a [u8]); 4],
+    /// The whole object, if it has content that is kept and not read.
+    other: Raw<'a>,
 }
 
-/// Names of the field of thinking, the stronger one first.
-const THINKING_FIELDS: [&str; 3] = ["reasoning_content", "reasoning", "reasoning_text"];
-/// Content that is kept and not read.
-const OTHER_FIELDS: [&str; 4] = ["reasoning_details", "annotations", "images", "audio"];
-
-static FIELDS: Names<11> = {
-    let [first, second, third] = THINKING_FIELDS;
-    let [details, annotations, images, audio] = OTHER_FIELDS;
-    Names::new([
-        "content",
-        "refusal",
-        first,
-        second,
-        third,
-        details,
-        "tool_calls",
-        "function_call",
-        annotations,
-        images,
-        audio,
-    ])
-};
+/// A value and the name that it has on the wire.
+#[derive(Clone, Copy, Default)]
+struct Field<'a> {
+    value: Raw<'a>,
+    name: Text<'a>,
+}
 
 impl<'a> Delta<'a> {
-    /// `None` if `value` is no object.
+    /// Reads the object at the cursor into an empty delta.
     #[inline]
-    fn read(value: Raw<'a>) -> Option<Self> {
-        let mut delta = Self::default();
-        let mut cursor = value.cursor();
-        let mut hint = 0;
-        let mut more = cursor.open_object().ok()?;
-        while more {
-            let key = cursor.key().ok()?;
-            let value = cursor.skip().ok()?;
-            if let Some(found) = FIELDS.find(key, hint) {
-                hint = found + 1;
-                match found {
-                    0 => delta.content = value,
-                    1 => delta.refusal = value,
-                    2..=4 => delta.thinking[found - 2] = (value, key.raw()),
-                    5 => delta.other[0] = (value, key.raw()),
-                    6 => delta.tool_calls = value,
-                    7 => delta.function_call = value,
-                    _ => delta.other[found - 7] = (value, key.raw()),
+    pub(crate) fn read(&mut self, cursor: &mut Cursor<'a>) -> Result<Raw<'a>, Error> {
+        let mut buffer = [0; 64];
+        let mut has_other = false;
+        let whole = cursor.capture(|cursor| {
+            cursor.members(|cursor, name| {
+                let value = cursor.skip()?;
+                match name.short(&mut buffer) {
+                    b"content" => self.content = value,
+                    b"refusal" => self.refusal = value,
+                    b"reasoning_content" => self.thinking[0] = Field { value, name },
+                    b"reasoning" => self.thinking[1] = Field { value, name },
+                    b"reasoning_text" => self.thinking[2] = Field { value, name },
+                    b"tool_calls" => self.tool_calls = value,
+                    b"function_call" => self.function_call = value,
+                    b"reasoning_details" | b"annotations" | b"images" | b"audio" => has_other |= value.is_truthy(),
+                    _ => {}
                 }
-            }
-            more = cursor.more_members().ok()?;
+                Ok(())
+            })
+        })?;
+        if has_other {
+            self.other = whole;
         }
-        Some(delta)
+        Ok(whole)
     }
 }
 
 impl Choice {
-    /// Reads a delta or a message. Thinking comes before text, since a whole message has both.
-    pub(crate) fn read<'f>(&mut self, value: Raw<'f>, emit: &mut Emit<'_, '_, 'f>) {
-        let Some(delta) = Delta::read(value) else { return };
-        self.read_thinking(&delta.thinking, emit);
-        self.read_content(delta.content, emit);
+    /// Tells a delta or a message. Thinking comes before text, since a whole message has both.
+    #[inline]
+    pub(crate) fn tell<'f>(&mut self, delta: &Delta<'f>, emit: &mut Emit<'_, '_, 'f>) {
+        self.tell_thinking(&delta.thinking, emit);
+        self.tell_content(delta.content, emit);
         if let Some(text) = delta.refusal.text() {
-            self.prose(EVENT_REFUSAL, text, b"", emit);
+            self.prose(EVENT_REFUSAL, text, Text::default(), emit);
         }
         if delta.function_call.is_object() {
-            self.read_function_call(delta.function_call, emit);
+            self.tell_function_call(delta.function_call, emit);
         }
         if delta.tool_calls.is_array() {
-            self.read_tool_calls(delta.tool_calls, emit);
+            self.tell_tool_calls(delta.tool_calls, emit);
         }
-        for (value, key) in delta.other {
-            if value.is_truthy() && !(key == b"reasoning_details" && is_only_text(value)) {
-                emit.push(self.other(value, key, 0));
+        if !delta.other.is_absent() {
+            self.tell_other(delta.other, emit);
+        }
+    }
+
+    /// Content that is kept and not read, each field once.
+    #[cold]
+    fn tell_other<'f>(&mut self, delta: Raw<'f>, emit: &mut Emit<'_, '_, 'f>) {
+        let mut fields = [Field::default(); OTHER_FIELDS.len()];
+        let read = delta.cursor().members(|cursor, name| {
+            let value = cursor.skip()?;
+            if let Some(at) = OTHER_FIELDS.iter().position(|field| name.is(field.as_bytes())) {
+                fields[at] = Field { value, name };
+            }
+            Ok(())
+        });
+        debug_assert!(read.is_ok(), "the delta was checked");
+        for (at, Field { value, name }) in fields.into_iter().enumerate() {
+            if value.is_truthy() && !(at == 0 && is_only_text(value)) {
+                emit.push(self.other(value, name));
             }
         }
     }
 
     /// The legacy `text` of a choice.
-    pub(crate) fn read_text<'f>(&mut self, text: Text<'f>, emit: &mut Emit<'_, '_, 'f>) {
-        self.prose(EVENT_TEXT, text, b"", emit);
+    pub(crate) fn tell_text<'f>(&mut self, text: Text<'f>, emit: &mut Emit<'_, '_, 'f>) {
+        self.prose(EVENT_TEXT, text, Text::default(), emit);
     }
 
     /// The first field that says something. Several servers fill two fields with the same.
     #[inline]
-    fn read_thinking<'f>(&mut self, fields: &[(Raw<'f>, &'f [u8]); 3], emit: &mut Emit<'_, '_, 'f>) {
-        let mut texts = fields.iter().filter_map(|(value, key)| Some((value.text()?, *key)));
+    fn tell_thinking<'f>(&mut self, fields: &[Field<'f>; 3], emit: &mut Emit<'_, '_, 'f>) {
+        if fields.iter().all(|field| field.value.is_none()) {
+            return;
+        }
+        let mut texts = fields.iter().filter_map(|field| Some((field.value.text()?, field.name)));
         let Some(first) = texts.next() else { return };
         let mut chosen = first;
         let mut is_only = true;
@@ -120,55 +125,55 @@ impl Choice {
     }
 
     #[inline]
-    fn read_content<'f>(&mut self, content: Raw<'f>, emit: &mut Emit<'_, '_, 'f>) {
+    fn tell_content<'f>(&mut self, content: Raw<'f>, emit: &mut Emit<'_, '_, 'f>) {
         if let Some(text) = content.text() {
-            self.prose(EVENT_TEXT, text, b"", emit);
+            self.prose(EVENT_TEXT, text, Text::default(), emit);
         } else if content.is_array() {
             for part in content.items() {
-                self.read_part(part, emit);
+                self.tell_part(part, emit);
             }
         } else if let Some([text]) = content.fields(&TEXT)
             && let Some(text) = text.text()
         {
-            self.prose(EVENT_TEXT, text, b"", emit);
+            self.prose(EVENT_TEXT, text, Text::default(), emit);
         }
     }
 
     /// One part of content that is a list.
-    fn read_part<'f>(&mut self, part: Raw<'f>, emit: &mut Emit<'_, '_, 'f>) {
+    fn tell_part<'f>(&mut self, part: Raw<'f>, emit: &mut Emit<'_, '_, 'f>) {
         if let Some(text) = part.text() {
-            return self.prose(EVENT_TEXT, text, b"", emit);
+            return self.prose(EVENT_TEXT, text, Text::default(), emit);
         }
         let Some([kind, text, thinking]) = part.fields(&PART) else { return };
         let kind_text = kind.text();
         if kind_text.is_some_and(|kind| kind.is(b"thinking")) {
             if let Some(text) = thinking.text() {
-                self.prose(EVENT_THINKING, text, b"", emit);
+                self.prose(EVENT_THINKING, text, Text::default(), emit);
             }
             for [kind, text] in thinking.objects(&INNER) {
                 if let (Some(kind), Some(text)) = (kind.text(), text.text())
                     && kind.is(b"text")
                 {
-                    self.prose(EVENT_THINKING, text, b"", emit);
+                    self.prose(EVENT_THINKING, text, Text::default(), emit);
                 }
             }
         } else if kind_text.is_some_and(|kind| kind.is(b"text")) || (kind.is_none() && !text.is_absent()) {
             if let Some(text) = text.text() {
-                self.prose(EVENT_TEXT, text, b"", emit);
+                self.prose(EVENT_TEXT, text, Text::default(), emit);
             }
         } else {
             let kind = kind_text.unwrap_or_default();
-            emit.push(self.other(part, kind.raw(), if kind.is_escaped() { FLAG_AUX_ESCAPED } else { 0 }));
+            emit.push(self.other(part, kind));
         }
     }
 
-    fn read_function_call<'f>(&mut self, value: Raw<'f>, emit: &mut Emit<'_, '_, 'f>) {
+    fn tell_function_call<'f>(&mut self, value: Raw<'f>, emit: &mut Emit<'_, '_, 'f>) {
         let [name, arguments] = value.fields(&FUNCTION).unwrap_or_default();
         let delta = CallDelta { name: name.non_empty_text(), arguments, is_legacy: true, ..CallDelta::default() };
-        self.read_call(delta, emit);
+        self.tell_call(delta, emit);
     }
 
-    fn read_tool_calls<'f>(&mut self, list: Raw<'f>, emit: &mut Emit<'_, '_, 'f>) {
+    fn tell_tool_calls<'f>(&mut self, list: Raw<'f>, emit: &mut Emit<'_, '_, 'f>) {
         for [index, id, function] in list.objects(&CALL) {
             let [name, arguments] = function.fields(&FUNCTION).unwrap_or_default();
             let delta = CallDelta {
@@ -178,24 +183,27 @@ impl Choice {
                 arguments,
                 is_legacy: false,
             };
-            self.read_call(delta, emit);
+            self.tell_call(delta, emit);
         }
     }
 
-    fn read_call<'f>(&mut self, delta: CallDelta<'f>, emit: &mut Emit<'_, '_, 'f>) {
+    fn tell_call<'f>(&mut self, delta: CallDelta<'f>, emit: &mut Emit<'_, '_, 'f>) {
         if self.call(delta, emit).is_err() {
             emit.push(StreamEvent::new(EVENT_SKIPPED).with_sub(self.index));
         }
     }
 
-    const fn other<'f>(&self, value: Raw<'f>, content_type: &'f [u8], flags: u32) -> StreamEvent<'f> {
+    const fn other<'f>(&self, value: Raw<'f>, content_type: Text<'f>) -> StreamEvent<'f> {
         StreamEvent::new(EVENT_OTHER_CONTENT)
             .with_sub(self.index)
             .with_text(value.bytes())
-            .with_aux(content_type)
-            .with_flags(flags)
+            .with_aux(content_type.raw())
+            .with_flags(if content_type.is_escaped() { FLAG_AUX_ESCAPED } else { 0 })
     }
 }
+
+/// Fields of a delta that are kept and not read.
+const OTHER_FIELDS: [&str; 4] = ["reasoning_details", "annotations", "images", "audio"];
 
 static TEXT: Names<1> = Names::new(["text"]);
 static PART: Names<3> = Names::new(["type", "text", "thinking"]);

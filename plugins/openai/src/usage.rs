@@ -19,7 +19,7 @@ static PROMPT: Names<2> = Names::new(["cached_tokens", "cache_write_tokens"]);
 static COMPLETION: Names<1> = Names::new(["reasoning_tokens"]);
 
 /// Tells the usage as the provider wrote it, and the counters in it. Does nothing if `usage` is no object.
-pub(crate) fn read<'f>(usage: Raw<'f>, emit: &mut Emit<'_, '_, 'f>) {
+pub(crate) fn tell<'f>(usage: Raw<'f>, emit: &mut Emit<'_, '_, 'f>) {
     let Some([input, output, total, prompt, completion]) = usage.fields(&USAGE) else { return };
     emit.push(StreamEvent::new(EVENT_USAGE_RAW).with_text(usage.bytes()));
     let [cached, written] = prompt.fields(&PROMPT).unwrap_or_default();

@@ -46,6 +46,13 @@ impl<'a> Cursor<'a> {
     /// The byte with which the next value begins.
     #[inline]
     pub fn peek(&mut self) -> Option<u8> {
+        match self.data.get(self.at) {
+            Some(&byte) if byte > b' ' => Some(byte),
+            _ => self.peek_behind_blanks(),
+        }
+    }
+
+    fn peek_behind_blanks(&mut self) -> Option<u8> {
         loop {
             match self.data.get(self.at) {
                 Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
@@ -78,16 +85,57 @@ impl<'a> Cursor<'a> {
     /// When there is none.
     #[inline]
     pub fn key(&mut self) -> Result<Text<'a>, Error> {
+        if self.peek() == Some(b'"') {
+            let start = self.at + 1;
+            let end = find_special(self.data, start);
+            if let Some([b'"', b':', ..]) = self.data.get(end..) {
+                self.at = end + 2;
+                return Ok(Text::new(&self.data[start..end], false));
+            }
+        }
+        self.unusual_key()
+    }
+
+    /// A key that has an escape, or a blank before its colon, or is none.
+    fn unusual_key(&mut self) -> Result<Text<'a>, Error> {
         if self.peek() != Some(b'"') {
             return Err(self.unexpected());
         }
-        let key = self.string()?;
-        // Nearly always the colon follows at once.
-        if self.data.get(self.at) != Some(&b':') && self.peek() != Some(b':') {
+        let start = self.at + 1;
+        let is_escaped = self.string()?;
+        let key = Text::new(&self.data[start..self.at - 1], is_escaped);
+        if self.peek() != Some(b':') {
             return Err(self.unexpected());
         }
         self.at += 1;
         Ok(key)
+    }
+
+    /// Walks the object that begins here: `read` gets each key, and reads its value from the cursor.
+    ///
+    /// # Errors
+    /// When no object begins here, it is no JSON, or `read` fails.
+    #[inline]
+    pub fn members(&mut self, mut read: impl FnMut(&mut Self, Text<'a>) -> Result<(), Error>) -> Result<(), Error> {
+        let mut more = self.open_object()?;
+        while more {
+            let key = self.key()?;
+            read(self, key)?;
+            more = self.more_members()?;
+        }
+        Ok(())
+    }
+
+    /// Hands out the value that begins here and that `read` reads from the cursor, neither more nor less.
+    ///
+    /// # Errors
+    /// When `read` fails.
+    #[inline]
+    pub fn capture(&mut self, read: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<Raw<'a>, Error> {
+        self.peek();
+        let start = self.at;
+        read(self)?;
+        Ok(Raw::new(&self.data[start..self.at]))
     }
 
     /// Goes on behind a member's value. Whether there is another member; if not, the object is left.
@@ -116,13 +164,14 @@ impl<'a> Cursor<'a> {
     pub fn skip(&mut self) -> Result<Raw<'a>, Error> {
         let first = self.peek();
         let start = self.at;
-        let mut is_escaped = false;
         match first {
-            Some(b'"') => is_escaped = self.string()?.is_escaped(),
+            Some(b'"') => {
+                self.string()?;
+            }
             Some(b'{' | b'[') => self.skip_container()?,
             _ => self.skip_scalar(first)?,
         }
-        Ok(Raw::new(&self.data[start..self.at], is_escaped))
+        Ok(Raw::new(&self.data[start..self.at]))
     }
 
     /// Reads the object that begins here and hands out the named fields, absent ones as [`Raw::ABSENT`]. The last of two
@@ -194,20 +243,19 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The string whose quote is here.
+    /// Skips the string whose quote is here. Whether it has an escape.
     #[inline]
-    fn string(&mut self) -> Result<Text<'a>, Error> {
-        let start = self.at + 1;
-        let end = find_special(self.data, start);
+    fn string(&mut self) -> Result<bool, Error> {
+        let end = find_special(self.data, self.at + 1);
         if self.data.get(end) == Some(&b'"') {
             self.at = end + 1;
-            return Ok(Text::new(&self.data[start..end], false));
+            return Ok(false);
         }
-        self.escaped_string(start, end)
+        self.escaped_string(end)
     }
 
     /// The rest of a string, from its first backslash or what else is no plain character.
-    fn escaped_string(&mut self, start: usize, mut at: usize) -> Result<Text<'a>, Error> {
+    fn escaped_string(&mut self, mut at: usize) -> Result<bool, Error> {
         loop {
             let Some(byte) = self.data.get(at) else {
                 return Err(Error { offset: self.data.len(), reason: Reason::Truncated });
@@ -220,7 +268,7 @@ impl<'a> Cursor<'a> {
             at = find_special(self.data, at);
         }
         self.at = at + 1;
-        Ok(Text::new(&self.data[start..at], true))
+        Ok(true)
     }
 
     /// The end of the escape whose backslash is at `at`.

@@ -6,15 +6,14 @@ use super::{Cursor, NESTING_MAX, Names, Text};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Raw<'a> {
     bytes: &'a [u8],
-    is_escaped: bool,
 }
 
 impl<'a> Raw<'a> {
     /// No value.
-    pub const ABSENT: Self = Self { bytes: &[], is_escaped: false };
+    pub const ABSENT: Self = Self { bytes: &[] };
 
-    pub(super) const fn new(bytes: &'a [u8], is_escaped: bool) -> Self {
-        Self { bytes, is_escaped }
+    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes }
     }
 
     /// The value as it stands in the payload; empty when there is none.
@@ -67,20 +66,30 @@ impl<'a> Raw<'a> {
     #[must_use]
     pub fn text(&self) -> Option<Text<'a>> {
         match self.bytes {
-            [b'"', content @ .., _] => Some(Text::new(content, self.is_escaped)),
+            [b'"', content @ .., _] => Some(Text::new(content, memchr::memchr(b'\\', content).is_some())),
             _ => None,
         }
     }
 
     /// The content, if it is a string that is not empty.
+    #[inline]
     #[must_use]
     pub fn non_empty_text(&self) -> Option<Text<'a>> {
-        self.text().filter(|text| !text.is_empty())
+        if self.bytes.len() > 2 { self.text() } else { None }
     }
 
     /// The number, if it is one; a fraction is cut off, and what no `i64` holds becomes the nearest one.
+    #[inline]
     #[must_use]
     pub fn int(&self) -> Option<i64> {
+        match self.bytes {
+            // Most numbers of a stream are indices.
+            [digit @ b'0'..=b'9'] => Some((digit - b'0').into()),
+            _ => self.long_int(),
+        }
+    }
+
+    fn long_int(&self) -> Option<i64> {
         if !matches!(self.bytes.first(), Some(b'-' | b'0'..=b'9')) {
             return None;
         }
