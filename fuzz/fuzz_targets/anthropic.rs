@@ -1,0 +1,11 @@
+//! The anthropic dialect: see `dialect.rs`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use thalweg_abi::guest::Codec;
+
+mod dialect;
+
+fuzz_target!(|input: &[u8]| {
+    dialect::check(input, || thalweg_anthropic::AnthropicMessages.open("{}").expect("no options are options"));
+});

@@ -1,0 +1,40 @@
+//! The law of every dialect: however a body is cut, the same events come out, valid UTF-8 and with no escape left.
+
+use thalweg_abi::guest::{CodecStream, Direct};
+use thalweg_abi::types::{FLAG_AUX_ESCAPED, FLAG_TEXT_ESCAPED, StreamEvent};
+use thalweg_wire::limits::Limits;
+use thalweg_wire::pipeline::{Framing, Pipeline};
+
+#[path = "pieces.rs"]
+mod pieces;
+
+type Step = (u32, u32, u32, u32, i64, String, String);
+
+/// Checks the law for the body and the cuts that `input` says.
+pub fn check<S: CodecStream>(input: &[u8], open: impl Fn() -> S) {
+    let (body, pieces) = pieces::pieces(input);
+    assert_eq!(steps(open(), &pieces), steps(open(), &[body]));
+}
+
+fn steps<S: CodecStream>(stream: S, pieces: &[&[u8]]) -> (Vec<Step>, bool, u64) {
+    let mut pipeline = Pipeline::new(Direct::new(stream), Framing::Sse, Limits::default());
+    let mut steps = Vec::new();
+    let mut keep = |events: &[StreamEvent<'_>]| {
+        for event in events {
+            assert_eq!(event.flags() & (FLAG_TEXT_ESCAPED | FLAG_AUX_ESCAPED), 0, "no escape is left");
+            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("valid UTF-8");
+            let (text, aux) = (text(event.text()), text(event.aux()));
+            steps.push((event.kind(), event.flags(), event.sub(), event.block(), event.num(), text, aux));
+        }
+    };
+    let mut is_ok = true;
+    for piece in pieces {
+        is_ok &= pipeline.feed(piece, &mut keep).is_ok();
+        if !is_ok {
+            return (steps, is_ok, 0);
+        }
+    }
+    is_ok = pipeline.finish(&mut keep).is_ok();
+    let dropped = pipeline.counters().dropped_at_eof;
+    (steps, is_ok, dropped)
+}
