@@ -10,12 +10,16 @@ use super::error::Wait;
 
 /// Knows until when the next byte may come.
 ///
-/// A chunk only notes the time; the timer is set anew when it fires too early, not at every chunk.
+/// A chunk only sets a mark; the time is read when the next one is waited for, so a slow reader does not use up the
+/// limit, and the timer is set anew when it fires too early, not at every chunk.
 #[derive(Debug)]
 pub(super) struct Clock {
     sleep: Option<Pin<Box<Sleep>>>,
     started: Instant,
+    /// Since when the next chunk is waited for.
     heard: Option<Instant>,
+    /// A chunk came since then.
+    marked: bool,
     first_byte: Option<Duration>,
     idle: Option<Duration>,
     total: Option<Duration>,
@@ -24,7 +28,7 @@ pub(super) struct Clock {
 impl Clock {
     /// Starts counting.
     pub(super) fn start(first_byte: Option<Duration>, idle: Option<Duration>, total: Option<Duration>) -> Self {
-        Self { sleep: None, started: Instant::now(), heard: None, first_byte, idle, total }
+        Self { sleep: None, started: Instant::now(), heard: None, marked: false, first_byte, idle, total }
     }
 
     /// When it was started.
@@ -33,12 +37,15 @@ impl Clock {
     }
 
     /// A chunk came.
-    pub(super) fn hear(&mut self) {
-        self.heard = Some(Instant::now());
+    pub(super) const fn hear(&mut self) {
+        self.marked = true;
     }
 
     /// Ready once a limit is reached: which one, and how long it is.
     pub(super) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<(Wait, Duration)> {
+        if std::mem::take(&mut self.marked) {
+            self.heard = Some(Instant::now());
+        }
         let Some((wait, limit, until)) = self.next() else { return Poll::Pending };
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
         if sleep.deadline() > until {
