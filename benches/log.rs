@@ -144,7 +144,7 @@ fn main() {
     for readers in READERS {
         for batch in BATCHES {
             bench(&format!("thalweg/batch {batch}/readers {readers}"), &mut || {
-                log(&input, readers, batch, read_singly)
+                log(&input, readers, batch, read_singly);
             });
         }
         bench(&format!("thalweg, read in batches/batch 32/readers {readers}"), &mut || {
