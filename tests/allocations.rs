@@ -6,7 +6,7 @@ use thalweg_abi::decode::Decode;
 use thalweg_abi::guest::{Codec, Direct};
 use thalweg_anthropic::AnthropicMessages;
 use thalweg_openai::OpenAiChat;
-use thalweg_tests::counting::{Counting, allocations};
+use thalweg_tests::counting::{Counting, allocations, live_bytes};
 use thalweg_tests::spoken::Spoken;
 use thalweg_wire::limits::Limits;
 use thalweg_wire::pipeline::{Framing, Pipeline};
@@ -125,4 +125,21 @@ fn framing_alone_allocates_nothing_once_the_buffers_have_grown() {
             }
         }
     }
+}
+
+#[test]
+fn stream_that_brings_one_event_at_a_time_keeps_less_than_two_kib() {
+    fn assert_small<D: Decode>(name: &str, decoder: D, events: &[String]) {
+        let before = live_bytes();
+        let mut pipeline = Pipeline::new(decoder, Framing::Sse, Limits::default());
+        for event in &events[..100] {
+            pipeline.feed(event.as_bytes(), &mut |_| ()).expect("a good stream");
+        }
+        let (heap, own) = (live_bytes() - before, size_of_val(&pipeline));
+        println!("{name}: {heap} bytes on the heap, {own} in the pipeline itself");
+        assert!(heap + own as i64 <= 2048, "{name}: {heap} + {own} bytes");
+    }
+    let open = "no options are options";
+    assert_small("openai-chat", Direct::new(OpenAiChat.open("{}").expect(open)), &openai());
+    assert_small("anthropic", Direct::new(AnthropicMessages.open("{}").expect(open)), &anthropic());
 }

@@ -166,7 +166,7 @@ impl Decoder {
             self.counters.copied_bytes += (self.scratch.len() - start) as u64;
             Slice { place: Place::Scratch, start, end: self.scratch.len() }
         };
-        Some(Span { data, event_type: Slice::EMPTY, id: Slice::EMPTY })
+        Some(Span { data, event_type: Slice::EMPTY })
     }
 
     fn check_length(&mut self, bytes: usize) -> Result<(), Error> {

@@ -269,7 +269,7 @@ impl Stage {
         flags: u32,
         sink: &mut Sink<'_>,
     ) -> Result<(), Error> {
-        let capacity = frames.len() * EVENTS_A_FRAME + EVENTS_MORE;
+        let capacity = frames.len() + EVENTS_MORE;
         let mut read = 0;
         loop {
             let mut batch = recycle_events(mem::take(&mut self.batch));
@@ -332,9 +332,8 @@ impl Stage {
     }
 }
 
-/// Room for events, by frame and beyond: most frames give one, the last ones of a reply several.
-const EVENTS_A_FRAME: usize = 2;
-const EVENTS_MORE: usize = 16;
+/// Room for events beyond one a frame: the last frames of a reply give several. An idle stream keeps this memory.
+const EVENTS_MORE: usize = 8;
 
 /// Frames that a codec reads with one call: enough that the call costs nothing, few enough to stay in the cache.
 const FRAMES_MAX: usize = 64;

@@ -36,7 +36,6 @@ impl Slice {
 pub(crate) struct Span {
     pub(crate) data: Slice,
     pub(crate) event_type: Slice,
-    pub(crate) id: Slice,
 }
 
 /// One walk from the first to the last byte of a chunk.

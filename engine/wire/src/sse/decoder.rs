@@ -185,22 +185,26 @@ impl Decoder {
         {
             return Ok(Some(span));
         }
+        if walk.at == walk.chunk.len() {
+            return Ok(None);
+        }
         if self.paths == Paths::All
-            && let Some(span) = self.fast(walk, Place::Chunk)
+            && let Some((span, length)) = self.fast(walk, Place::Chunk)
         {
-            self.check_length(span.1)?;
-            return Ok(Some(span.0));
+            self.check_length(length)?;
+            return Ok(Some(span));
         }
         self.general(walk)
     }
 
-    /// The span with its slices; `chunk` is the one that was walked.
+    /// The span with its slices; `chunk` is the one that was walked. The id is the one in force now, so it is that of the
+    /// event only until the next one is looked for.
     #[inline]
     pub(crate) fn resolve<'a>(&'a self, chunk: &'a [u8], span: &Span) -> Event<'a> {
         Event {
             event_type: self.slice(chunk, span.event_type),
             data: self.slice(chunk, span.data),
-            last_event_id: self.slice(chunk, span.id),
+            last_event_id: self.slice(chunk, self.id_now),
             reconnection_time_ms: self.reconnection_time_ms,
         }
     }
@@ -218,9 +222,8 @@ impl Decoder {
         let id = self.id_now;
         let span = self.block(&joined, 0, Place::Joined);
         self.joined = joined;
-        let shown = span.map(|span| Span { id, ..span });
         self.id_now = id;
-        shown
+        span
     }
 
     #[inline]
@@ -295,7 +298,6 @@ impl Decoder {
         let span = Span {
             data: Slice { place, start: shape.data.start, end: shape.data.end },
             event_type: Slice { place, start: shape.event_type.start, end: shape.event_type.end },
-            id: self.id_now,
         };
         Some((span, length))
     }
@@ -374,7 +376,7 @@ impl Decoder {
         };
         let span = data.map(|data| {
             let event_type = self.text(bytes, fields.event_type, base, place);
-            Span { data, event_type, id: self.id_now }
+            Span { data, event_type }
         });
         self.counters.copied_bytes += (self.scratch.len() - scratch_before) as u64;
         span
