@@ -143,9 +143,8 @@ fn main() {
     };
     for readers in READERS {
         for batch in BATCHES {
-            bench(&format!("thalweg/batch {batch}/readers {readers}"), &mut || {
-                log(&input, readers, batch, read_singly);
-            });
+            let name = format!("thalweg/batch {batch}/readers {readers}");
+            bench(&name, &mut || log(&input, readers, batch, read_singly));
         }
         bench(&format!("thalweg, read in batches/batch 32/readers {readers}"), &mut || {
             log(&input, readers, 32, read_together);

@@ -17,9 +17,12 @@ use thalweg_benches::{anthropic, is_measuring, openai};
 use thalweg_wire::limits::Limits;
 use thalweg_wire::pipeline::{Framing, Pipeline};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Bytes of one pass: more than the second-level cache holds. A check makes one pass over less, unoptimised.
 fn input_bytes() -> usize {
-    if is_measuring() { 4 << 20 } else { 512 << 10 }
+    if is_measuring() { 2 << 20 } else { 512 << 10 }
 }
 
 /// The cut at which the twin is measured, and the one that a socket with a full buffer gives.
@@ -29,7 +32,7 @@ fn main() {
     let mut criterion = Criterion::default()
         .sample_size(20)
         .warm_up_time(Duration::from_millis(200))
-        .measurement_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_millis(800))
         .configure_from_args();
     let mut table = Table::new("wire");
     let openai = openai::input(input_bytes());
