@@ -43,8 +43,8 @@ impl Random {
 
 const PLAIN: [&str; 32] = [
     " the", " of", " and", " a", " to", " in", " is", ".", ",", " it", " that", " for", " as", " with", " be", " on",
-    "ing", " river", " flow", " bed", " one", "s", " line", " by", " at", "ed", " from", " not", " stream", "ly",
-    " an", " deep",
+    "ing", " river", " flow", " bed", " one", " water", " line", " below", " about", " through", " from", " not",
+    " stream", "ly", " an", " deep",
 ];
 const ESCAPED: [&str; 4] = ["\"", "\"\n", " \\", "\t"];
 const FOREIGN: [&str; 6] = ["é", " für", "水", " –", "😀", " naïve"];
