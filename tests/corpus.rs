@@ -52,7 +52,7 @@ fn check_all<S: thalweg_abi::guest::CodecStream>(protocol: &str, dialect: Dialec
         workers.into_iter().flat_map(|worker| worker.join().expect("no worker panics")).collect()
     });
     let (count, cuts) = (recordings.len(), cuts.into_inner());
-    println!("read {count} recordings of {protocol}, {cuts} times");
+    corpus::report(&format!("{count} of {protocol}, {cuts} times with all cuts"));
     assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
 }
 

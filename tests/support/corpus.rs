@@ -1,6 +1,7 @@
 //! The recorded streams of real providers, in the folder that `THALWEG_CORPUS` names.
 
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -23,9 +24,20 @@ pub struct Recording {
 pub fn folder() -> Option<PathBuf> {
     let folder = std::env::var_os("THALWEG_CORPUS").filter(|folder| !folder.is_empty());
     if folder.is_none() {
-        println!("skipped: THALWEG_CORPUS names no folder of recorded streams");
+        say("skipped: THALWEG_CORPUS names no folder of recorded streams");
     }
     folder.map(PathBuf::from)
+}
+
+/// Says how many recordings were read, also when the test passes.
+pub fn report(what: &str) {
+    say(&format!("recordings read: {what}"));
+}
+
+/// Past the harness, which shows what tests print only when they fail.
+fn say(line: &str) {
+    // A closed output is no reason to fail a test.
+    drop(writeln!(io::stdout(), "{line}"));
 }
 
 /// All recordings of a protocol and framing.

@@ -9,6 +9,7 @@ pub mod naive;
 pub mod naive_json;
 pub mod naive_sse;
 pub mod random;
+pub mod show;
 pub mod spoken;
 pub mod step;
 

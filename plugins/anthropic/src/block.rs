@@ -157,7 +157,8 @@ impl Block {
         };
         let mut tell = |kind: u32, value: Raw<'f>, is_repeatable: bool| {
             if let Some(text) = value.text() {
-                let flags = if is_repeatable && !is_new { FLAG_REPEATABLE } else { 0 };
+                // An empty text has no place in the frame where another one could stand.
+                let flags = if is_repeatable && !is_new && !text.is_empty() { FLAG_REPEATABLE } else { 0 };
                 out.push(text_event(kind, index, text).with_flags(flags));
             }
         };
@@ -175,7 +176,7 @@ impl Block {
         match &mut self.kind {
             Kind::Tool { has_arguments, .. } => {
                 if *has_arguments || !text.is_empty() {
-                    let flags = if *has_arguments { FLAG_REPEATABLE } else { 0 };
+                    let flags = if *has_arguments && !text.is_empty() { FLAG_REPEATABLE } else { 0 };
                     *has_arguments = true;
                     out.push(text_event(EVENT_TOOL_ARGUMENTS, self.index, text).with_flags(flags));
                 }

@@ -53,9 +53,13 @@ impl<'e, 'o, 'f> Emit<'e, 'o, 'f> {
     /// The frame has been read.
     #[inline]
     pub(crate) fn finish(mut self) {
-        if self.is_single && self.is_addition {
-            self.last = self.last.map(|event| event.with_flags(FLAG_REPEATABLE));
-            self.is_addition = false;
+        if self.is_single
+            && self.is_addition
+            && let Some(event) = self.last.take()
+        {
+            // An empty text has no place in the frame where another one could stand.
+            let flags = if event.text().is_empty() { 0 } else { FLAG_REPEATABLE };
+            return self.out.push(event.with_flags(flags));
         }
         self.flush();
     }

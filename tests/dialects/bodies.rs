@@ -1,0 +1,131 @@
+//! Bodies that are no stream: errors, and replies that came at once.
+
+use thalweg_abi::guest::{Codec, CodecStream, Direct};
+use thalweg_abi::types::{FRAME_ERROR_BODY, FRAME_WHOLE_BODY};
+use thalweg_anthropic::AnthropicMessages;
+use thalweg_openai::OpenAiChat;
+use thalweg_tests::show::show;
+use thalweg_tests::step::Step;
+use thalweg_wire::limits::Limits;
+use thalweg_wire::pipeline::{Framing, Pipeline};
+
+use crate::support::merged;
+
+fn read(stream: impl CodecStream, body: &[u8], kind: u32, status: u32) -> Vec<String> {
+    let mut pipeline = Pipeline::new(Direct::new(stream), Framing::Sse, Limits::default());
+    let mut events = Vec::new();
+    let mut sink = |batch: &[thalweg_abi::types::StreamEvent<'_>]| events.extend(batch.iter().map(Step::of));
+    pipeline.whole_body(body, kind, status, &mut sink).unwrap();
+    pipeline.finish(&mut sink).unwrap();
+    merged(events).iter().map(show).collect()
+}
+
+fn openai(body: &[u8], kind: u32, status: u32) -> Vec<String> {
+    read(OpenAiChat.open("").unwrap(), body, kind, status)
+}
+
+fn anthropic(body: &[u8], kind: u32, status: u32) -> Vec<String> {
+    read(AnthropicMessages.open("").unwrap(), body, kind, status)
+}
+
+#[test]
+fn error_body_of_any_form_is_one_error() {
+    let cases: &[(&[u8], u32, &str)] = &[
+        (
+            br#"{"error":{"message":"No key","type":"x","code":null}}"#,
+            401,
+            r#"error auth "No key" ({"message":"No key","type":"x","code":null})"#,
+        ),
+        (br#"{"error":"slow down"}"#, 429, r#"error rate_limit "slow down" ("slow down")"#),
+        (br#"{"message":"gone"}"#, 404, r#"error invalid_request "gone" ({"message":"gone"})"#),
+        (
+            br#"{"type":"error","error":{"type":"api_error","message":"oops"}}"#,
+            500,
+            r#"error server "oops" ({"type":"api_error","message":"oops"})"#,
+        ),
+        (b"upstream connect error\nmore", 503, r#"error overloaded "upstream connect error""#),
+        (b"<html><head><title>502 Bad Gateway</title></head></html>", 502, r#"error server "502 Bad Gateway""#),
+        (b"", 500, r#"error server """#),
+        (b"caf\xff", 400, "error invalid_request \"caf\u{fffd}\""),
+    ];
+    for (body, status, expected) in cases {
+        assert_eq!(openai(body, FRAME_ERROR_BODY, *status), [*expected]);
+        assert_eq!(anthropic(body, FRAME_ERROR_BODY, *status), [*expected]);
+    }
+}
+
+#[test]
+fn whole_chat_completion_gives_the_events_of_a_stream() {
+    let body = br#"{"id":"c","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant",
+        "content":"Hi","reasoning_content":"hm","tool_calls":[{"id":"t","type":"function","function":{"name":"f","arguments":"{}"}}]},
+        "finish_reason":"tool_calls"},{"index":1,"message":{"role":"assistant","content":"Ho"},"finish_reason":"stop"}],
+        "usage":{"prompt_tokens":1}}"#;
+    assert_eq!(
+        openai(body, FRAME_WHOLE_BODY, 0),
+        [
+            r#"start "m" (c)"#,
+            r#"thinking 0.0 "hm" (reasoning_content)"#,
+            r#"text 0.1 "Hi""#,
+            r#"call 0.2 "f" (t)"#,
+            r#"arguments 0.2 "{}""#,
+            r#"stop 0 tools "tool_calls""#,
+            r#"text 1.0 "Ho""#,
+            r#"stop 1 end "stop""#,
+            r#"usage {"prompt_tokens":1}"#,
+            "count input 1",
+            "done",
+        ]
+    );
+    assert_eq!(openai(br#"{"error":"no"}"#, FRAME_WHOLE_BODY, 0), [r#"error other "no" ("no")"#]);
+    assert!(openai(b"<html>", FRAME_WHOLE_BODY, 0)[0].starts_with("error malformed"));
+}
+
+#[test]
+fn whole_message_gives_the_events_of_a_stream() {
+    let body =
+        br#"{"id":"i","type":"message","role":"assistant","model":"c","content":[{"type":"thinking","thinking":"hm",
+        "signature":"s"},{"type":"text","text":"Hi"},{"type":"tool_use","id":"t","name":"f","input":{"x":1}},
+        {"type":"tool_use","id":"u","name":"g","input":{}}],
+        "stop_reason":"tool_use","stop_sequence":null,"usage":{"input_tokens":1,"output_tokens":2}}"#;
+    assert_eq!(
+        anthropic(body, FRAME_WHOLE_BODY, 0),
+        [
+            r#"start "c" (i)"#,
+            r#"usage {"input_tokens":1,"output_tokens":2}"#,
+            "count input 1",
+            "count output 2",
+            r#"thinking 0.0 "hm""#,
+            r#"signature 0.0 "s""#,
+            r#"text 0.1 "Hi""#,
+            r#"call 0.2 "f" (t)"#,
+            r#"call 0.3 "g" (u)"#,
+            r#"arguments 0.2 "{\"x\":1}""#,
+            r#"arguments 0.3 "{}""#,
+            r#"stop 0 tools "tool_use""#,
+            "end 0.0",
+            "end 0.1",
+            "end 0.2",
+            "end 0.3",
+            "done",
+        ]
+    );
+    let error = br#"{"type":"error","error":{"type":"overloaded_error","message":"m"}}"#;
+    assert_eq!(
+        anthropic(error, FRAME_WHOLE_BODY, 0),
+        [r#"error overloaded "m" ({"type":"overloaded_error","message":"m"})"#]
+    );
+    assert_eq!(anthropic(b"[]", FRAME_WHOLE_BODY, 0), ["skipped"]);
+    assert!(anthropic(b"{", FRAME_WHOLE_BODY, 0)[0].starts_with("error malformed"));
+}
+
+#[test]
+fn a_stream_that_was_reset_forgets_the_reply() {
+    let mut pipeline = Pipeline::new(Direct::new(OpenAiChat.open("").unwrap()), Framing::Sse, Limits::default());
+    for _ in 0..2 {
+        pipeline.reset();
+        let mut events = Vec::new();
+        let body = b"data: {\"id\":\"a\",\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n";
+        pipeline.feed(body, &mut |batch| events.extend(batch.iter().map(Step::of))).unwrap();
+        assert_eq!(merged(events).iter().map(show).collect::<Vec<_>>(), [r#"start "" (a)"#, r#"text 0.0 "x""#]);
+    }
+}

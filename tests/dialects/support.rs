@@ -1,0 +1,90 @@
+//! Reads the payloads of a case with the product and its twin.
+
+use thalweg_abi::guest::{Codec, CodecStream, Direct};
+use thalweg_abi::types::EVENT_ERROR;
+use thalweg_anthropic::AnthropicMessages;
+use thalweg_openai::OpenAiChat;
+use thalweg_tests::naive::{Dialect, steps};
+use thalweg_tests::show::show;
+use thalweg_tests::step::{Step, is_delta, joined};
+use thalweg_wire::limits::Limits;
+use thalweg_wire::pipeline::{Framing, Pipeline};
+
+/// What a case says of itself, its payloads, and the events they give. `event:NAME ` in front of a payload is the name of
+/// its SSE event.
+pub(crate) type Case<'a> = (&'a str, &'a [&'a str], &'a [&'a str]);
+
+/// Checks all cases; `"start"` and so on as [`show`] writes it. The texts of adjacent deltas are joined.
+pub(crate) fn check(dialect: Dialect, cases: &[Case<'_>]) {
+    for (name, payloads, expected) in cases {
+        let (got, twin) = (product(dialect, payloads), twin(dialect, payloads));
+        let lines: Vec<String> = got.iter().map(show).collect();
+        assert_eq!(lines, *expected, "{name}");
+        assert_eq!(joined(got), twin, "{name}: the twin");
+    }
+}
+
+fn named(payload: &str) -> (&str, &str) {
+    payload.strip_prefix("event:").and_then(|named| named.split_once(' ')).unwrap_or(("", payload))
+}
+
+/// The events of the product, whole and byte by byte, adjacent deltas joined and empty ones left out.
+pub(crate) fn product(dialect: Dialect, payloads: &[&str]) -> Vec<Step> {
+    let mut body = String::new();
+    for (event, data) in payloads.iter().map(|payload| named(payload)) {
+        if !event.is_empty() {
+            body += &format!("event: {event}\n");
+        }
+        for line in data.split('\n') {
+            body += &format!("data: {line}\n");
+        }
+        body += "\n";
+    }
+    let whole = read_with(dialect, [body.as_bytes()]);
+    assert_eq!(read_with(dialect, body.as_bytes().chunks(1)), whole, "byte by byte");
+    whole
+}
+
+fn read_with<'c>(dialect: Dialect, chunks: impl IntoIterator<Item = &'c [u8]>) -> Vec<Step> {
+    match dialect {
+        Dialect::OpenAiChat => read(OpenAiChat.open("").unwrap(), chunks),
+        Dialect::Anthropic => read(AnthropicMessages.open("").unwrap(), chunks),
+    }
+}
+
+fn read<'c>(stream: impl CodecStream, chunks: impl IntoIterator<Item = &'c [u8]>) -> Vec<Step> {
+    let mut pipeline = Pipeline::new(Direct::new(stream), Framing::Sse, Limits::default());
+    let mut events = Vec::new();
+    let mut sink = |batch: &[thalweg_abi::types::StreamEvent<'_>]| events.extend(batch.iter().map(Step::of));
+    for chunk in chunks {
+        pipeline.feed(chunk, &mut sink).unwrap();
+    }
+    pipeline.finish(&mut sink).unwrap();
+    merged(events)
+}
+
+/// Joins like [`joined`], and keeps the words of errors.
+pub(crate) fn merged(events: Vec<Step>) -> Vec<Step> {
+    let mut merged: Vec<Step> = Vec::new();
+    for event in events {
+        match merged.last_mut() {
+            _ if is_delta(event.kind) && event.text.is_empty() => {}
+            Some(last) if is_delta(event.kind) && Step { text: event.text.clone(), ..last.clone() } == event => {
+                last.text.push_str(&event.text);
+            }
+            _ => merged.push(event),
+        }
+    }
+    merged
+}
+
+fn twin(dialect: Dialect, payloads: &[&str]) -> Vec<Step> {
+    steps(dialect, payloads.iter().map(|payload| named(payload)))
+}
+
+/// Whether all that came is one error of the kind "malformed".
+pub(crate) fn is_malformed(dialect: Dialect, payload: &str) -> bool {
+    let got = product(dialect, &[payload]);
+    assert_eq!(joined(got.clone()), twin(dialect, &[payload]), "{payload}: the twin");
+    matches!(got.as_slice(), [only] if only.kind == EVENT_ERROR && show(only).starts_with("error malformed"))
+}

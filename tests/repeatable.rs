@@ -1,0 +1,145 @@
+//! What `REPEATABLE` promises: with any other text the frame gives the same event with that text, and it leaves no trace
+//! in the codec.
+
+use thalweg_abi::decode::{Decode, Events};
+use thalweg_abi::guest::{Codec, CodecStream, Direct};
+use thalweg_abi::types::{FLAG_REPEATABLE, FLAG_TEXT_ESCAPED, FRAME_EVENT, FrameRef, StreamEvent};
+use thalweg_anthropic::AnthropicMessages;
+use thalweg_openai::OpenAiChat;
+use thalweg_tests::corpus;
+use thalweg_tests::naive_sse;
+
+/// Texts that take the place of the one in a frame, as they stand between quotes.
+const TEXTS: [&str; 4] = ["", "Zq", "\\u00e9\\n", "{\\\"a\\\":"];
+
+/// An event without its text: kind, flags, choice, block, number, second text.
+type Shape = (u32, u32, u32, u32, i64, Vec<u8>);
+
+fn shape(event: &StreamEvent<'_>) -> Shape {
+    let flags = event.flags() & !(FLAG_TEXT_ESCAPED | FLAG_REPEATABLE);
+    (event.kind(), flags, event.sub(), event.block(), event.num(), event.aux().to_vec())
+}
+
+/// The events of one frame: shape, text, and where the text of a repeatable event lies in the frame.
+fn decode<S: CodecStream>(codec: &mut Direct<S>, event: &str, data: &str) -> Vec<(Shape, Vec<u8>, Option<usize>)> {
+    let frames = [FrameRef::new(FRAME_EVENT, data.as_bytes()).with_event(event.as_bytes())];
+    let mut events = Vec::new();
+    let mut next = 0;
+    // One frame is read with one call, however many events it gives.
+    codec.decode(&frames, &mut next, &mut Events::new(&mut events, 64)).expect("the codec is not broken");
+    assert_eq!(next, 1);
+    let place = |event: &StreamEvent<'_>| {
+        event.has(FLAG_REPEATABLE).then(|| event.text().as_ptr().addr() - data.as_ptr().addr())
+    };
+    events.iter().map(|event| (shape(event), event.text().to_vec(), place(event))).collect()
+}
+
+/// Reads the frames with one codec as they are, with one that gets other texts in repeatable frames, and with one that
+/// never sees those. Gives the numbers of all and of repeatable frames.
+fn check<S: CodecStream>(name: &str, open: impl Fn() -> S, frames: &[(&str, &str)]) -> (usize, usize) {
+    let (mut plain, mut changed, mut spared) = (Direct::new(open()), Direct::new(open()), Direct::new(open()));
+    let mut repeatable = 0;
+    for (number, (event, data)) in frames.iter().enumerate() {
+        let events = decode(&mut plain, event, data);
+        let is_repeatable = events.iter().any(|(_, _, place)| place.is_some());
+        if !is_repeatable {
+            assert_eq!(decode(&mut changed, event, data).len(), events.len(), "{name}, frame {number}");
+            let same: Vec<_> =
+                decode(&mut spared, event, data).into_iter().map(|(shape, text, _)| (shape, text)).collect();
+            let expected: Vec<_> = events.into_iter().map(|(shape, text, _)| (shape, text)).collect();
+            assert_eq!(same, expected, "{name}, frame {number}: a repeatable frame left a trace");
+            continue;
+        }
+        repeatable += 1;
+        let [(expected, text, Some(at))] = events.as_slice() else { panic!("{name}, frame {number}: {events:?}") };
+        for other in TEXTS {
+            let whole = [&data[..*at], other, &data[at + text.len()..]].concat();
+            let got = decode(&mut changed, event, &whole);
+            let [(shape, text, _)] = got.as_slice() else { panic!("{name}, frame {number} with {other:?}: {got:?}") };
+            assert_eq!((shape, text.as_slice()), (expected, other.as_bytes()), "{name}, frame {number}");
+        }
+    }
+    (frames.len(), repeatable)
+}
+
+fn check_openai(name: &str, frames: &[(&str, &str)]) -> (usize, usize) {
+    check(name, || OpenAiChat.open("").expect("no options are options"), frames)
+}
+
+fn check_anthropic(name: &str, frames: &[(&str, &str)]) -> (usize, usize) {
+    check(name, || AnthropicMessages.open("").expect("no options are options"), frames)
+}
+
+#[test]
+fn repeatable_frames_of_the_chat_dialect_keep_the_promise() {
+    let frames = [
+        r#"{"id":"c","model":"m","choices":[{"delta":{"role":"assistant","content":""}}]}"#,
+        r#"{"choices":[{"delta":{"reasoning_content":"t","content":null}}]}"#,
+        r#"{"choices":[{"delta":{"reasoning_content":"u","content":""}}]}"#,
+        r#"{"choices":[{"delta":{"reasoning_content":"","reasoning":"v"}}]}"#,
+        r#"{"choices":[{"delta":{"reasoning_content":"w","reasoning":"w"}}]}"#,
+        r#"{"choices":[{"delta":{"content":"a"}}]}"#,
+        r#"{"choices":[{"delta":{"content":"b"}}]}"#,
+        r#"{"choices":[{"delta":{"content":"b","reasoning":""}}]}"#,
+        r#"{"choices":[{"delta":{"content":"b"},"finish_reason":"stop"}]}"#,
+        r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{"}}]}}]}"#,
+        r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"}"}}]}}]}"#,
+        r#"{"choices":[{"delta":{"content":"c"}}]}"#,
+        r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":""}}]}}]}"#,
+        r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":" "}}]}}]}"#,
+        r#"{"choices":[{"delta":{"content":"d"}}]}"#,
+        r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":" "}},{"index":1,"function":{"arguments":" "}}]}}]}"#,
+        r#"{"choices":[{"index":0,"delta":{"content":"e"}},{"index":1,"delta":{"content":"f"}}]}"#,
+        r#"{"choices":[{"index":1,"delta":{"content":"g"}}]}"#,
+        r#"{"choices":[{"index":1,"delta":{"refusal":"g"}}]}"#,
+        r#"{"choices":[{"index":1,"delta":{"refusal":"h"}}]}"#,
+    ];
+    let (_, repeatable) = check_openai("own", &frames.map(|data| ("", data)));
+    assert_eq!(repeatable, 6);
+}
+
+#[test]
+fn repeatable_frames_of_the_messages_dialect_keep_the_promise() {
+    let frames = [
+        r#"{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":""}}"#,
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"a"}}"#,
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"a"}}"#,
+        r#"{"type":"content_block_start","index":1,"content_block":{"type":"text","text":""}}"#,
+        r#"{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":""}}"#,
+        r#"{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"a"}}"#,
+        r#"{"type":"content_block_delta","index":7,"delta":{"type":"text_delta","text":"a"}}"#,
+        r#"{"type":"content_block_delta","index":7,"delta":{"type":"text_delta","text":"a"}}"#,
+        r#"{"type":"content_block_start","index":2,"content_block":{"type":"tool_use","id":"t","name":"f","input":{}}}"#,
+        r#"{"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":""}}"#,
+        r#"{"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":"{"}}"#,
+        r#"{"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":"}"}}"#,
+        r#"{"type":"content_block_stop","index":2}"#,
+        r#"{"type":"content_block_start","index":3,"content_block":{"type":"server_tool_use","input":{}}}"#,
+        r#"{"type":"content_block_delta","index":3,"delta":{"type":"input_json_delta","partial_json":"{}"}}"#,
+        r#"{"type":"content_block_stop","index":3}"#,
+    ];
+    let (_, repeatable) = check_anthropic("own", &frames.map(|data| ("", data)));
+    assert_eq!(repeatable, 4);
+}
+
+#[test]
+fn repeatable_frames_of_every_recording_keep_the_promise() {
+    let Some(folder) = corpus::folder() else { return };
+    for protocol in ["openai-chat", "anthropic"] {
+        let recordings = corpus::recordings(&folder, protocol, "sse");
+        let (mut all, mut repeatable) = (0, 0);
+        for recording in &recordings {
+            let events = naive_sse::decode(&recording.body).events;
+            let frames: Vec<_> = events.iter().map(|event| (event.event_type.as_str(), event.data.as_str())).collect();
+            let (frames, of_them) = if protocol == "anthropic" {
+                check_anthropic(&recording.name, &frames)
+            } else {
+                check_openai(&recording.name, &frames)
+            };
+            (all, repeatable) = (all + frames, repeatable + of_them);
+        }
+        corpus::report(&format!("{} of {protocol}, {repeatable} of {all} frames repeatable", recordings.len()));
+        // The deltas of text, thinking and arguments; short replies have few of them.
+        assert!(repeatable * 3 > all, "{repeatable} of {all} frames of {protocol} are repeatable");
+    }
+}
