@@ -9,9 +9,8 @@ use thalweg_anthropic::AnthropicMessages;
 use thalweg_openai::OpenAiChat;
 use thalweg_tests::corpus::{self, Recording};
 use thalweg_tests::facts::{choice, facts};
-use thalweg_tests::naive::{Dialect, steps};
-use thalweg_tests::naive_sse;
-use thalweg_tests::step::{Matcher, Step, joined};
+use thalweg_tests::naive::{Dialect, steps_of_body};
+use thalweg_tests::step::{Matcher, Step};
 use thalweg_wire::limits::Limits;
 use thalweg_wire::pipeline::{Framing, Pipeline, Sink};
 
@@ -122,7 +121,7 @@ fn check_cuts<S: thalweg_abi::guest::CodecStream>(
     problems: &mut Vec<String>,
 ) -> usize {
     let body = recording.body.as_slice();
-    let expected = expected_steps(dialect, body);
+    let expected = steps_of_body(dialect, body);
     let mut count = 0;
     let mut check = |chunks: &mut dyn Iterator<Item = &[u8]>, cut: &str| {
         let mut matcher = Matcher::new(&expected);
@@ -145,18 +144,4 @@ fn check_cuts<S: thalweg_abi::guest::CodecStream>(
         }
     }
     count
-}
-
-/// The steps of the naive twin; a last event without its end counts if it is complete.
-fn expected_steps(dialect: Dialect, body: &[u8]) -> Vec<Step> {
-    let whole = naive_sse::decode(body).events;
-    let closed = naive_sse::decode(&[body, b"\n\n"].concat()).events;
-    let is_complete =
-        |data: &str| data == "[DONE]" || serde_json::from_str::<Value>(data).is_ok_and(|json| json.is_object());
-    let events = match closed.get(whole.len()) {
-        Some(last) if is_complete(&last.data) => closed,
-        _ => whole,
-    };
-    let records = steps(dialect, events.iter().map(|event| (event.event_type.as_str(), event.data.as_str())));
-    joined(records)
 }

@@ -3,9 +3,12 @@
 
 use libfuzzer_sys::fuzz_target;
 use thalweg_abi::guest::Codec;
+use thalweg_tests::naive::Dialect;
 
 mod dialect;
 
 fuzz_target!(|input: &[u8]| {
-    dialect::check(input, || thalweg_openai::OpenAiChat.open("{}").expect("no options are options"));
+    dialect::check(Dialect::OpenAiChat, input, || {
+        thalweg_openai::OpenAiChat.open("{}").expect("no options are options")
+    });
 });
