@@ -5,6 +5,8 @@
 //! object. A program that links the plugin in takes [`module`], which goes through the same tables, or [`Direct`],
 //! which goes around them.
 
+#[cfg(feature = "canonical")]
+pub mod canonical;
 mod codec;
 mod direct;
 #[doc(hidden)]
