@@ -23,8 +23,7 @@ pub fn processor() -> String {
 #[must_use]
 pub fn describe() -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let compiler = first_line("rustc", &["--version"]);
-    let commit = first_line("git", &["describe", "--always", "--dirty"]);
+    let (compiler, commit) = (compiler(), commit());
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split(' ').next().unwrap_or_default().to_owned();
     format!(
@@ -33,6 +32,18 @@ pub fn describe() -> String {
         std::env::consts::OS,
         std::env::consts::ARCH
     )
+}
+
+/// The compiler on the path, with its version.
+#[must_use]
+pub fn compiler() -> String {
+    first_line("rustc", &["--version"])
+}
+
+/// The commit that is checked out.
+#[must_use]
+pub fn commit() -> String {
+    first_line("git", &["describe", "--always", "--dirty"])
 }
 
 /// The name of this machine in file names.
