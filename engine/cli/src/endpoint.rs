@@ -86,6 +86,8 @@ pub(crate) enum Endpoint {
 /// A real endpoint. Its key is never shown, so `Debug` is not derived for it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Live {
+    /// Whose habits the endpoint has, if it is in the table.
+    pub(crate) provider: Option<&'static str>,
     /// Everything before the path.
     pub(crate) base_url: String,
     /// The dialect it speaks.
@@ -101,6 +103,7 @@ pub(crate) struct Live {
 impl fmt::Debug for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Live")
+            .field("provider", &self.provider)
             .field("base_url", &self.base_url)
             .field("dialect", &self.dialect)
             .field("model", &self.model)
@@ -205,6 +208,7 @@ fn at_base_url(arguments: &EndpointArguments, base_url: &str, variable: Variable
     };
     let dialect = arguments.dialect.as_deref().or_else(|| Some(provider?.dialect)).unwrap_or("openai-chat");
     Ok(Live {
+        provider: provider.map(|provider| provider.id),
         base_url: base_url.to_owned(),
         dialect: dialect.to_owned(),
         model: model.to_owned(),
@@ -227,6 +231,7 @@ fn of_provider(provider: &Provider, model: &str, key: Option<(&'static str, Stri
         None => ("named by --model".to_owned(), None),
     };
     Live {
+        provider: Some(provider.id),
         base_url: provider.base_url.to_owned(),
         dialect: provider.dialect.to_owned(),
         model: model.to_owned(),

@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 
-use thalweg::provider::split_model;
 use thalweg::request::ToolChoice;
 use thalweg::{Agent, Run};
 use thalweg_replay::{Options, Recording, Server};
@@ -82,6 +81,7 @@ impl Session {
                 let server = Server::start(recordings.clone(), Options::pace(flags.pace.into()))
                     .map_err(|error| Failure::run(format_args!("cannot start the replay server: {error}")))?;
                 let live = Live {
+                    provider: None,
                     base_url: format!("{}{}", server.url(), base_path(dialect)),
                     dialect: dialect.to_owned(),
                     model: asked.unwrap_or(&recordings[0]).model.clone(),
@@ -195,18 +195,16 @@ pub(crate) fn base_path(dialect: &str) -> &'static str {
 }
 
 fn build(live: &Live, arguments: &AgentArguments, plugins: &Loaded) -> Result<Agent, Failure> {
-    // With its provider in front, a model whose id begins like a provider's name is not taken apart.
-    let model = match split_model(&live.model) {
-        (Some(provider), _) => format!("{}/{}", provider.id, live.model),
-        (None, model) => model.to_owned(),
-    };
     let mut builder = Agent::builder()
-        .model(model)
+        .model(&live.model)
         .base_url(&live.base_url)
         .dialect(&live.dialect)
         .codec(plugins.codec.clone())
         .tools(plugins.tools.iter().cloned())
         .measure_decode(true);
+    if let Some(provider) = live.provider {
+        builder = builder.provider(provider);
+    }
     if let Some(key) = &live.key {
         builder = builder.api_key(key);
     }

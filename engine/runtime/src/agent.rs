@@ -261,6 +261,7 @@ impl From<Vec<Message>> for Prompt {
 #[derive(Default)]
 pub struct AgentBuilder {
     model: Option<String>,
+    provider: Option<String>,
     base_url: Option<String>,
     dialect: Option<String>,
     key: Option<http::Secret>,
@@ -279,10 +280,19 @@ pub struct AgentBuilder {
 }
 
 impl AgentBuilder {
-    /// The model: `provider/model`, or the bare name together with [`AgentBuilder::base_url`].
+    /// The model: `provider/model`. Together with [`AgentBuilder::base_url`] or [`AgentBuilder::provider`] it is the
+    /// model's id as it stands, slashes and all.
     #[must_use]
     pub fn model(mut self, model: impl Into<String>) -> Self {
         self.model = Some(model.into());
+        self
+    }
+
+    /// The provider, by its name in the table. With a base URL it says what is spoken there and with which habits; its
+    /// key from the environment still goes to its own host only.
+    #[must_use]
+    pub fn provider(mut self, id: impl Into<String>) -> Self {
+        self.provider = Some(id.into());
         self
     }
 
@@ -455,26 +465,32 @@ impl AgentBuilder {
             return Err(Error::codec(error));
         }
         let named = self.model.ok_or(Error::NoModel)?;
-        let (provider, model) = match (&self.base_url, provider::split_model(&named)) {
-            (_, (Some(provider), model)) => (Some(provider), model.to_owned()),
-            (Some(_), (None, model)) => (None, model.to_owned()),
-            (None, (None, model)) => return Err(unknown_provider(model)),
+        let (provider, model) = match (&self.provider, &self.base_url) {
+            (Some(id), _) => match Provider::by_id(id) {
+                Some(row) => (Some(row), named),
+                None => return Err(unknown_provider(id)),
+            },
+            (None, Some(_)) => (None, named),
+            (None, None) => match provider::split_model(&named) {
+                (Some(row), model) => (Some(row), model.to_owned()),
+                (None, _) => return Err(unknown_provider(&named)),
+            },
         };
         let dialect = self
             .dialect
             .or_else(|| provider.map(|row| row.dialect.to_owned()))
             .unwrap_or_else(|| "openai-chat".to_owned());
         let (codec, description) = find_codec(self.codecs, &dialect)?;
+        let base_url = match (&self.base_url, provider) {
+            (Some(url), _) => url.trim_end_matches('/').to_owned(),
+            (None, Some(row)) => row.base_url.to_owned(),
+            (None, None) => return Err(unknown_provider(&model)),
+        };
         let key = match (self.key, provider) {
             (Some(key), _) => Some(key),
             // A key from the environment goes only to the host that the table names for it.
-            (None, Some(row)) if self.base_url.is_none() && !row.is_local() => Some(key_of(row)?),
+            (None, Some(row)) if base_url == row.base_url && !row.is_local() => Some(key_of(row)?),
             (None, _) => None,
-        };
-        let base_url = match (self.base_url, provider) {
-            (Some(url), _) => url.trim_end_matches('/').to_owned(),
-            (None, Some(row)) => row.base_url.to_owned(),
-            (None, None) => return Err(unknown_provider(&named)),
         };
         let endpoint = Endpoint {
             provider: provider.map(|row| row.id.to_owned()),
