@@ -123,6 +123,7 @@ fn lines_of_json_give_the_same_events_at_every_cut() {
 fn framing_is_found_by_the_name_in_a_description() {
     assert_eq!(Framing::from_name("sse"), Some(Framing::Sse));
     assert_eq!(Framing::from_name("ndjson"), Some(Framing::NdJson));
+    assert_eq!(Framing::from_name("aws-event-stream"), Some(Framing::EventStream));
     assert_eq!(Framing::from_name("SSE"), None);
 }
 

@@ -46,19 +46,32 @@ fn say(line: &str) {
 /// When the corpus cannot be read.
 #[must_use]
 pub fn recordings(folder: &Path, protocol: &str, framing: &str) -> Vec<Recording> {
+    let wanted = entries(folder).into_iter();
+    let wanted = wanted.filter(|entry| entry["protocol"] == protocol && entry["framing"] == framing);
+    wanted.map(|entry| recording(folder, &entry)).collect()
+}
+
+/// All recordings, each with its framing.
+///
+/// # Panics
+/// When the corpus cannot be read.
+pub fn all(folder: &Path) -> impl Iterator<Item = (String, Recording)> {
+    let text = |entry: &Value, key: &str| entry[key].as_str().unwrap_or_default().to_owned();
+    entries(folder).into_iter().map(move |entry| (text(&entry, "framing"), recording(folder, &entry)))
+}
+
+fn entries(folder: &Path) -> Vec<Value> {
     let manifest = fs::read_to_string(folder.join("MANIFEST.jsonl")).expect("the corpus has a manifest");
-    let entries = manifest.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line is a JSON object"));
-    let wanted = entries.filter(|entry| entry["protocol"] == protocol && entry["framing"] == framing);
-    wanted
-        .map(|entry| {
-            let path = |key: &str| folder.join(entry[key].as_str().expect("an entry names its files"));
-            let expected = fs::read_to_string(path("expected")).expect("expected facts are readable");
-            Recording {
-                name: entry["path"].as_str().unwrap_or_default().to_owned(),
-                protocol: protocol.to_owned(),
-                body: fs::read(path("path")).expect("a recording is readable"),
-                expected: serde_json::from_str(&expected).expect("expected facts are JSON"),
-            }
-        })
-        .collect()
+    manifest.lines().map(|line| serde_json::from_str(line).expect("a line is a JSON object")).collect()
+}
+
+fn recording(folder: &Path, entry: &Value) -> Recording {
+    let path = |key: &str| folder.join(entry[key].as_str().expect("an entry names its files"));
+    let expected = fs::read_to_string(path("expected")).expect("expected facts are readable");
+    Recording {
+        name: entry["path"].as_str().unwrap_or_default().to_owned(),
+        protocol: entry["protocol"].as_str().unwrap_or_default().to_owned(),
+        body: fs::read(path("path")).expect("a recording is readable"),
+        expected: serde_json::from_str(&expected).expect("expected facts are JSON"),
+    }
 }

@@ -6,6 +6,7 @@ pub mod corpus;
 pub mod counting;
 pub mod facts;
 pub mod naive;
+pub mod naive_event_stream;
 pub mod naive_json;
 pub mod naive_sse;
 pub mod random;

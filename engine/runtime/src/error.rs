@@ -65,7 +65,7 @@ pub enum Error {
         message: String,
     },
     /// The codec wants a framing that the engine does not have.
-    #[error("the codec asks for framing {framing}; this engine has sse and ndjson")]
+    #[error("the codec asks for framing {framing}; this engine has sse, ndjson and aws-event-stream")]
     Framing {
         /// What it asks for, as JSON.
         framing: String,

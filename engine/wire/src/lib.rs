@@ -6,6 +6,7 @@
 
 mod channels;
 pub mod escape;
+pub mod event_stream;
 pub mod json;
 pub mod limits;
 pub mod ndjson;

@@ -10,6 +10,7 @@ use thalweg_abi::failure::Failure;
 use thalweg_abi::types::{EVENT_SKIPPED, FLAG_AT_EOF, FRAME_AT_EOF, FRAME_EVENT, FrameRef, StreamEvent};
 
 use crate::channels::Channels;
+use crate::event_stream::{self, Chunks};
 use crate::json;
 use crate::limits::{self, Limits};
 use crate::span::{Span, Walk};
@@ -23,15 +24,18 @@ pub enum Framing {
     Sse,
     /// One JSON value a line.
     NdJson,
+    /// Binary messages with checksums: `application/vnd.amazon.eventstream`. An event `chunk` is unwrapped.
+    EventStream,
 }
 
 impl Framing {
-    /// The framing that a codec names in its description: `sse` or `ndjson`.
+    /// The framing that a codec names in its description: `sse`, `ndjson` or `aws-event-stream`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "sse" => Some(Self::Sse),
             "ndjson" => Some(Self::NdJson),
+            "aws-event-stream" => Some(Self::EventStream),
             _ => None,
         }
     }
@@ -43,6 +47,8 @@ impl Framing {
 pub enum Error {
     /// The stream went past a limit.
     Limit(limits::Error),
+    /// The binary framing is damaged.
+    EventStream(event_stream::Error),
     /// The codec is broken; what is wrong on the wire comes as an event instead.
     Codec(Failure),
     /// The codec left frames unread, or asked to be called again without having done anything.
@@ -58,6 +64,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Limit(error) => error.fmt(f),
+            Self::EventStream(error) => error.fmt(f),
             Self::Codec(failure) => write!(f, "the codec failed: {failure}"),
             Self::CodecStuck { frames, read } => {
                 write!(f, "the codec stopped after {read} of {frames} frames; report it to the author of the plugin")
@@ -70,6 +77,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Limit(error) => Some(error),
+            Self::EventStream(error) => Some(error),
             Self::Codec(failure) => Some(failure),
             Self::CodecStuck { .. } => None,
         }
@@ -79,6 +87,15 @@ impl std::error::Error for Error {
 impl From<limits::Error> for Error {
     fn from(error: limits::Error) -> Self {
         Self::Limit(error)
+    }
+}
+
+impl From<event_stream::Error> for Error {
+    fn from(error: event_stream::Error) -> Self {
+        match error {
+            event_stream::Error::Limit(error) => Self::Limit(error),
+            error => Self::EventStream(error),
+        }
     }
 }
 
@@ -130,6 +147,7 @@ impl<D: Decode> Pipeline<D> {
             framer: match framing {
                 Framing::Sse => Framer::Sse(sse::Decoder::new(limits)),
                 Framing::NdJson => Framer::NdJson(ndjson::Decoder::new(limits)),
+                Framing::EventStream => Framer::EventStream(event_stream::Decoder::new(limits, Chunks::Unwrap)),
             },
             limits,
             spans: Vec::new(),
@@ -342,6 +360,7 @@ const FRAMES_MAX: usize = 64;
 enum Framer {
     Sse(sse::Decoder),
     NdJson(ndjson::Decoder),
+    EventStream(event_stream::Decoder),
 }
 
 /// How much of a chunk was framed.
@@ -353,15 +372,19 @@ enum Filled {
 
 impl Framer {
     /// Frames up to [`FRAMES_MAX`] events; those found before an error are in `spans` as well.
-    fn fill(&mut self, walk: &mut Walk<'_>, spans: &mut Vec<Span>) -> Result<Filled, limits::Error> {
+    fn fill(&mut self, walk: &mut Walk<'_>, spans: &mut Vec<Span>) -> Result<Filled, Error> {
         match self {
             Self::Sse(decoder) => {
                 decoder.begin_batch();
-                fill(spans, || decoder.next(walk))
+                Ok(fill(spans, || decoder.next(walk))?)
             }
             Self::NdJson(decoder) => {
                 decoder.begin_batch();
-                fill(spans, || decoder.next(walk))
+                Ok(fill(spans, || decoder.next(walk))?)
+            }
+            Self::EventStream(decoder) => {
+                decoder.begin_batch();
+                Ok(fill(spans, || decoder.next(walk))?)
             }
         }
     }
@@ -370,6 +393,8 @@ impl Framer {
         match self {
             Self::Sse(decoder) => decoder.pending(),
             Self::NdJson(decoder) => decoder.pending(),
+            // Its checksum is missing.
+            Self::EventStream(_) => None,
         }
     }
 
@@ -377,6 +402,7 @@ impl Framer {
         match self {
             Self::Sse(decoder) => decoder.pending_bytes(),
             Self::NdJson(decoder) => decoder.pending_bytes(),
+            Self::EventStream(decoder) => decoder.pending_bytes(),
         }
     }
 
@@ -388,6 +414,10 @@ impl Framer {
                 FrameRef::new(kind, event.data).with_event(event.event_type)
             }
             Self::NdJson(decoder) => FrameRef::new(kind, decoder.slice(chunk, span.data)),
+            Self::EventStream(decoder) => {
+                let message = decoder.resolve(chunk, span);
+                FrameRef::new(kind, message.data).with_event(message.event_type)
+            }
         }
     }
 
@@ -395,6 +425,7 @@ impl Framer {
         match self {
             Self::Sse(decoder) => decoder.reset(),
             Self::NdJson(decoder) => decoder.reset(),
+            Self::EventStream(decoder) => decoder.reset(),
         }
     }
 
@@ -409,15 +440,16 @@ impl Framer {
                 let counters = decoder.counters();
                 (counters.bytes, counters.copied_bytes, 0)
             }
+            Self::EventStream(decoder) => {
+                let counters = decoder.counters();
+                (counters.bytes, counters.copied_bytes, 0)
+            }
         }
     }
 }
 
 #[inline]
-fn fill(
-    spans: &mut Vec<Span>,
-    mut next: impl FnMut() -> Result<Option<Span>, limits::Error>,
-) -> Result<Filled, limits::Error> {
+fn fill<E>(spans: &mut Vec<Span>, mut next: impl FnMut() -> Result<Option<Span>, E>) -> Result<Filled, E> {
     spans.clear();
     while spans.len() < FRAMES_MAX {
         match next()? {
