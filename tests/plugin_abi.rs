@@ -395,7 +395,9 @@ fn allowed_file_runs_from_a_sealed_copy_unless_others_could_change_it() {
     fs::copy(c::shared_object("hostile.c", "allowed", &[]), &path).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     let loader = Loader::new().allow(&path);
-    let safe = folder.ancestors().all(|folder| folder.metadata().unwrap().mode() & 0o022 == 0);
+    // A clone in a folder that others write to can only test the refusals.
+    let is_safe = |folder: &Path| matches!(folder.metadata().unwrap().mode() & 0o1022, 0 | 0o1000..);
+    let safe = folder.ancestors().all(is_safe);
     match loader.load(&path) {
         Ok(loaded) => {
             assert!(safe, "a folder above is writable by others");
@@ -404,9 +406,14 @@ fn allowed_file_runs_from_a_sealed_copy_unless_others_could_change_it() {
             assert!(maps.contains(&format!("/memfd:{}", &loaded.sha256()[..16])), "{maps}");
             assert!(!maps.contains(path.to_str().unwrap()), "the file itself is not mapped");
         }
-        // A clone in a shared folder: the rule that is tested is the other half.
         Err(error) => assert!(!safe && matches!(error, LoadError::Writable { .. }), "{error}"),
     }
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+    assert!(matches!(loader.load(&path), Err(LoadError::Writable { mode: 0o777, .. })));
+    // Sticky, as the folder for temporary files: nobody can replace what belongs to another.
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o1777)).unwrap();
+    assert_eq!(loader.load(&path).is_ok(), safe);
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o775)).unwrap();
     assert!(matches!(loader.load(&path), Err(LoadError::Writable { mode: 0o775, .. })));
     fs::remove_dir_all(folder).unwrap();
