@@ -300,6 +300,20 @@ impl Thinking {
         }
     }
 
+    /// The level; the one nearest to the budget where none is set.
+    #[must_use]
+    pub fn effort(&self) -> Option<&str> {
+        self.level.as_deref().or_else(|| {
+            Some(match self.budget_tokens? {
+                0 => "none",
+                1..=1024 => "minimal",
+                1025..=4096 => "low",
+                4097..=12_288 => "medium",
+                _ => "high",
+            })
+        })
+    }
+
     /// The budget; that of the level where none is set.
     ///
     /// # Errors
@@ -423,5 +437,11 @@ mod tests {
         assert!(thinking(r#"{"level":"none"}"#).is_off() && thinking(r#"{"budget_tokens":0}"#).is_off());
         assert!(!thinking("{}").is_off() && !thinking(r#"{"level":"none","budget_tokens":1}"#).is_off());
         assert!(thinking(r#"{"level":"huge"}"#).budget().is_err());
+        assert_eq!(thinking(r#"{"level":"huge","budget_tokens":1}"#).effort(), Some("huge"));
+        for (budget, effort) in [(0, "none"), (1024, "minimal"), (2048, "low"), (8192, "medium"), (16_384, "high")] {
+            let thinking = Thinking { level: None, budget_tokens: Some(budget) };
+            assert_eq!(thinking.effort(), Some(effort));
+        }
+        assert_eq!(thinking("{}").effort(), None);
     }
 }
