@@ -6,6 +6,7 @@ use thalweg_abi::guest::{Codec, CodecStream, Direct};
 use thalweg_abi::types::{FLAG_REPEATABLE, FLAG_TEXT_ESCAPED, FRAME_EVENT, FrameRef, StreamEvent};
 use thalweg_anthropic::AnthropicMessages;
 use thalweg_openai::OpenAiChat;
+use thalweg_openai_responses::OpenAiResponses;
 use thalweg_tests::corpus;
 use thalweg_tests::naive_sse;
 
@@ -70,6 +71,10 @@ fn check_anthropic(name: &str, frames: &[(&str, &str)]) -> (usize, usize) {
     check(name, || AnthropicMessages.open("").expect("no options are options"), frames)
 }
 
+fn check_responses(name: &str, frames: &[(&str, &str)]) -> (usize, usize) {
+    check(name, || OpenAiResponses.open("").expect("no options are options"), frames)
+}
+
 #[test]
 fn repeatable_frames_of_the_chat_dialect_keep_the_promise() {
     let frames = [
@@ -125,17 +130,17 @@ fn repeatable_frames_of_the_messages_dialect_keep_the_promise() {
 #[test]
 fn repeatable_frames_of_every_recording_keep_the_promise() {
     let Some(folder) = corpus::folder() else { return };
-    for protocol in ["openai-chat", "anthropic"] {
+    for (protocol, check) in [
+        ("openai-chat", check_openai as fn(&str, &[(&str, &str)]) -> (usize, usize)),
+        ("anthropic", check_anthropic),
+        ("openai-responses", check_responses),
+    ] {
         let recordings = corpus::recordings(&folder, protocol, "sse");
         let (mut all, mut repeatable) = (0, 0);
         for recording in &recordings {
             let events = naive_sse::decode(&recording.body).events;
             let frames: Vec<_> = events.iter().map(|event| (event.event_type.as_str(), event.data.as_str())).collect();
-            let (frames, of_them) = if protocol == "anthropic" {
-                check_anthropic(&recording.name, &frames)
-            } else {
-                check_openai(&recording.name, &frames)
-            };
+            let (frames, of_them) = check(&recording.name, &frames);
             (all, repeatable) = (all + frames, repeatable + of_them);
         }
         corpus::report(&format!("{} of {protocol}, {repeatable} of {all} frames repeatable", recordings.len()));

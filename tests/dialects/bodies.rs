@@ -4,6 +4,7 @@ use thalweg_abi::guest::{Codec, CodecStream, Direct};
 use thalweg_abi::types::{FRAME_ERROR_BODY, FRAME_WHOLE_BODY};
 use thalweg_anthropic::AnthropicMessages;
 use thalweg_openai::OpenAiChat;
+use thalweg_openai_responses::OpenAiResponses;
 use thalweg_tests::show::show;
 use thalweg_tests::step::Step;
 use thalweg_wire::limits::Limits;
@@ -116,6 +117,40 @@ fn whole_message_gives_the_events_of_a_stream() {
     );
     assert_eq!(anthropic(b"[]", FRAME_WHOLE_BODY, 0), ["skipped"]);
     assert!(anthropic(b"{", FRAME_WHOLE_BODY, 0)[0].starts_with("error malformed"));
+}
+
+#[test]
+fn whole_response_gives_the_events_of_a_stream() {
+    let responses = |body: &[u8]| read(OpenAiResponses.open("").unwrap(), body, FRAME_WHOLE_BODY, 0);
+    let body = br#"{"id":"r","object":"response","status":"completed","model":"m","error":null,"incomplete_details":null,"output":[
+        {"type":"reasoning","summary":[{"type":"summary_text","text":"hm"}]},
+        {"type":"message","content":[{"type":"output_text","text":"Hi"}]},{"type":"web_search_call","id":"w"},
+        {"type":"function_call","call_id":"c","name":"f","arguments":"{}"}],"usage":{"input_tokens":1}}"#;
+    assert_eq!(
+        responses(body),
+        [
+            r#"start "m" (r)"#,
+            r#"thinking 0.0 "hm""#,
+            r#"signature 0.0 "{\"type\":\"reasoning\",\"summary\":[{\"type\":\"summary_text\",\"text\":\"hm\"}]}""#,
+            "end 0.0",
+            r#"text 0.1 "Hi""#,
+            "end 0.1",
+            r#"other 0.2 {"type":"web_search_call","id":"w"} (web_search_call)"#,
+            r#"call 0.3 "f" (c)"#,
+            r#"arguments 0.3 "{}""#,
+            "end 0.3",
+            r#"stop 0 tools "completed""#,
+            r#"usage {"input_tokens":1}"#,
+            "count input 1",
+            "done",
+        ]
+    );
+    assert_eq!(
+        responses(br#"{"error":{"code":"rate_limit_exceeded","message":"m"}}"#)[0].split(' ').nth(1),
+        Some("rate_limit")
+    );
+    assert_eq!(responses(b"{}"), ["skipped"]);
+    assert!(responses(b"{")[0].starts_with("error malformed"));
 }
 
 #[test]

@@ -4,4 +4,5 @@ mod anthropic;
 mod bodies;
 mod json;
 mod openai;
+mod openai_responses;
 mod support;

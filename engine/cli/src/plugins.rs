@@ -23,9 +23,10 @@ pub(crate) struct BuiltIn {
 }
 
 /// All of them.
-pub(crate) const BUILT_IN: [BuiltIn; 4] = [
+pub(crate) const BUILT_IN: [BuiltIn; 5] = [
     BuiltIn { name: "openai", dialect: Some("openai-chat"), module: thalweg_openai::module },
     BuiltIn { name: "anthropic", dialect: Some("anthropic"), module: thalweg_anthropic::module },
+    BuiltIn { name: "openai_responses", dialect: Some("openai-responses"), module: thalweg_openai_responses::module },
     BuiltIn { name: "calculator", dialect: None, module: thalweg_calculator::module },
     BuiltIn { name: "weather_c", dialect: None, module: thalweg_weather_c::module },
 ];

@@ -3,8 +3,8 @@
 use thalweg_abi::guest::Out;
 use thalweg_abi::types::{
     EVENT_DONE, EVENT_ERROR, EVENT_MESSAGE_START, EVENT_OTHER_CONTENT, EVENT_SKIPPED, EVENT_STOP, FAILURE_MALFORMED,
-    FLAG_AUX_ESCAPED, FLAG_SCRATCH, FLAG_TEXT_ESCAPED, FrameRef, STOP_CONTENT_FILTER, STOP_END, STOP_ERROR, STOP_LENGTH, STOP_OTHER,
-    STOP_TOOL_USE, StreamEvent,
+    FLAG_AUX_ESCAPED, FLAG_SCRATCH, FLAG_TEXT_ESCAPED, FrameRef, STOP_CONTENT_FILTER, STOP_END, STOP_ERROR,
+    STOP_LENGTH, STOP_OTHER, STOP_TOOL_USE, StreamEvent,
 };
 use thalweg_wire::json::{self, Cursor, NESTING_MAX, Names, Raw, Text};
 use thalweg_wire::provider_error::{self, ProviderError};
@@ -128,7 +128,10 @@ impl Reply {
             b"response.output_item.done" => self.end(event.item, event.number(), out),
             b"response.output_text.annotation.added" => self.annotate(event, out),
             b"response.created" | b"response.in_progress" | b"response.queued" => self.start(event.response, out),
-            b"response.completed" | b"response.incomplete" | b"response.failed" | b"response.cancelled"
+            b"response.completed"
+            | b"response.incomplete"
+            | b"response.failed"
+            | b"response.cancelled"
             | b"response.done" => {
                 self.close(event.response, status_of(kind), out);
                 self.done(out);

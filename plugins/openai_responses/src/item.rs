@@ -250,9 +250,7 @@ impl Item {
             Some(text) if !text.is_empty() => out.push(text_event(EVENT_TOOL_ARGUMENTS, call.block, text)),
             None if !arguments.is_none() => {
                 // An object instead of its JSON text: its JSON is the text.
-                out.push(
-                    StreamEvent::new(EVENT_TOOL_ARGUMENTS).with_block(call.block).with_text(arguments.bytes()),
-                );
+                out.push(StreamEvent::new(EVENT_TOOL_ARGUMENTS).with_block(call.block).with_text(arguments.bytes()));
             }
             _ => {
                 let event = StreamEvent::new(EVENT_TOOL_ARGUMENTS).with_block(call.block);
@@ -261,7 +259,7 @@ impl Item {
         }
     }
 
-    /// Tells the parts of a list of which no delta has told anything.
+    /// Tells the parts of a list, if no delta has told anything of it: not all servers give parts the same numbers there.
     fn tell_missing<'f>(
         &mut self,
         list: Raw<'f>,
@@ -269,15 +267,15 @@ impl Item {
         blocks: &mut Blocks,
         out: &mut Out<'_, 'f>,
     ) {
+        if self.parts.iter().any(|part| channels.iter().any(|(channel, _)| part.channel == *channel)) {
+            return;
+        }
         for (index, part) in (0..).zip(list.items()) {
             let Some([kind, text, refusal]) = part.fields(&PART) else { continue };
             let Some(kind) = kind.text() else { continue };
             let Some((channel, _)) = channels.iter().find(|(_, name)| kind.is(name.as_bytes())) else { continue };
             let text = if *channel == Channel::Refusal { refusal } else { text };
-            let is_told = self.parts.iter().any(|part| part.index == index && part.channel == *channel);
-            if let Some(text) = text.non_empty_text()
-                && !is_told
-            {
+            if let Some(text) = text.non_empty_text() {
                 self.delta(*channel, index, text, false, blocks, out);
             }
         }

@@ -65,7 +65,8 @@ fn assistant(content: Vec<Block>, options: &Options) -> Vec<String> {
             Block::Thinking { signature: Some(signature), .. } => signed(signature, options),
             Block::RedactedThinking { data } => compacted(data),
             Block::ToolCall { id, name, arguments } => {
-                let call = json!({"type": "function_call", "call_id": call_id(&id), "name": name, "arguments": arguments});
+                let call =
+                    json!({"type": "function_call", "call_id": call_id(&id), "name": name, "arguments": arguments});
                 Some(call.to_string())
             }
             Block::Text { .. } | Block::Refusal { .. } | Block::Thinking { .. } | Block::Foreign => None,
@@ -116,11 +117,8 @@ fn compacted(data: String) -> Option<String> {
 
 fn tool_result(result: &ToolResult) -> Result<String, Failure> {
     let has_media = result.content.iter().any(|part| part.text().is_none());
-    let output: Value = if has_media {
-        result.content.iter().map(part).collect::<Result<_, _>>()?
-    } else {
-        result.text().into()
-    };
+    let output: Value =
+        if has_media { result.content.iter().map(part).collect::<Result<_, _>>()? } else { result.text().into() };
     Ok(json!({"type": "function_call_output", "call_id": call_id(&result.tool_call_id), "output": output}).to_string())
 }
 

@@ -49,7 +49,13 @@ const ROWS: &[Row] = &[
     Row { provider: "openai", host: "api.openai.com", encrypted_reasoning: true, summary: true, long_cache: true },
     Row { provider: "azure", host: ".azure.com", encrypted_reasoning: true, summary: true, long_cache: false },
     Row { provider: "chatgpt", host: "chatgpt.com", encrypted_reasoning: true, summary: true, long_cache: false },
-    Row { provider: "github-copilot", host: "githubcopilot.com", encrypted_reasoning: true, summary: true, long_cache: false },
+    Row {
+        provider: "github-copilot",
+        host: "githubcopilot.com",
+        encrypted_reasoning: true,
+        summary: true,
+        long_cache: false,
+    },
     Row { provider: "xai", host: "api.x.ai", encrypted_reasoning: true, summary: false, long_cache: false },
     Row { provider: "openrouter", host: "openrouter.ai", encrypted_reasoning: true, summary: true, long_cache: false },
 ];

@@ -2,6 +2,7 @@
 
 mod anthropic;
 mod openai_chat;
+mod openai_responses;
 
 use thalweg_abi::types::*;
 
@@ -16,6 +17,8 @@ pub enum Dialect {
     OpenAiChat,
     /// `anthropic`.
     Anthropic,
+    /// `openai-responses`.
+    OpenAiResponses,
 }
 
 impl Dialect {
@@ -25,6 +28,7 @@ impl Dialect {
         match name {
             "openai-chat" => Some(Self::OpenAiChat),
             "anthropic" => Some(Self::Anthropic),
+            "openai-responses" => Some(Self::OpenAiResponses),
             _ => None,
         }
     }
@@ -43,6 +47,11 @@ pub fn steps<'a>(dialect: Dialect, records: impl IntoIterator<Item = (&'a str, &
             let mut twin = anthropic::Anthropic::default();
             records.into_iter().for_each(|(event, data)| twin.record(event, data));
             twin.end_of_stream();
+            twin.steps
+        }
+        Dialect::OpenAiResponses => {
+            let mut twin = openai_responses::OpenAiResponses::default();
+            records.into_iter().for_each(|(event, data)| twin.record(event, data));
             twin.steps
         }
     };

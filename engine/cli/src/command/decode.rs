@@ -21,7 +21,7 @@ use crate::plugins;
 /// failure of the command.
 #[derive(clap::Args)]
 pub(crate) struct Decode {
-    /// The dialect of the reply: openai-chat or anthropic
+    /// The dialect of the reply: openai-chat, openai-responses, anthropic, …
     #[arg(long, short, value_name = "DIALECT")]
     dialect: String,
     /// Feed the decoder with pieces of so many bytes; the answer does not depend on it
