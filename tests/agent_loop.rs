@@ -129,6 +129,18 @@ async fn malformed_json_in_the_stream_is_an_error_and_keeps_the_text_before() {
 }
 
 #[tokio::test]
+async fn what_follows_malformed_json_is_not_waited_for() {
+    let chunks = [chunk(json!({"content": "kept"}), None), "data: {\"choices\": [\n\n".to_owned()];
+    let sent = chunks.concat().len();
+    let reply = Exchange::of_chunks(chunks.into_iter().chain([chunk(json!({"content": "late"}), None)]));
+    let started = Instant::now();
+    let outcome = reply_to(reply, Options::in_order().fault(0..1, Fault::HangAfter(sent))).await;
+    assert_eq!(failure(&outcome).0, FailureKind::Malformed);
+    assert_eq!(text(&outcome), "kept");
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
 async fn a_stream_without_an_end_mark_is_truncated_and_keeps_the_text() {
     let reply = Exchange::of_chunks([chunk(json!({"content": "kept"}), None)]);
     let outcome = reply_to(reply, Options::in_order()).await;

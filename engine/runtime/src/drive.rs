@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use thalweg_abi::host::{CancelToken, CodecStream};
 use thalweg_abi::types::{
-    EVENT_ERROR, EVENT_REFUSAL, EVENT_TEXT, EVENT_THINKING, EVENT_TOOL_ARGUMENTS, FRAME_ERROR_BODY, StreamEvent,
+    EVENT_ERROR, EVENT_REFUSAL, EVENT_TEXT, EVENT_THINKING, EVENT_TOOL_ARGUMENTS, FAILURE_MALFORMED, FRAME_ERROR_BODY,
+    StreamEvent,
 };
 use thalweg_agent::assembly::End;
 use thalweg_agent::failure::{Failure, FailureKind};
@@ -69,6 +70,8 @@ struct Recorder {
     stats: Stats,
     /// Why the log takes nothing more.
     refused: Option<String>,
+    /// Whether a piece of the present reply could not be read: the rest of it would be paid for in vain.
+    is_malformed: bool,
 }
 
 /// How one attempt at a reply ended.
@@ -92,6 +95,7 @@ impl Driver {
             bodies_bytes: 0,
             stats: Stats::default(),
             refused: None,
+            is_malformed: false,
         };
         Self {
             setup,
@@ -188,6 +192,7 @@ impl Driver {
             Ok(request) => request,
             Err(error) => return Reply::Ended(End::Error(failure_of(&error))),
         };
+        recorder.is_malformed = false;
         let sent = setup.client.send(request).await;
         // Nothing listens on a port of this machine: waiting does not help, and the person wants to know.
         let is_hopeless = matches!(&sent, Err(http::Error::Connect { kind: io::ErrorKind::ConnectionRefused, .. }))
@@ -213,7 +218,7 @@ impl Driver {
                     if let Err(error) = recorder.feed(pipeline, machine, Some(&chunk)) {
                         return Reply::Ended(End::Error(Failure::new(failure_kind(&error), error.to_string())));
                     }
-                    if recorder.refused.is_some() {
+                    if recorder.refused.is_some() || recorder.is_malformed {
                         return Reply::Ended(End::Eof);
                     }
                 }
@@ -407,6 +412,7 @@ impl Recorder {
         if is_delta && self.stats.first_delta.is_none() {
             self.stats.first_delta = Some(self.started.elapsed());
         }
+        self.is_malformed |= event.kind() == EVENT_ERROR && event.num() == FAILURE_MALFORMED;
         let entry = machine.handle_stream_event(event, now);
         self.append_engine_events(machine);
         if let Some(entry) = entry {
