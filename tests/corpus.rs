@@ -7,6 +7,7 @@ use serde_json::Value;
 use thalweg_abi::guest::{Codec, Direct};
 use thalweg_anthropic::AnthropicMessages;
 use thalweg_openai::OpenAiChat;
+use thalweg_openai_completions::OpenAiCompletions;
 use thalweg_openai_responses::OpenAiResponses;
 use thalweg_tests::corpus::{self, Recording};
 use thalweg_tests::facts::{choice, facts};
@@ -29,6 +30,13 @@ fn every_openai_chat_recording_gives_its_facts_at_every_cut() {
 #[test]
 fn every_anthropic_recording_gives_its_facts_at_every_cut() {
     check_all("anthropic", Dialect::Anthropic, || AnthropicMessages.open("{}").expect("no options are options"));
+}
+
+#[test]
+fn every_openai_completions_recording_gives_its_facts_at_every_cut() {
+    check_all("openai-completions", Dialect::OpenAiCompletions, || {
+        OpenAiCompletions.open("{}").expect("no options are options")
+    });
 }
 
 #[test]

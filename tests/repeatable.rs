@@ -6,6 +6,7 @@ use thalweg_abi::guest::{Codec, CodecStream, Direct};
 use thalweg_abi::types::{FLAG_REPEATABLE, FLAG_TEXT_ESCAPED, FRAME_EVENT, FrameRef, StreamEvent};
 use thalweg_anthropic::AnthropicMessages;
 use thalweg_openai::OpenAiChat;
+use thalweg_openai_completions::OpenAiCompletions;
 use thalweg_openai_responses::OpenAiResponses;
 use thalweg_tests::corpus;
 use thalweg_tests::naive_sse;
@@ -71,6 +72,10 @@ fn check_anthropic(name: &str, frames: &[(&str, &str)]) -> (usize, usize) {
     check(name, || AnthropicMessages.open("").expect("no options are options"), frames)
 }
 
+fn check_completions(name: &str, frames: &[(&str, &str)]) -> (usize, usize) {
+    check(name, || OpenAiCompletions.open("").expect("no options are options"), frames)
+}
+
 fn check_responses(name: &str, frames: &[(&str, &str)]) -> (usize, usize) {
     check(name, || OpenAiResponses.open("").expect("no options are options"), frames)
 }
@@ -133,6 +138,7 @@ fn repeatable_frames_of_every_recording_keep_the_promise() {
     for (protocol, check) in [
         ("openai-chat", check_openai as fn(&str, &[(&str, &str)]) -> (usize, usize)),
         ("anthropic", check_anthropic),
+        ("openai-completions", check_completions),
         ("openai-responses", check_responses),
     ] {
         let recordings = corpus::recordings(&folder, protocol, "sse");

@@ -4,5 +4,6 @@ mod anthropic;
 mod bodies;
 mod json;
 mod openai;
+mod openai_completions;
 mod openai_responses;
 mod support;

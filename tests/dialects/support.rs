@@ -4,6 +4,7 @@ use thalweg_abi::guest::{Codec, CodecStream, Direct};
 use thalweg_abi::types::EVENT_ERROR;
 use thalweg_anthropic::AnthropicMessages;
 use thalweg_openai::OpenAiChat;
+use thalweg_openai_completions::OpenAiCompletions;
 use thalweg_openai_responses::OpenAiResponses;
 use thalweg_tests::naive::{Dialect, steps};
 use thalweg_tests::show::show;
@@ -50,6 +51,7 @@ fn read_with<'c>(dialect: Dialect, chunks: impl IntoIterator<Item = &'c [u8]>) -
     match dialect {
         Dialect::OpenAiChat => read(OpenAiChat.open("").unwrap(), chunks),
         Dialect::Anthropic => read(AnthropicMessages.open("").unwrap(), chunks),
+        Dialect::OpenAiCompletions => read(OpenAiCompletions.open("").unwrap(), chunks),
         Dialect::OpenAiResponses => read(OpenAiResponses.open("").unwrap(), chunks),
     }
 }

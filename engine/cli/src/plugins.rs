@@ -23,7 +23,7 @@ pub(crate) struct BuiltIn {
 }
 
 /// All of them.
-pub(crate) const BUILT_IN: [BuiltIn; 5] = [
+pub(crate) const BUILT_IN: [BuiltIn; 6] = [
     BuiltIn { name: "openai", dialect: Some("openai-chat"), module: thalweg_openai::module },
     BuiltIn { name: "anthropic", dialect: Some("anthropic"), module: thalweg_anthropic::module },
     BuiltIn { name: "openai_responses", dialect: Some("openai-responses"), module: thalweg_openai_responses::module },

@@ -2,6 +2,7 @@
 
 mod anthropic;
 mod openai_chat;
+mod openai_completions;
 mod openai_responses;
 
 use thalweg_abi::types::*;
@@ -17,6 +18,8 @@ pub enum Dialect {
     OpenAiChat,
     /// `anthropic`.
     Anthropic,
+    /// `openai-completions`.
+    OpenAiCompletions,
     /// `openai-responses`.
     OpenAiResponses,
 }
@@ -28,6 +31,7 @@ impl Dialect {
         match name {
             "openai-chat" => Some(Self::OpenAiChat),
             "anthropic" => Some(Self::Anthropic),
+            "openai-completions" => Some(Self::OpenAiCompletions),
             "openai-responses" => Some(Self::OpenAiResponses),
             _ => None,
         }
@@ -47,6 +51,11 @@ pub fn steps<'a>(dialect: Dialect, records: impl IntoIterator<Item = (&'a str, &
             let mut twin = anthropic::Anthropic::default();
             records.into_iter().for_each(|(event, data)| twin.record(event, data));
             twin.end_of_stream();
+            twin.steps
+        }
+        Dialect::OpenAiCompletions => {
+            let mut twin = openai_completions::OpenAiCompletions::default();
+            records.into_iter().for_each(|(event, data)| twin.record(event, data));
             twin.steps
         }
         Dialect::OpenAiResponses => {
