@@ -23,9 +23,14 @@ pub(crate) struct BuiltIn {
 }
 
 /// All of them.
-pub(crate) const BUILT_IN: [BuiltIn; 6] = [
+pub(crate) const BUILT_IN: &[BuiltIn] = &[
     BuiltIn { name: "openai", dialect: Some("openai-chat"), module: thalweg_openai::module },
     BuiltIn { name: "anthropic", dialect: Some("anthropic"), module: thalweg_anthropic::module },
+    BuiltIn {
+        name: "openai_completions",
+        dialect: Some("openai-completions"),
+        module: thalweg_openai_completions::module,
+    },
     BuiltIn { name: "openai_responses", dialect: Some("openai-responses"), module: thalweg_openai_responses::module },
     BuiltIn { name: "calculator", dialect: None, module: thalweg_calculator::module },
     BuiltIn { name: "weather_c", dialect: None, module: thalweg_weather_c::module },
