@@ -44,7 +44,7 @@ fn list(out: &mut impl Write) -> Result<(), Failure> {
     if files.is_empty() {
         writeln!(out, "no plugin file lies beside the command; these are linked in:")?;
         let shelf = Shelf::find();
-        for built_in in &BUILT_IN {
+        for built_in in BUILT_IN {
             let (plugin, source) = shelf.start(built_in)?;
             show(&plugin, &source, out)?;
         }
