@@ -85,7 +85,7 @@ fn recorded_payloads_and_their_mutations_are_judged_as_by_serde_json() {
     let Some(folder) = corpus::folder() else { return };
     let mut recordings = Vec::new();
     for protocol in ["openai-chat", "anthropic", "openai-responses", "gemini"] {
-        recordings.extend(corpus::recordings(&folder, protocol, "sse"));
+        recordings.extend(corpus::recordings(&folder, protocol));
     }
     corpus::report(&format!("{} for the JSON cursor", recordings.len()));
     let mut count = 0;

@@ -1,15 +1,19 @@
 //! What `REPEATABLE` promises: with any other text the frame gives the same event with that text, and it leaves no trace
 //! in the codec.
 
+use std::path::Path;
+
+use serde_json::Value;
 use thalweg_abi::decode::{Decode, Events};
 use thalweg_abi::guest::{Codec, CodecStream, Direct};
 use thalweg_abi::types::{FLAG_REPEATABLE, FLAG_TEXT_ESCAPED, FRAME_EVENT, FrameRef, StreamEvent};
 use thalweg_anthropic::AnthropicMessages;
+use thalweg_ollama::Ollama;
 use thalweg_openai::OpenAiChat;
 use thalweg_openai_completions::OpenAiCompletions;
 use thalweg_openai_responses::OpenAiResponses;
 use thalweg_tests::corpus;
-use thalweg_tests::naive_sse;
+use thalweg_tests::naive::{Dialect, records};
 
 /// Texts that take the place of the one in a frame, as they stand between quotes.
 const TEXTS: [&str; 4] = ["", "Zq", "\\u00e9\\n", "{\\\"a\\\":"];
@@ -64,20 +68,13 @@ fn check<S: CodecStream>(name: &str, open: impl Fn() -> S, frames: &[(&str, &str
     (frames.len(), repeatable)
 }
 
-fn check_openai(name: &str, frames: &[(&str, &str)]) -> (usize, usize) {
-    check(name, || OpenAiChat.open("").expect("no options are options"), frames)
+fn check_codec(codec: &impl Codec, name: &str, frames: &[(&str, &str)]) -> (usize, usize) {
+    check(name, || codec.open("").expect("no options are options"), frames)
 }
 
-fn check_anthropic(name: &str, frames: &[(&str, &str)]) -> (usize, usize) {
-    check(name, || AnthropicMessages.open("").expect("no options are options"), frames)
-}
-
-fn check_completions(name: &str, frames: &[(&str, &str)]) -> (usize, usize) {
-    check(name, || OpenAiCompletions.open("").expect("no options are options"), frames)
-}
-
-fn check_responses(name: &str, frames: &[(&str, &str)]) -> (usize, usize) {
-    check(name, || OpenAiResponses.open("").expect("no options are options"), frames)
+/// Checks frames that have no names, and gives the number of repeatable ones.
+fn check_own<const N: usize>(codec: &impl Codec, frames: [&str; N]) -> usize {
+    check_codec(codec, "own", &frames.map(|data| ("", data))).1
 }
 
 #[test]
@@ -104,8 +101,7 @@ fn repeatable_frames_of_the_chat_dialect_keep_the_promise() {
         r#"{"choices":[{"index":1,"delta":{"refusal":"g"}}]}"#,
         r#"{"choices":[{"index":1,"delta":{"refusal":"h"}}]}"#,
     ];
-    let (_, repeatable) = check_openai("own", &frames.map(|data| ("", data)));
-    assert_eq!(repeatable, 6);
+    assert_eq!(check_own(&OpenAiChat, frames), 6);
 }
 
 #[test]
@@ -128,29 +124,52 @@ fn repeatable_frames_of_the_messages_dialect_keep_the_promise() {
         r#"{"type":"content_block_delta","index":3,"delta":{"type":"input_json_delta","partial_json":"{}"}}"#,
         r#"{"type":"content_block_stop","index":3}"#,
     ];
-    let (_, repeatable) = check_anthropic("own", &frames.map(|data| ("", data)));
-    assert_eq!(repeatable, 4);
+    assert_eq!(check_own(&AnthropicMessages, frames), 4);
+}
+
+#[test]
+fn repeatable_lines_of_ollama_keep_the_promise() {
+    let frames = [
+        r#"{"model":"m","message":{"role":"assistant","content":""},"done":false}"#,
+        r#"{"message":{"content":"","thinking":"a"}}"#,
+        r#"{"message":{"content":"","thinking":"b"}}"#,
+        r#"{"message":{"content":"x","thinking":"b"}}"#,
+        r#"{"message":{"content":"","thinking":""}}"#,
+        r#"{"message":{"content":"y","thinking":""}}"#,
+        r#"{"message":{"content":"y"},"response":""}"#,
+        r#"{"message":{"content":"y"},"response":"z"}"#,
+        r#"{"response":"z"}"#,
+        r#"{"message":{"content":"y","tool_calls":[{"function":{"name":"f","arguments":{}}}]}}"#,
+        r#"{"message":{"content":"y","tool_calls":[]}}"#,
+        r#"{"message":{"content":"y","tool_calls":[]}}"#,
+        r#"{"message":{"content":"y"},"done":true}"#,
+    ];
+    assert_eq!(check_own(&Ollama, frames), 5);
 }
 
 #[test]
 fn repeatable_frames_of_every_recording_keep_the_promise() {
     let Some(folder) = corpus::folder() else { return };
-    for (protocol, check) in [
-        ("openai-chat", check_openai as fn(&str, &[(&str, &str)]) -> (usize, usize)),
-        ("anthropic", check_anthropic),
-        ("openai-completions", check_completions),
-        ("openai-responses", check_responses),
-    ] {
-        let recordings = corpus::recordings(&folder, protocol, "sse");
-        let (mut all, mut repeatable) = (0, 0);
-        for recording in &recordings {
-            let events = naive_sse::decode(&recording.body).events;
-            let frames: Vec<_> = events.iter().map(|event| (event.event_type.as_str(), event.data.as_str())).collect();
-            let (frames, of_them) = check(&recording.name, &frames);
-            (all, repeatable) = (all + frames, repeatable + of_them);
-        }
-        corpus::report(&format!("{} of {protocol}, {repeatable} of {all} frames repeatable", recordings.len()));
-        // The deltas of text, thinking and arguments; short replies have few of them.
-        assert!(repeatable * 3 > all, "{repeatable} of {all} frames of {protocol} are repeatable");
+    check_recordings(&folder, &OpenAiChat);
+    check_recordings(&folder, &AnthropicMessages);
+    check_recordings(&folder, &OpenAiCompletions);
+    check_recordings(&folder, &OpenAiResponses);
+    check_recordings(&folder, &Ollama);
+}
+
+fn check_recordings(folder: &Path, codec: &impl Codec) {
+    let description: Value = serde_json::from_str(codec.describe()).expect("a description is JSON");
+    let protocol = description["dialect"].as_str().expect("a description names the dialect");
+    let framing = Dialect::from_name(protocol).expect("every dialect has a twin").framing();
+    let recordings = corpus::recordings(folder, protocol);
+    let (mut all, mut repeatable) = (0, 0);
+    for recording in &recordings {
+        let records = records(framing, &recording.body);
+        let frames: Vec<_> = records.iter().map(|(event, data)| (event.as_str(), data.as_str())).collect();
+        let (frames, of_them) = check_codec(codec, &recording.name, &frames);
+        (all, repeatable) = (all + frames, repeatable + of_them);
     }
+    corpus::report(&format!("{} of {protocol}, {repeatable} of {all} frames repeatable", recordings.len()));
+    // The deltas of text, thinking and arguments; short replies have few of them.
+    assert!(repeatable * 3 > all, "{repeatable} of {all} frames of {protocol} are repeatable");
 }

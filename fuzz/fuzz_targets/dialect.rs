@@ -3,7 +3,7 @@
 
 use thalweg_abi::guest::{CodecStream, Direct};
 use thalweg_abi::types::{FLAG_AUX_ESCAPED, FLAG_TEXT_ESCAPED, StreamEvent};
-use thalweg_tests::naive::{Dialect, steps_of_body};
+use thalweg_tests::naive::{self, Dialect, steps_of_body};
 use thalweg_tests::naive_json::has_half_pairs;
 use thalweg_tests::step::{Matcher, Step as Expected};
 use thalweg_wire::limits::Limits;
@@ -17,17 +17,25 @@ type Step = (u32, u32, u32, u32, i64, String, String);
 /// Checks the law for the body and the cuts that `input` says.
 pub fn check<S: CodecStream>(dialect: Dialect, input: &[u8], open: impl Fn() -> S) {
     let (body, pieces) = pieces::pieces(input);
-    assert_eq!(steps(open(), &pieces), steps(open(), &[body]));
+    assert_eq!(steps(dialect, open(), &pieces), steps(dialect, open(), &[body]));
     // The twin reads payload by payload, so it cannot join a character that was cut between two of them.
     if !has_half_pairs(&String::from_utf8_lossy(body)) {
-        let difference = compare(open(), body, &steps_of_body(dialect, body));
+        let difference = compare(dialect, open(), body, &steps_of_body(dialect, body));
         assert_eq!(difference, None);
     }
 }
 
+fn framing(dialect: Dialect) -> Framing {
+    match dialect.framing() {
+        naive::Framing::Sse => Framing::Sse,
+        naive::Framing::Lines => Framing::NdJson,
+        naive::Framing::EventStream => Framing::EventStream,
+    }
+}
+
 /// Where the events of a body differ from what is expected.
-fn compare<S: CodecStream>(stream: S, body: &[u8], expected: &[Expected]) -> Option<String> {
-    let mut pipeline = Pipeline::new(Direct::new(stream), Framing::Sse, Limits::default());
+fn compare<S: CodecStream>(dialect: Dialect, stream: S, body: &[u8], expected: &[Expected]) -> Option<String> {
+    let mut pipeline = Pipeline::new(Direct::new(stream), framing(dialect), Limits::default());
     let mut matcher = Matcher::new(expected);
     let mut take = |events: &[StreamEvent<'_>]| events.iter().for_each(|event| matcher.take(event));
     pipeline.feed(body, &mut take).expect("within limits");
@@ -35,8 +43,8 @@ fn compare<S: CodecStream>(stream: S, body: &[u8], expected: &[Expected]) -> Opt
     matcher.finish()
 }
 
-fn steps<S: CodecStream>(stream: S, pieces: &[&[u8]]) -> (Vec<Step>, bool, u64) {
-    let mut pipeline = Pipeline::new(Direct::new(stream), Framing::Sse, Limits::default());
+fn steps<S: CodecStream>(dialect: Dialect, stream: S, pieces: &[&[u8]]) -> (Vec<Step>, bool, u64) {
+    let mut pipeline = Pipeline::new(Direct::new(stream), framing(dialect), Limits::default());
     let mut steps = Vec::new();
     let mut keep = |events: &[StreamEvent<'_>]| {
         for event in events {

@@ -3,6 +3,7 @@
 mod anthropic;
 mod bodies;
 mod json;
+mod ollama;
 mod openai;
 mod openai_completions;
 mod openai_responses;

@@ -1,12 +1,14 @@
 //! Reads the payloads of a case with the product and its twin.
 
-use thalweg_abi::guest::{Codec, CodecStream, Direct};
+use serde_json::Value;
+use thalweg_abi::guest::{Codec, Direct};
 use thalweg_abi::types::EVENT_ERROR;
 use thalweg_anthropic::AnthropicMessages;
+use thalweg_ollama::Ollama;
 use thalweg_openai::OpenAiChat;
 use thalweg_openai_completions::OpenAiCompletions;
 use thalweg_openai_responses::OpenAiResponses;
-use thalweg_tests::naive::{Dialect, steps};
+use thalweg_tests::naive::{Dialect, body, steps};
 use thalweg_tests::show::show;
 use thalweg_tests::step::{Step, is_delta, joined};
 use thalweg_wire::limits::Limits;
@@ -32,32 +34,27 @@ fn named(payload: &str) -> (&str, &str) {
 
 /// The events of the product, whole and byte by byte, adjacent deltas joined and empty ones left out.
 pub(crate) fn product(dialect: Dialect, payloads: &[&str]) -> Vec<Step> {
-    let mut body = String::new();
-    for (event, data) in payloads.iter().map(|payload| named(payload)) {
-        if !event.is_empty() {
-            body += &format!("event: {event}\n");
-        }
-        for line in data.split('\n') {
-            body += &format!("data: {line}\n");
-        }
-        body += "\n";
-    }
-    let whole = read_with(dialect, [body.as_bytes()]);
-    assert_eq!(read_with(dialect, body.as_bytes().chunks(1)), whole, "byte by byte");
+    let records: Vec<_> = payloads.iter().map(|payload| named(payload)).collect();
+    let body = body(dialect.framing(), &records);
+    let whole = read_with(dialect, [body.as_slice()]);
+    assert_eq!(read_with(dialect, body.chunks(1)), whole, "byte by byte");
     whole
 }
 
 fn read_with<'c>(dialect: Dialect, chunks: impl IntoIterator<Item = &'c [u8]>) -> Vec<Step> {
     match dialect {
-        Dialect::OpenAiChat => read(OpenAiChat.open("").unwrap(), chunks),
-        Dialect::Anthropic => read(AnthropicMessages.open("").unwrap(), chunks),
-        Dialect::OpenAiCompletions => read(OpenAiCompletions.open("").unwrap(), chunks),
-        Dialect::OpenAiResponses => read(OpenAiResponses.open("").unwrap(), chunks),
+        Dialect::OpenAiChat => read(&OpenAiChat, chunks),
+        Dialect::Anthropic => read(&AnthropicMessages, chunks),
+        Dialect::OpenAiCompletions => read(&OpenAiCompletions, chunks),
+        Dialect::OpenAiResponses => read(&OpenAiResponses, chunks),
+        Dialect::Ollama => read(&Ollama, chunks),
     }
 }
 
-fn read<'c>(stream: impl CodecStream, chunks: impl IntoIterator<Item = &'c [u8]>) -> Vec<Step> {
-    let mut pipeline = Pipeline::new(Direct::new(stream), Framing::Sse, Limits::default());
+fn read<'c>(codec: &impl Codec, chunks: impl IntoIterator<Item = &'c [u8]>) -> Vec<Step> {
+    let description: Value = serde_json::from_str(codec.describe()).unwrap();
+    let framing = Framing::from_name(description["framing"].as_str().unwrap()).unwrap();
+    let mut pipeline = Pipeline::new(Direct::new(codec.open("").unwrap()), framing, Limits::default());
     let mut events = Vec::new();
     let mut sink = |batch: &[thalweg_abi::types::StreamEvent<'_>]| events.extend(batch.iter().map(Step::of));
     for chunk in chunks {

@@ -40,14 +40,13 @@ fn say(line: &str) {
     drop(writeln!(io::stdout(), "{line}"));
 }
 
-/// All recordings of a protocol and framing.
+/// All recordings of a protocol.
 ///
 /// # Panics
 /// When the corpus cannot be read.
 #[must_use]
-pub fn recordings(folder: &Path, protocol: &str, framing: &str) -> Vec<Recording> {
-    let wanted = entries(folder).into_iter();
-    let wanted = wanted.filter(|entry| entry["protocol"] == protocol && entry["framing"] == framing);
+pub fn recordings(folder: &Path, protocol: &str) -> Vec<Recording> {
+    let wanted = entries(folder).into_iter().filter(|entry| entry["protocol"] == protocol);
     wanted.map(|entry| recording(folder, &entry)).collect()
 }
 

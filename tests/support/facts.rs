@@ -45,7 +45,7 @@ pub fn choice(events: &[Step], sub: u32) -> Value {
                 let so_far = call["arguments_json"].as_str().unwrap_or_default();
                 call["arguments_json"] = format!("{so_far}{}", event.text).into();
             }
-            (EVENT_STOP, _) => finish_reason = event.text.as_str().into(),
+            (EVENT_STOP, _) => finish_reason = non_empty(&event.text),
             _ => {}
         }
     }

@@ -1,6 +1,7 @@
 //! Every dialect in the most obvious way: a tree of every payload, read field by field. The twins of the products.
 
 mod anthropic;
+mod ollama;
 mod openai_chat;
 mod openai_completions;
 mod openai_responses;
@@ -8,8 +9,8 @@ mod openai_responses;
 use thalweg_abi::types::*;
 
 use crate::naive_json::{self, Json};
-use crate::naive_sse;
 use crate::step::{Step, joined};
+use crate::{naive_event_stream, naive_sse};
 
 /// A dialect that has a twin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,19 @@ pub enum Dialect {
     OpenAiCompletions,
     /// `openai-responses`.
     OpenAiResponses,
+    /// `ollama`.
+    Ollama,
+}
+
+/// How a body is cut into records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// Server-sent events.
+    Sse,
+    /// One payload a line.
+    Lines,
+    /// AWS event streams.
+    EventStream,
 }
 
 impl Dialect {
@@ -33,7 +47,17 @@ impl Dialect {
             "anthropic" => Some(Self::Anthropic),
             "openai-completions" => Some(Self::OpenAiCompletions),
             "openai-responses" => Some(Self::OpenAiResponses),
+            "ollama" => Some(Self::Ollama),
             _ => None,
+        }
+    }
+
+    /// How its bodies are cut.
+    #[must_use]
+    pub const fn framing(self) -> Framing {
+        match self {
+            Self::Ollama => Framing::Lines,
+            _ => Framing::Sse,
         }
     }
 }
@@ -63,22 +87,76 @@ pub fn steps<'a>(dialect: Dialect, records: impl IntoIterator<Item = (&'a str, &
             records.into_iter().for_each(|(event, data)| twin.record(event, data));
             twin.steps
         }
+        Dialect::Ollama => {
+            let mut twin = ollama::Ollama::default();
+            records.into_iter().for_each(|(_, data)| twin.record(data));
+            twin.steps
+        }
     };
     joined(steps)
 }
 
-/// All steps of a body of server-sent events. A last event without its end counts if it is certainly complete.
+/// All steps of a body. A last record without its end counts if it is certainly complete.
 #[must_use]
 pub fn steps_of_body(dialect: Dialect, body: &[u8]) -> Vec<Step> {
-    let whole = naive_sse::decode(body).events;
-    let closed = naive_sse::decode(&[body, b"\n\n"].concat()).events;
+    let records = records(dialect.framing(), body);
+    steps(dialect, records.iter().map(|(event, data)| (event.as_str(), data.as_str())))
+}
+
+/// All records of a body: name of the event and payload.
+#[must_use]
+pub fn records(framing: Framing, body: &[u8]) -> Vec<(String, String)> {
     let is_complete =
         |data: &str| data == "[DONE]" || (data.starts_with(['{', '[']) && naive_json::parse(data).is_some());
-    let events = match closed.get(whole.len()) {
-        Some(last) if is_complete(&last.data) => closed,
-        _ => whole,
-    };
-    steps(dialect, events.iter().map(|event| (event.event_type.as_str(), event.data.as_str())))
+    match framing {
+        Framing::Sse => {
+            let whole = naive_sse::decode(body).events;
+            let closed = naive_sse::decode(&[body, b"\n\n"].concat()).events;
+            let events = match closed.get(whole.len()) {
+                Some(last) if is_complete(&last.data) => closed,
+                _ => whole,
+            };
+            events.into_iter().map(|event| (event.event_type, event.data)).collect()
+        }
+        Framing::Lines => {
+            let line = |line: &[u8]| {
+                let text = String::from_utf8_lossy(line).into_owned();
+                text.trim_matches([' ', '\t', '\r']).to_owned()
+            };
+            let mut lines: Vec<String> = body.split(|byte| *byte == b'\n').map(line).collect();
+            let last = lines.pop().filter(|last| is_complete(last));
+            let whole = lines.into_iter().filter(|line| !line.is_empty());
+            whole.chain(last).map(|line| (String::new(), line)).collect()
+        }
+        // A last message without its end has no checksum, so it never counts.
+        Framing::EventStream => {
+            let messages = naive_event_stream::decode(body, usize::MAX).messages;
+            let unwrapped = messages.iter().map(naive_event_stream::unwrapped);
+            unwrapped.map(|message| (message.event_type, message.data)).collect()
+        }
+    }
+}
+
+/// A body of these records, each payload without a line end.
+#[must_use]
+pub fn body(framing: Framing, records: &[(&str, &str)]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (event, data) in records {
+        match framing {
+            Framing::Sse => {
+                if !event.is_empty() {
+                    body.extend_from_slice(format!("event: {event}\n").as_bytes());
+                }
+                for line in data.split('\n') {
+                    body.extend_from_slice(format!("data: {line}\n").as_bytes());
+                }
+                body.push(b'\n');
+            }
+            Framing::Lines => body.extend_from_slice(format!("{}\n", data.replace('\n', " ")).as_bytes()),
+            Framing::EventStream => body.extend_from_slice(&naive_event_stream::event(event, data)),
+        }
+    }
+    body
 }
 
 fn skipped(name: &str) -> Step {

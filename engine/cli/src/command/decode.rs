@@ -5,6 +5,8 @@ use std::io::{self, Read, Write as _};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use serde_json::Value;
+use thalweg_abi::host::Codec;
 use thalweg_abi::types::StreamEvent;
 use thalweg_wire::limits::Limits;
 use thalweg_wire::pipeline::{Framing, Pipeline};
@@ -21,7 +23,7 @@ use crate::plugins;
 /// failure of the command.
 #[derive(clap::Args)]
 pub(crate) struct Decode {
-    /// The dialect of the reply: openai-chat, openai-responses, anthropic, …
+    /// The dialect of the reply: openai-chat, openai-responses, anthropic, ollama, …
     #[arg(long, short, value_name = "DIALECT")]
     dialect: String,
     /// Feed the decoder with pieces of so many bytes; the answer does not depend on it
@@ -42,7 +44,7 @@ impl Decode {
         };
         let codec = plugins::codec(&self.dialect)?;
         let stream = codec.open("{}").map_err(Failure::run)?;
-        let mut pipeline = Pipeline::new(stream, Framing::Sse, Limits::default());
+        let mut pipeline = Pipeline::new(stream, framing(&codec)?, Limits::default());
         let mut facts = Facts::default();
         let mut chunk = vec![0; self.chunk.get().min(CHUNK_BYTES_MAX)];
         let outcome = loop {
@@ -63,6 +65,15 @@ impl Decode {
         writeln!(out)?;
         Ok(out.flush()?)
     }
+}
+
+/// How the dialect's bodies are cut.
+fn framing(codec: &Codec) -> Result<Framing, Failure> {
+    let description: Value = serde_json::from_str(codec.describe().map_err(Failure::run)?.as_ref())
+        .map_err(|error| Failure::run(format_args!("the codec's description cannot be read: {error}")))?;
+    let name = description["framing"].as_str().unwrap_or_default();
+    Framing::from_name(name)
+        .ok_or_else(|| Failure::run(format_args!("the codec asks for the unknown framing `{name}`")))
 }
 
 /// Reads until the chunk is full or the input ends, so that pieces have the size that was asked for.
