@@ -6,9 +6,12 @@
 
 pub mod anthropic;
 pub mod machine;
+pub mod ollama;
 pub mod openai;
 pub mod random;
+pub mod record;
 pub mod reply;
+pub mod responses;
 pub mod table;
 
 /// Whether this run measures (`cargo bench`) or only checks the answers (`cargo test --benches`).

@@ -9,9 +9,25 @@ pub fn input(bytes: usize) -> Input {
     Input::new("openai-chat", bytes, reply)
 }
 
+/// Replies of `bytes` together, each chunk padded with random letters, as OpenAI does unless told not to.
+#[must_use]
+pub fn padded_input(bytes: usize) -> Input {
+    Input::new("openai-chat-padded", bytes, |number| build(number, DELTAS, true))
+}
+
 /// Reply number `number`: role, text, in every fourth a tool call, finish reason, usage, end mark.
 #[must_use]
 pub fn reply(number: u64) -> Reply {
+    build(number, DELTAS, false)
+}
+
+/// The same with so many text deltas.
+#[must_use]
+pub fn reply_of(number: u64, deltas: usize) -> Reply {
+    build(number, deltas, false)
+}
+
+fn build(number: u64, deltas: usize, padded: bool) -> Reply {
     let mut random = Random::new(number ^ 0x6368_6174);
     let mut reply = Reply::default();
     let head = format!(
@@ -20,16 +36,18 @@ pub fn reply(number: u64) -> Reply {
         1_763_000_000 + number,
         random.id(10).to_lowercase(),
     );
-    let choice = |reply: &mut Reply, delta: &str, finish: &str| {
+    let mut padding = Random::new(number ^ 0x7061_6464);
+    let mut choice = |reply: &mut Reply, delta: &str, finish: &str| {
+        let obfuscation = if padded { format!(r#","obfuscation":"{}""#, padding.padding()) } else { String::new() };
         reply.push(
             "",
             &format!(
-                r#"{head}"choices":[{{"index":0,"delta":{delta},"logprobs":null,"finish_reason":{finish}}}],"usage":null}}"#
+                r#"{head}"choices":[{{"index":0,"delta":{delta},"logprobs":null,"finish_reason":{finish}}}],"usage":null{obfuscation}}}"#
             ),
         );
     };
     choice(&mut reply, r#"{"role":"assistant","content":"","refusal":null}"#, "null");
-    for _ in 0..DELTAS {
+    for _ in 0..deltas {
         let word = random.word();
         choice(&mut reply, &format!(r#"{{"content":"{}"}}"#, escaped(word)), "null");
         reply.text.push_str(word);
@@ -50,7 +68,7 @@ pub fn reply(number: u64) -> Reply {
     } else {
         choice(&mut reply, "{}", r#""stop""#);
     }
-    reply.output_tokens = DELTAS as i64 + number as i64 % 10;
+    reply.output_tokens = deltas as i64 + number as i64 % 10;
     let usage = format!(
         r#"{head}"choices":[],"usage":{{"prompt_tokens":57,"completion_tokens":{},"total_tokens":{},"prompt_tokens_details":{{"cached_tokens":0,"audio_tokens":0}},"completion_tokens_details":{{"reasoning_tokens":0,"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}}}}}"#,
         reply.output_tokens,

@@ -35,6 +35,12 @@ impl Random {
         }
     }
 
+    /// Up to 16 letters and digits, which hide how long a word is.
+    pub fn padding(&mut self) -> String {
+        let len = self.below(17);
+        self.id(len)
+    }
+
     /// An id of `len` letters and digits.
     pub fn id(&mut self, len: usize) -> String {
         (0..len).map(|_| char::from(ALPHABET[self.below(ALPHABET.len())])).collect()

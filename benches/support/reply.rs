@@ -5,7 +5,7 @@
 pub struct Reply {
     /// The body as the server sends it.
     pub body: Vec<u8>,
-    /// Where each SSE event ends in `body`.
+    /// Where each SSE event, or line of NDJSON, ends in `body`.
     pub ends: Vec<usize>,
     /// All of the text.
     pub text: String,
@@ -26,6 +26,13 @@ impl Reply {
         self.body.extend_from_slice(b"data: ");
         self.body.extend_from_slice(data.as_bytes());
         self.body.extend_from_slice(b"\n\n");
+        self.ends.push(self.body.len());
+    }
+
+    /// Appends one line of NDJSON.
+    pub fn push_line(&mut self, data: &str) {
+        self.body.extend_from_slice(data.as_bytes());
+        self.body.push(b'\n');
         self.ends.push(self.body.len());
     }
 

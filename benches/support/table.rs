@@ -1,10 +1,8 @@
 //! The table at the end of a run: what the report of a bench library scatters over many lines.
 
-use crate::machine;
+use crate::record;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use std::{fs, io};
 
 /// The rows of one bench target.
 #[derive(Debug)]
@@ -62,14 +60,8 @@ impl Table {
         }
         let text = self.text();
         println!("\n{text}");
-        if std::env::var_os("THALWEG_RECORD").is_some_and(|value| value == "1") {
-            match self.record(&text) {
-                Ok(path) => println!("written to {}", path.display()),
-                Err(error) => {
-                    eprintln!("cannot write to benches/record: {error}");
-                    std::process::exit(1);
-                }
-            }
+        if record::is_wanted() {
+            record::write(self.target, &text);
         }
     }
 
@@ -84,30 +76,6 @@ impl Table {
                 .expect("writing to a string cannot fail");
         }
         text
-    }
-
-    /// Puts the table into today's file for this machine, in the place of an earlier one of the same target.
-    fn record(&self, text: &str) -> io::Result<PathBuf> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("record");
-        fs::create_dir_all(&folder)?;
-        let path = folder.join(format!("{}-{}.md", machine::date(), machine::slug()));
-        let heading = format!("## {}\n", self.target);
-        let section = format!(
-            "{heading}\n{}\n\n`cargo bench -p thalweg-benches --bench {}`\n\n```text\n{text}```\n",
-            machine::describe(),
-            self.target
-        );
-        let mut sections: Vec<String> = fs::read_to_string(&path)
-            .unwrap_or_else(|_| format!("# {}\n", machine::date()))
-            .split("\n## ")
-            .enumerate()
-            .map(|(at, part)| if at == 0 { part.to_owned() } else { format!("## {part}") })
-            .filter(|part| !part.starts_with(&heading))
-            .map(|part| format!("{}\n", part.trim_end()))
-            .collect();
-        sections.push(section);
-        fs::write(&path, sections.join("\n"))?;
-        Ok(path)
     }
 }
 

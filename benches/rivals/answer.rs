@@ -1,0 +1,124 @@
+//! What a stack must say about a stream: the same from each.
+
+use std::hint::black_box;
+
+/// Where a stack puts what it read.
+pub(crate) trait Answer {
+    /// More text of the reply, escapes resolved.
+    fn text(&mut self, text: &[u8]);
+    /// More of the arguments of a tool call, escapes resolved.
+    fn arguments(&mut self, text: &[u8]);
+    /// A choice ended with a reason.
+    fn stop(&mut self);
+    /// Tokens of the reply; the last one counts.
+    fn output_tokens(&mut self, tokens: i64);
+    /// One event as it was framed, where nothing more is read.
+    fn payload(&mut self, payload: &[u8]);
+    /// The stack could not read something.
+    fn failure(&mut self);
+}
+
+/// Sizes and counts: cheap enough to be measured with the decoding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    text_bytes: usize,
+    argument_bytes: usize,
+    payload_bytes: usize,
+    payloads: u32,
+    stops: u32,
+    output_tokens: i64,
+    failures: u32,
+}
+
+/// The content itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Content {
+    /// All of the text.
+    pub(crate) text: Vec<u8>,
+    /// All arguments, joined.
+    pub(crate) arguments: Vec<u8>,
+    /// All payloads, joined.
+    pub(crate) payload: Vec<u8>,
+    /// How many payloads.
+    pub(crate) payloads: u32,
+    /// How many reasons to stop.
+    pub(crate) stops: u32,
+    /// Tokens of the reply.
+    pub(crate) output_tokens: i64,
+    /// What could not be read.
+    pub(crate) failures: u32,
+}
+
+impl Content {
+    /// The sizes of it.
+    pub(crate) const fn tally(&self) -> Tally {
+        Tally {
+            text_bytes: self.text.len(),
+            argument_bytes: self.arguments.len(),
+            payload_bytes: self.payload.len(),
+            payloads: self.payloads,
+            stops: self.stops,
+            output_tokens: self.output_tokens,
+            failures: self.failures,
+        }
+    }
+}
+
+impl Answer for Tally {
+    #[inline]
+    fn text(&mut self, text: &[u8]) {
+        self.text_bytes += black_box(text).len();
+    }
+
+    #[inline]
+    fn arguments(&mut self, text: &[u8]) {
+        self.argument_bytes += black_box(text).len();
+    }
+
+    #[inline]
+    fn stop(&mut self) {
+        self.stops += 1;
+    }
+
+    #[inline]
+    fn output_tokens(&mut self, tokens: i64) {
+        self.output_tokens = tokens;
+    }
+
+    #[inline]
+    fn payload(&mut self, payload: &[u8]) {
+        self.payloads += 1;
+        self.payload_bytes += black_box(payload).len();
+    }
+
+    fn failure(&mut self) {
+        self.failures += 1;
+    }
+}
+
+impl Answer for Content {
+    fn text(&mut self, text: &[u8]) {
+        self.text.extend_from_slice(text);
+    }
+
+    fn arguments(&mut self, text: &[u8]) {
+        self.arguments.extend_from_slice(text);
+    }
+
+    fn stop(&mut self) {
+        self.stops += 1;
+    }
+
+    fn output_tokens(&mut self, tokens: i64) {
+        self.output_tokens = tokens;
+    }
+
+    fn payload(&mut self, payload: &[u8]) {
+        self.payloads += 1;
+        self.payload.extend_from_slice(payload);
+    }
+
+    fn failure(&mut self) {
+        self.failures += 1;
+    }
+}
