@@ -7,7 +7,7 @@ use thalweg_abi::types::{
     EVENT_THINKING_SIGNATURE, EVENT_TOOL_ARGUMENTS, EVENT_TOOL_BEGIN, FLAG_AUX_ESCAPED, FLAG_REPEATABLE, FLAG_SCRATCH,
     FLAG_TEXT_ESCAPED, StreamEvent,
 };
-use thalweg_wire::json::{Cursor, Error, Names, Raw, Text};
+use thalweg_wire::json::{Cursor, Error, Fields, Names, Raw, Text};
 
 /// What has to be remembered of a block that has begun.
 #[derive(Debug)]
@@ -45,16 +45,22 @@ const INPUT_BYTES_MAX: usize = 4 << 20;
 static START: Names<9> =
     Names::new(["type", "text", "thinking", "signature", "data", "id", "name", "input", "citations"]);
 
+/// The keys of a delta.
+static DELTA: Names<7> =
+    Names::new(["type", "text", "partial_json", "thinking", "signature", "stop_reason", "stop_sequence"]);
+const TYPE: usize = DELTA.place("type");
+const TEXT: usize = DELTA.place("text");
+const PARTIAL_JSON: usize = DELTA.place("partial_json");
+const THINKING: usize = DELTA.place("thinking");
+const SIGNATURE: usize = DELTA.place("signature");
+const STOP_REASON: usize = DELTA.place("stop_reason");
+const STOP_SEQUENCE: usize = DELTA.place("stop_sequence");
+
 /// The fields of a delta: the last one counts where a key stands twice.
 #[derive(Default)]
 pub(crate) struct Delta<'a> {
-    content_type: Raw<'a>,
-    text: Raw<'a>,
-    thinking: Raw<'a>,
-    partial_json: Raw<'a>,
-    signature: Raw<'a>,
-    pub(crate) stop_reason: Raw<'a>,
-    pub(crate) stop_sequence: Raw<'a>,
+    /// As [`DELTA`] has them.
+    fields: Fields<'a, 7>,
     /// All of it.
     whole: Raw<'a>,
 }
@@ -67,24 +73,19 @@ impl<'a> Delta<'a> {
             self.whole = cursor.skip()?;
             return Ok(());
         }
-        let mut buffer = [0; 64];
-        self.whole = cursor.capture(|cursor| {
-            cursor.members(|cursor, name| {
-                let value = cursor.skip()?;
-                match name.short(&mut buffer) {
-                    b"type" => self.content_type = value,
-                    b"text" => self.text = value,
-                    b"thinking" => self.thinking = value,
-                    b"partial_json" => self.partial_json = value,
-                    b"signature" => self.signature = value,
-                    b"stop_reason" => self.stop_reason = value,
-                    b"stop_sequence" => self.stop_sequence = value,
-                    _ => {}
-                }
-                Ok(())
-            })
-        })?;
+        let fields = &mut self.fields;
+        self.whole = cursor.capture(|cursor| cursor.read_fields(&DELTA, fields))?;
         Ok(())
+    }
+
+    /// Why the message stops, if it does.
+    pub(crate) fn stop_reason(&self) -> Raw<'a> {
+        self.fields.get(STOP_REASON)
+    }
+
+    /// The sequence that stopped it, if one did.
+    pub(crate) fn stop_sequence(&self) -> Raw<'a> {
+        self.fields.get(STOP_SEQUENCE)
     }
 }
 
@@ -137,7 +138,7 @@ impl Block {
 
     /// A block whose beginning was never told, taken for what its first delta says.
     pub(crate) fn of_delta(index: u32, delta: &Delta<'_>) -> Self {
-        let is = |name: &[u8]| delta.content_type.text().is_some_and(|text| text.is(name));
+        let is = |name: &[u8]| delta.fields.get(TYPE).text().is_some_and(|text| text.is(name));
         let kind = if is(b"text_delta") {
             Kind::Text
         } else if is(b"thinking_delta") {
@@ -152,7 +153,7 @@ impl Block {
     #[inline]
     pub(crate) fn delta<'f>(&mut self, delta: &Delta<'f>, is_new: bool, out: &mut Out<'_, 'f>) {
         let index = self.index;
-        let Some(content_type) = delta.content_type.text() else {
+        let Some(content_type) = delta.fields.get(TYPE).text() else {
             return out.push(StreamEvent::new(EVENT_SKIPPED).with_block(index));
         };
         let mut tell = |kind: u32, value: Raw<'f>, is_repeatable: bool| {
@@ -163,16 +164,16 @@ impl Block {
             }
         };
         match content_type.short(&mut [0; 64]) {
-            b"text_delta" => tell(EVENT_TEXT, delta.text, matches!(self.kind, Kind::Text)),
-            b"thinking_delta" => tell(EVENT_THINKING, delta.thinking, matches!(self.kind, Kind::Thinking)),
-            b"signature_delta" => tell(EVENT_THINKING_SIGNATURE, delta.signature, false),
+            b"text_delta" => tell(EVENT_TEXT, delta.fields.get(TEXT), matches!(self.kind, Kind::Text)),
+            b"thinking_delta" => tell(EVENT_THINKING, delta.fields.get(THINKING), matches!(self.kind, Kind::Thinking)),
+            b"signature_delta" => tell(EVENT_THINKING_SIGNATURE, delta.fields.get(SIGNATURE), false),
             b"input_json_delta" => self.arguments(delta, content_type, out),
             _ => out.push(other(index, delta.whole, content_type)),
         }
     }
 
     fn arguments<'f>(&mut self, delta: &Delta<'f>, content_type: Text<'f>, out: &mut Out<'_, 'f>) {
-        let Some(text) = delta.partial_json.text() else { return };
+        let Some(text) = delta.fields.get(PARTIAL_JSON).text() else { return };
         match &mut self.kind {
             Kind::Tool { has_arguments, .. } => {
                 if *has_arguments || !text.is_empty() {

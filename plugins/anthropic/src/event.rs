@@ -6,7 +6,7 @@ use thalweg_abi::types::{
     FLAG_MERGE, FLAG_TEXT_ESCAPED, FrameRef, STOP_CONTENT_FILTER, STOP_END, STOP_LENGTH, STOP_OTHER, STOP_PAUSE,
     STOP_SEQUENCE, STOP_TOOL_USE, StreamEvent,
 };
-use thalweg_wire::json::{self, Cursor, NESTING_MAX, Names, Raw, Text};
+use thalweg_wire::json::{self, Cursor, Fields, NESTING_MAX, Names, Raw, Text};
 use thalweg_wire::provider_error::{self, ProviderError};
 
 use crate::block::{Block, Delta};
@@ -26,17 +26,22 @@ const BLOCKS_MAX: usize = 1024;
 static MESSAGE: Names<6> = Names::new(["model", "id", "content", "stop_reason", "stop_sequence", "usage"]);
 static WHOLE: Names<2> = Names::new(["type", "error"]);
 
+/// The keys of a payload as they mostly follow each other.
+static EVENT: Names<7> = Names::new(["type", "index", "delta", "content_block", "message", "usage", "error"]);
+const TYPE: usize = EVENT.place("type");
+const INDEX: usize = EVENT.place("index");
+const DELTA: usize = EVENT.place("delta");
+const CONTENT_BLOCK: usize = EVENT.place("content_block");
+const MESSAGE_FIELD: usize = EVENT.place("message");
+const USAGE: usize = EVENT.place("usage");
+const ERROR: usize = EVENT.place("error");
+
 /// The fields of a payload: the last one counts where a key stands twice.
 #[derive(Default)]
 struct Event<'a> {
-    kind: Raw<'a>,
-    index: Raw<'a>,
-    has_delta: bool,
+    /// As [`EVENT`] has them, but for the delta.
+    fields: Fields<'a, 7>,
     delta: Delta<'a>,
-    content_block: Raw<'a>,
-    message: Raw<'a>,
-    usage: Raw<'a>,
-    error: Raw<'a>,
 }
 
 impl<'a> Event<'a> {
@@ -47,26 +52,14 @@ impl<'a> Event<'a> {
         if cursor.peek() != Some(b'{') {
             return json::check(data, NESTING_MAX).map(|()| false);
         }
-        let mut buffer = [0; 64];
-        cursor.members(|cursor, key| {
-            let field = match key.short(&mut buffer) {
-                b"delta" => {
-                    if self.has_delta {
-                        self.delta = Delta::default();
-                    }
-                    self.has_delta = true;
-                    return self.delta.read(cursor);
-                }
-                b"type" => &mut self.kind,
-                b"index" => &mut self.index,
-                b"content_block" => &mut self.content_block,
-                b"message" => &mut self.message,
-                b"usage" => &mut self.usage,
-                b"error" => &mut self.error,
-                _ => return cursor.skip().map(|_| ()),
-            };
-            *field = cursor.skip()?;
-            Ok(())
+        let delta = &mut self.delta;
+        let mut is_first = true;
+        cursor.read_fields_but(&EVENT, DELTA, &mut self.fields, |cursor| {
+            if !std::mem::take(&mut is_first) {
+                // The key stands here a second time.
+                *delta = Delta::default();
+            }
+            delta.read(cursor)
         })?;
         cursor.end()?;
         Ok(true)
@@ -91,8 +84,8 @@ impl Reply {
 
     #[inline]
     fn tell<'f>(&mut self, event: &Event<'f>, frame: &FrameRef<'f>, out: &mut Out<'_, 'f>) {
-        let text = event.kind.non_empty_text();
-        let index = || event.index.int().and_then(|index| u32::try_from(index).ok()).unwrap_or(0);
+        let text = event.fields.get(TYPE).non_empty_text();
+        let index = || event.fields.get(INDEX).int().and_then(|index| u32::try_from(index).ok()).unwrap_or(0);
         let mut buffer = [0; 64];
         // Some gateways leave the type to the name of the SSE event.
         let kind = match &text {
@@ -101,14 +94,14 @@ impl Reply {
         };
         match kind {
             b"content_block_delta" => self.delta(index(), &event.delta, out),
-            b"content_block_start" => self.begin(index(), event.content_block, out),
+            b"content_block_start" => self.begin(index(), event.fields.get(CONTENT_BLOCK), out),
             b"content_block_stop" => self.end(index(), out),
             b"ping" => {}
-            b"message_start" => self.start(event.message, out),
+            b"message_start" => self.start(event.fields.get(MESSAGE_FIELD), out),
             b"message_delta" => {
-                self.stop(event.delta.stop_reason, event.delta.stop_sequence, out);
-                if event.usage.is_truthy() {
-                    usage::read(event.usage, FLAG_MERGE, out);
+                self.stop(event.delta.stop_reason(), event.delta.stop_sequence(), out);
+                if event.fields.get(USAGE).is_truthy() {
+                    usage::read(event.fields.get(USAGE), FLAG_MERGE, out);
                 }
             }
             b"message_stop" => {
@@ -116,7 +109,7 @@ impl Reply {
                 out.push(StreamEvent::new(EVENT_DONE));
             }
             b"error" => report(frame, out),
-            _ if text.is_none() && event.error.is_truthy() => report(frame, out),
+            _ if text.is_none() && event.fields.get(ERROR).is_truthy() => report(frame, out),
             _ => {
                 let flags = if text.is_some_and(|text| text.is_escaped()) { FLAG_AUX_ESCAPED } else { 0 };
                 let aux = text.map_or(frame.event(), |text| text.raw());

@@ -5,7 +5,7 @@ use thalweg_abi::types::{
     FLAG_AUX_ESCAPED, FLAG_TEXT_ESCAPED, FRAME_WHOLE_BODY, FrameRef, STOP_CONTENT_FILTER, STOP_END, STOP_ERROR,
     STOP_LENGTH, STOP_OTHER, STOP_TOOL_USE, StreamEvent,
 };
-use thalweg_wire::json::{self, Cursor, Error, NESTING_MAX, Names, Raw, Text};
+use thalweg_wire::json::{self, Cursor, Error, Fields, NESTING_MAX, Names, Raw, Text};
 use thalweg_wire::provider_error::{self, ProviderError};
 
 use crate::blocks::Choice;
@@ -28,34 +28,60 @@ const CHOICES_MAX: usize = 128;
 
 static GROQ: Names<1> = Names::new(["usage"]);
 
+/// The keys of a payload as they mostly follow each other, also those that are not read.
+static CHUNK: Names<14> = Names::new([
+    "id",
+    "object",
+    "created",
+    "model",
+    "service_tier",
+    "system_fingerprint",
+    "choices",
+    "usage",
+    "obfuscation",
+    "x_groq",
+    "type",
+    "error",
+    "citations",
+    "provider",
+]);
+const ID: usize = CHUNK.place("id");
+const MODEL: usize = CHUNK.place("model");
+const OBJECT: usize = CHUNK.place("object");
+const TYPE: usize = CHUNK.place("type");
+const CHOICES: usize = CHUNK.place("choices");
+const USAGE: usize = CHUNK.place("usage");
+const X_GROQ: usize = CHUNK.place("x_groq");
+const ERROR: usize = CHUNK.place("error");
+const CITATIONS: usize = CHUNK.place("citations");
+
+/// The same for a choice.
+static CHOICE: Names<8> =
+    Names::new(["index", "delta", "logprobs", "finish_reason", "native_finish_reason", "usage", "message", "text"]);
+const INDEX: usize = CHOICE.place("index");
+const DELTA: usize = CHOICE.place("delta");
+const FINISH_REASON: usize = CHOICE.place("finish_reason");
+const CHOICE_USAGE: usize = CHOICE.place("usage");
+const MESSAGE: usize = CHOICE.place("message");
+const TEXT: usize = CHOICE.place("text");
+
 /// The fields of a payload: the last one counts where a key stands twice.
 #[derive(Default)]
 struct Chunk<'a> {
-    id: Raw<'a>,
-    model: Raw<'a>,
-    object: Raw<'a>,
-    kind: Raw<'a>,
-    choices: Raw<'a>,
+    /// As [`CHUNK`] has them.
+    fields: Fields<'a, 14>,
     /// Whether `choices` is a list of one object: it is read in the same pass, any other list is read again.
     is_single: bool,
     single: ChoiceFields<'a>,
-    usage: Raw<'a>,
-    groq: Raw<'a>,
-    error: Raw<'a>,
-    citations: Raw<'a>,
 }
 
 /// The fields of a choice.
 #[derive(Default)]
 struct ChoiceFields<'a> {
-    index: Raw<'a>,
-    delta: Raw<'a>,
+    /// As [`CHOICE`] has them.
+    fields: Fields<'a, 8>,
     /// What is in `delta`, if that is an object.
-    fields: Delta<'a>,
-    message: Raw<'a>,
-    text: Raw<'a>,
-    finish_reason: Raw<'a>,
-    usage: Raw<'a>,
+    delta: Delta<'a>,
 }
 
 impl<'a> Chunk<'a> {
@@ -66,39 +92,18 @@ impl<'a> Chunk<'a> {
         if cursor.peek() != Some(b'{') {
             return json::check(data, NESTING_MAX).map(|()| false);
         }
-        let mut buffer = [0; 64];
-        cursor.members(|cursor, key| {
-            let field = match key.short(&mut buffer) {
-                b"choices" => return self.read_choices(cursor),
-                b"id" => &mut self.id,
-                b"model" => &mut self.model,
-                b"object" => &mut self.object,
-                b"type" => &mut self.kind,
-                b"usage" => &mut self.usage,
-                b"x_groq" => &mut self.groq,
-                b"error" => &mut self.error,
-                b"citations" => &mut self.citations,
-                _ => return cursor.skip().map(|_| ()),
-            };
-            *field = cursor.skip()?;
+        let (single, is_single) = (&mut self.single, &mut self.is_single);
+        let mut is_first = true;
+        cursor.read_fields_but(&CHUNK, CHOICES, &mut self.fields, |cursor| {
+            if !std::mem::take(&mut is_first) {
+                // The key stands here a second time.
+                *single = ChoiceFields::default();
+            }
+            *is_single = read_single(single, cursor)?;
             Ok(())
         })?;
         cursor.end()?;
         Ok(true)
-    }
-
-    #[inline]
-    fn read_choices(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Error> {
-        if !self.choices.is_absent() {
-            // The key stands here a second time.
-            self.single = ChoiceFields::default();
-        }
-        let (single, is_single) = (&mut self.single, &mut self.is_single);
-        self.choices = cursor.capture(|cursor| {
-            *is_single = read_single(single, cursor)?;
-            Ok(())
-        })?;
-        Ok(())
     }
 }
 
@@ -128,29 +133,14 @@ impl<'a> ChoiceFields<'a> {
     /// Reads the object at the cursor into empty fields.
     #[inline]
     fn read(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Error> {
-        let mut buffer = [0; 64];
-        cursor.members(|cursor, key| {
-            let field = match key.short(&mut buffer) {
-                b"delta" => return self.read_delta(cursor),
-                b"index" => &mut self.index,
-                b"message" => &mut self.message,
-                b"text" => &mut self.text,
-                b"finish_reason" => &mut self.finish_reason,
-                b"usage" => &mut self.usage,
-                _ => return cursor.skip().map(|_| ()),
-            };
-            *field = cursor.skip()?;
-            Ok(())
+        let delta = &mut self.delta;
+        let mut is_first = true;
+        cursor.read_fields_but(&CHOICE, DELTA, &mut self.fields, |cursor| {
+            if !std::mem::take(&mut is_first) {
+                *delta = Delta::default();
+            }
+            if cursor.peek() == Some(b'{') { delta.read(cursor) } else { cursor.skip().map(|_| ()) }
         })
-    }
-
-    #[inline]
-    fn read_delta(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Error> {
-        if !self.delta.is_absent() {
-            self.fields = Delta::default();
-        }
-        self.delta = if cursor.peek() == Some(b'{') { self.fields.read(cursor)? } else { cursor.skip()? };
-        Ok(())
     }
 }
 
@@ -175,12 +165,13 @@ impl Reply {
 
     #[inline]
     fn tell<'f>(&mut self, chunk: &Chunk<'f>, frame: &FrameRef<'f>, emit: &mut Emit<'_, '_, 'f>) {
-        let is_error = chunk.error.is_truthy()
+        let fields = &chunk.fields;
+        let is_error = (!fields.is_absent(ERROR) && fields.get(ERROR).is_truthy())
             || frame.event() == b"error"
-            || chunk.object.text().is_some_and(|object| object.is(b"error"));
-        let is_known = is_error || [chunk.choices, chunk.usage, chunk.groq].iter().any(|value| !value.is_absent());
+            || fields.get(OBJECT).text().is_some_and(|object| object.is(b"error"));
+        let is_known = is_error || [CHOICES, USAGE, X_GROQ].iter().any(|place| !fields.is_absent(*place));
         if !is_known {
-            let kind = chunk.kind.non_empty_text().or_else(|| chunk.object.non_empty_text());
+            let kind = chunk.fields.get(TYPE).non_empty_text().or_else(|| chunk.fields.get(OBJECT).non_empty_text());
             return emit.push(skipped(kind, frame.event()));
         }
         if is_error {
@@ -191,16 +182,20 @@ impl Reply {
         if !self.has_started {
             self.start(chunk, emit);
         }
-        if chunk.citations.is_array() && chunk.citations.bytes().len() != self.citations_len {
-            self.tell_citations(chunk.citations, emit);
+        if chunk.fields.get(CITATIONS).is_array() && chunk.fields.get(CITATIONS).bytes().len() != self.citations_len {
+            self.tell_citations(chunk.fields.get(CITATIONS), emit);
         }
-        let usage = if chunk.usage.is_truthy() { chunk.usage } else { chunk.groq.fields(&GROQ).unwrap_or_default()[0] };
+        let usage = if chunk.fields.get(USAGE).is_truthy() {
+            chunk.fields.get(USAGE)
+        } else {
+            chunk.fields.get(X_GROQ).fields(&GROQ).unwrap_or_default()[0]
+        };
         let has_usage = usage.is_object() && usage.is_truthy();
         self.has_usage |= has_usage;
         if chunk.is_single {
             self.tell_choice(&chunk.single, emit);
         } else {
-            self.tell_choices(chunk.choices, emit);
+            self.tell_choices(chunk.fields.get(CHOICES), emit);
         }
         if has_usage {
             usage::tell(usage, emit);
@@ -212,8 +207,8 @@ impl Reply {
 
     /// Says who answers, as soon as that is known, and at the latest before the first content.
     fn start<'f>(&mut self, chunk: &Chunk<'f>, emit: &mut Emit<'_, '_, 'f>) {
-        let has_choice = chunk.is_single || chunk.choices.items().any(|choice| choice.is_object());
-        let (id, model) = (chunk.id.non_empty_text(), chunk.model.non_empty_text());
+        let has_choice = chunk.is_single || chunk.fields.get(CHOICES).items().any(|choice| choice.is_object());
+        let (id, model) = (chunk.fields.get(ID).non_empty_text(), chunk.fields.get(MODEL).non_empty_text());
         if id.is_none() && model.is_none() && !has_choice {
             return;
         }
@@ -243,22 +238,23 @@ impl Reply {
 
     #[inline]
     fn tell_choice<'f>(&mut self, fields: &ChoiceFields<'f>, emit: &mut Emit<'_, '_, 'f>) {
-        let index = fields.index.int().and_then(|index| u32::try_from(index).ok()).unwrap_or(0);
+        let index = fields.fields.get(INDEX).int().and_then(|index| u32::try_from(index).ok()).unwrap_or(0);
         let Some(choice) = self.choice(index) else {
             return emit.push(StreamEvent::new(EVENT_SKIPPED));
         };
-        if fields.delta.is_object() {
-            choice.tell(&fields.fields, emit);
+        if fields.fields.get(DELTA).is_object() {
+            choice.tell(&fields.delta, emit);
         } else {
             tell_without_delta(choice, fields, emit);
         }
-        if let Some(reason) = fields.finish_reason.non_empty_text() {
+        if let Some(reason) = fields.fields.get(FINISH_REASON).non_empty_text() {
             let event = StreamEvent::new(EVENT_STOP).with_sub(index).with_num(stop_of(reason));
             emit.push(event.with_text(reason.raw()).with_flags(flags(reason, Text::default())));
         }
-        if !self.has_usage && fields.usage.is_object() && fields.usage.is_truthy() {
+        if !self.has_usage && fields.fields.get(CHOICE_USAGE).is_object() && fields.fields.get(CHOICE_USAGE).is_truthy()
+        {
             self.has_usage = true;
-            usage::tell(fields.usage, emit);
+            usage::tell(fields.fields.get(CHOICE_USAGE), emit);
         }
     }
 
@@ -280,13 +276,16 @@ impl Reply {
 /// A choice of a whole reply, or of the completions of old.
 #[cold]
 fn tell_without_delta<'f>(choice: &mut Choice, fields: &ChoiceFields<'f>, emit: &mut Emit<'_, '_, 'f>) {
-    if fields.delta.is_absent()
-        && let Some(text) = fields.text.text()
+    if fields.fields.get(DELTA).is_absent()
+        && let Some(text) = fields.fields.get(TEXT).text()
     {
         choice.tell_text(text, emit);
     }
     let mut message = Delta::default();
-    if fields.delta.is_none() && fields.message.is_object() && message.read(&mut fields.message.cursor()).is_ok() {
+    if fields.fields.get(DELTA).is_none()
+        && fields.fields.get(MESSAGE).is_object()
+        && message.read(&mut fields.fields.get(MESSAGE).cursor()).is_ok()
+    {
         choice.tell(&message, emit);
     }
 }

@@ -3,22 +3,42 @@
 use thalweg_abi::types::{
     EVENT_OTHER_CONTENT, EVENT_REFUSAL, EVENT_SKIPPED, EVENT_TEXT, EVENT_THINKING, FLAG_AUX_ESCAPED, StreamEvent,
 };
-use thalweg_wire::json::{Cursor, Error, Names, Raw, Text};
+use thalweg_wire::json::{Cursor, Error, Fields, Names, Raw, Text};
 
 use crate::blocks::{CallDelta, Choice};
 use crate::emit::Emit;
 
+/// The keys of a delta as they mostly follow each other, also those that are not read.
+static DELTA: Names<12> = Names::new([
+    "role",
+    "content",
+    "refusal",
+    // Where thinking may be, the stronger field first.
+    "reasoning_content",
+    "reasoning",
+    "reasoning_text",
+    "tool_calls",
+    "function_call",
+    // What is kept and not read.
+    "reasoning_details",
+    "annotations",
+    "images",
+    "audio",
+]);
+const CONTENT: usize = DELTA.place("content");
+const REFUSAL: usize = DELTA.place("refusal");
+const THINKING: usize = DELTA.place("reasoning_content");
+const TOOL_CALLS: usize = DELTA.place("tool_calls");
+const FUNCTION_CALL: usize = DELTA.place("function_call");
+const OTHER: usize = DELTA.place("reasoning_details");
+
 /// The fields that are read: the last one counts where a key stands twice.
 #[derive(Default)]
 pub(crate) struct Delta<'a> {
-    content: Raw<'a>,
-    refusal: Raw<'a>,
-    /// Under `reasoning_content`, `reasoning` and `reasoning_text`, the stronger one first.
-    thinking: [Field<'a>; 3],
-    tool_calls: Raw<'a>,
-    function_call: Raw<'a>,
-    /// The whole object, if it has content that is kept and not read.
-    other: Raw<'a>,
+    /// As [`DELTA`] has them.
+    fields: Fields<'a, 12>,
+    /// All of it.
+    whole: Raw<'a>,
 }
 
 /// A value and the name that it has on the wire.
@@ -31,30 +51,28 @@ struct Field<'a> {
 impl<'a> Delta<'a> {
     /// Reads the object at the cursor into an empty delta.
     #[inline]
-    pub(crate) fn read(&mut self, cursor: &mut Cursor<'a>) -> Result<Raw<'a>, Error> {
-        let mut buffer = [0; 64];
-        let mut has_other = false;
-        let whole = cursor.capture(|cursor| {
-            cursor.members(|cursor, name| {
-                let value = cursor.skip()?;
-                match name.short(&mut buffer) {
-                    b"content" => self.content = value,
-                    b"refusal" => self.refusal = value,
-                    b"reasoning_content" => self.thinking[0] = Field { value, name },
-                    b"reasoning" => self.thinking[1] = Field { value, name },
-                    b"reasoning_text" => self.thinking[2] = Field { value, name },
-                    b"tool_calls" => self.tool_calls = value,
-                    b"function_call" => self.function_call = value,
-                    b"reasoning_details" | b"annotations" | b"images" | b"audio" => has_other |= value.is_truthy(),
-                    _ => {}
-                }
-                Ok(())
-            })
-        })?;
-        if has_other {
-            self.other = whole;
-        }
-        Ok(whole)
+    pub(crate) fn read(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Error> {
+        let fields = &mut self.fields;
+        self.whole = cursor.capture(|cursor| cursor.read_fields(&DELTA, fields))?;
+        Ok(())
+    }
+
+    /// Whether there may be thinking in it.
+    #[inline]
+    fn has_thinking(&self) -> bool {
+        (THINKING..THINKING + 3).any(|place| !self.fields.is_absent(place))
+    }
+
+    /// The fields that may hold thinking, the stronger one first.
+    fn thinking(&self) -> [Field<'a>; 3] {
+        [0, 1, 2].map(|n| Field { value: self.fields.get(THINKING + n), name: self.fields.key(THINKING + n) })
+    }
+
+    /// Whether it has content that is kept and not read.
+    #[inline]
+    fn has_other(&self) -> bool {
+        (OTHER..OTHER + OTHER_FIELDS.len())
+            .any(|place| !self.fields.is_absent(place) && self.fields.get(place).is_truthy())
     }
 }
 
@@ -62,19 +80,21 @@ impl Choice {
     /// Tells a delta or a message. Thinking comes before text, since a whole message has both.
     #[inline]
     pub(crate) fn tell<'f>(&mut self, delta: &Delta<'f>, emit: &mut Emit<'_, '_, 'f>) {
-        self.tell_thinking(&delta.thinking, emit);
-        self.tell_content(delta.content, emit);
-        if let Some(text) = delta.refusal.text() {
+        if delta.has_thinking() {
+            self.tell_thinking(&delta.thinking(), emit);
+        }
+        self.tell_content(delta.fields.get(CONTENT), emit);
+        if let Some(text) = delta.fields.get(REFUSAL).text() {
             self.prose(EVENT_REFUSAL, text, Text::default(), emit);
         }
-        if delta.function_call.is_object() {
-            self.tell_function_call(delta.function_call, emit);
+        if delta.fields.get(FUNCTION_CALL).is_object() {
+            self.tell_function_call(delta.fields.get(FUNCTION_CALL), emit);
         }
-        if delta.tool_calls.is_array() {
-            self.tell_tool_calls(delta.tool_calls, emit);
+        if delta.fields.get(TOOL_CALLS).is_array() {
+            self.tell_tool_calls(delta.fields.get(TOOL_CALLS), emit);
         }
-        if !delta.other.is_absent() {
-            self.tell_other(delta.other, emit);
+        if delta.has_other() {
+            self.tell_other(delta.whole, emit);
         }
     }
 
@@ -103,7 +123,6 @@ impl Choice {
     }
 
     /// The first field that says something. Several servers fill two fields with the same.
-    #[inline]
     fn tell_thinking<'f>(&mut self, fields: &[Field<'f>; 3], emit: &mut Emit<'_, '_, 'f>) {
         if fields.iter().all(|field| field.value.is_none()) {
             return;

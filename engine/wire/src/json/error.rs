@@ -2,13 +2,29 @@
 
 use std::fmt;
 
-/// Where a payload stops being JSON, and why.
+/// Where a payload stops being JSON, and why. Small, since every step of a walk may return one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Error {
-    /// Byte of the payload.
-    pub offset: usize,
+    offset: u32,
+    reason: Reason,
+}
+
+impl Error {
+    pub(super) fn new(offset: usize, reason: Reason) -> Self {
+        Self { offset: offset.try_into().unwrap_or(u32::MAX), reason }
+    }
+
+    /// Byte of the payload; `u32::MAX` for all further ones.
+    #[must_use]
+    pub const fn offset(&self) -> usize {
+        self.offset as usize
+    }
+
     /// What is wrong there.
-    pub reason: Reason,
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        self.reason
+    }
 }
 
 /// What is wrong with a payload.
@@ -29,6 +45,8 @@ pub enum Reason {
     TooDeep,
     /// More behind the value.
     Trailing,
+    /// More bytes than a payload may have.
+    TooLong,
 }
 
 impl fmt::Display for Error {
@@ -41,6 +59,7 @@ impl fmt::Display for Error {
             Reason::Number => "has a malformed number",
             Reason::TooDeep => "is nested too deep",
             Reason::Trailing => "goes on behind its value",
+            Reason::TooLong => "is longer than 2 GiB",
         };
         write!(f, "{what} at byte {}", self.offset)
     }

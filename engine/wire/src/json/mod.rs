@@ -7,13 +7,16 @@
 
 mod cursor;
 mod error;
+mod fields;
 mod names;
 mod raw;
 mod scan;
 mod text;
+mod value;
 
 pub use cursor::Cursor;
 pub use error::{Error, Reason};
+pub use fields::Fields;
 pub use names::Names;
 pub use raw::{Items, Objects, Raw};
 pub use text::Text;

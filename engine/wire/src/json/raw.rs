@@ -6,14 +6,22 @@ use super::{Cursor, NESTING_MAX, Names, Text};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Raw<'a> {
     bytes: &'a [u8],
+    /// Whether a backslash stands in it, if it is a string.
+    is_escaped: bool,
 }
 
 impl<'a> Raw<'a> {
     /// No value.
-    pub const ABSENT: Self = Self { bytes: &[] };
+    pub const ABSENT: Self = Self { bytes: &[], is_escaped: false };
 
+    /// A value that is no string.
     pub(super) const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes }
+        Self { bytes, is_escaped: false }
+    }
+
+    /// A string with its quotes.
+    pub(super) const fn new_text(bytes: &'a [u8], is_escaped: bool) -> Self {
+        Self { bytes, is_escaped }
     }
 
     /// The value as it stands in the payload; empty when there is none.
@@ -66,7 +74,7 @@ impl<'a> Raw<'a> {
     #[must_use]
     pub fn text(&self) -> Option<Text<'a>> {
         match self.bytes {
-            [b'"', content @ .., _] => Some(Text::new(content, memchr::memchr(b'\\', content).is_some())),
+            [b'"', content @ .., _] => Some(Text::new(content, self.is_escaped)),
             _ => None,
         }
     }

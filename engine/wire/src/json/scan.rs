@@ -1,38 +1,49 @@
-//! The inner loop of JSON: the way to the end of a string, eight bytes at a time.
+//! The inner loop of JSON: the way to the end of a string.
+
+use crate::simd::half::{self, HALF};
+use crate::simd::{Level, find_quote_backslash_control};
 
 /// Index of the first byte at or after `from` that a string does not hold as it is: a quote, a backslash or a control
 /// byte. The length of `data` when there is none.
-#[inline]
+#[inline(always)]
 pub(super) fn find_special(data: &[u8], from: usize) -> usize {
     let mut at = from;
-    while let Some(block) = data.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let found = special_bits(u64::from_le_bytes(*block));
-        if found != 0 {
-            return at + (found.trailing_zeros() / 8) as usize;
+    while let Some(block) = data.get(at..).and_then(|rest| rest.first_chunk()) {
+        let stops = half::string_stops(block);
+        if stops != 0 {
+            return at + stops.trailing_zeros() as usize;
         }
-        at += 8;
-    }
-    while let Some(&byte) = data.get(at) {
-        if byte == b'"' || byte == b'\\' || byte < 0x20 {
-            return at;
+        at += HALF;
+        if at - from >= LONG_BYTES {
+            return find_far(data, at);
         }
-        at += 1;
     }
-    at
+    find_near_end(data, at)
 }
 
-/// The high bit of every special byte of a word, and perhaps of bytes above a special one: a borrow runs upwards only, so
-/// the lowest bit is always right.
-#[inline]
-const fn special_bits(word: u64) -> u64 {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGH: u64 = ONES << 7;
-    let quote = word ^ (ONES * b'"' as u64);
-    let backslash = word ^ (ONES * b'\\' as u64);
-    (quote.wrapping_sub(ONES) & !quote
-        | backslash.wrapping_sub(ONES) & !backslash
-        | word.wrapping_sub(ONES * 0x20) & !word)
-        & HIGH
+/// The rest of a long string.
+#[inline(never)]
+fn find_far(data: &[u8], from: usize) -> usize {
+    from + find_quote_backslash_control(Level::detect(), &data[from..])
+}
+
+/// Bytes after which it pays to ask what the processor has to offer.
+const LONG_BYTES: usize = 4 * HALF;
+
+/// Fewer bytes are left than are looked at together: the last ones of all are, and those before `from` do not count.
+#[inline(never)]
+fn find_near_end(data: &[u8], from: usize) -> usize {
+    match data.last_chunk() {
+        Some(block) => {
+            let first = data.len() - HALF;
+            let stops = half::string_stops(block) >> (from - first).min(HALF);
+            if stops != 0 { from + stops.trailing_zeros() as usize } else { data.len() }
+        }
+        None => {
+            let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | ..0x20);
+            data.get(from..).and_then(|rest| rest.iter().position(is_special)).map_or(data.len(), |n| from + n)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -46,7 +57,7 @@ mod tests {
     #[test]
     fn every_byte_at_every_place_is_judged_as_by_the_naive_search() {
         for byte in 0..=255 {
-            for len in 1..20 {
+            for len in (1..20).chain([100, 130]) {
                 for place in 0..len {
                     for filler in [b'a', 0x20, 0x21, 0x7f, 0x80, 0xff] {
                         let mut data = vec![filler; len];

@@ -4,6 +4,7 @@
 //! program runs, SSE2 or NEON where every processor of the kind has it, plain Rust anywhere. All give the same answers,
 //! and the tests hold each against the plain one.
 
+pub(crate) mod half;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg(any(test, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
