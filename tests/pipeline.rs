@@ -141,7 +141,8 @@ fn codec_reads_many_frames_with_one_call() {
     assert_eq!(events, 1000);
     let codec = pipeline.decoder();
     assert!(codec.frames_max >= 64, "{} frames at most", codec.frames_max);
-    assert!(codec.calls <= 1000 / 64 + 1, "{} calls", codec.calls);
+    // The first frames come one by one, in case that one of them is repeatable.
+    assert!(codec.calls <= 16 + 1000 / 64 + 1, "{} calls", codec.calls);
     assert_eq!(batches, codec.calls);
 }
 
@@ -337,7 +338,7 @@ fn codec_that_does_not_move_is_an_error_and_no_endless_loop() {
     for progress in [Progress::More, Progress::Done] {
         let mut pipeline = Pipeline::new(Stuck(progress), Framing::Sse, Limits::default());
         let error = pipeline.feed(b"data: 1\n\ndata: 2\n\n", &mut |_| ()).expect_err("nothing was read");
-        assert_eq!(error, Error::CodecStuck { frames: 2, read: 0 });
+        assert_eq!(error, Error::CodecStuck { frames: 1, read: 0 });
         assert_eq!(pipeline.finish(&mut |_| ()).is_err(), progress == Progress::More);
     }
 }

@@ -57,6 +57,11 @@ impl Channels {
         self.copied_bytes = 0;
     }
 
+    /// Whether the beginning of a character is held back.
+    pub(crate) const fn is_holding(&self) -> bool {
+        !self.holding.is_empty()
+    }
+
     /// The events with their texts as they are meant, and with what was held back where it can wait no longer.
     #[inline]
     pub(crate) fn resolve<'s>(&'s mut self, events: Vec<StreamEvent<'s>>) -> Vec<StreamEvent<'s>> {

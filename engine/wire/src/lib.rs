@@ -5,16 +5,22 @@
 #![deny(unsafe_code)]
 
 mod channels;
+mod error;
 pub mod escape;
 pub mod event_stream;
+mod framer;
+mod framing;
 pub mod json;
 pub mod limits;
 pub mod ndjson;
 pub mod pipeline;
 pub mod provider_error;
+mod reader;
+mod seam;
 #[expect(unsafe_code, reason = "the instructions for many bytes at a time have no safe form yet")]
-#[allow(dead_code, reason = "kernels come before their users, and each user takes some")]
 mod simd;
 mod span;
 pub mod sse;
+mod stage;
+mod template;
 pub mod utf8;

@@ -91,6 +91,17 @@ impl Decoder {
         }
     }
 
+    /// Whether the next byte is the first of a line, whatever was read before.
+    #[inline]
+    pub(crate) const fn is_between_lines(&self) -> bool {
+        self.carry.is_empty() && self.failed.is_none()
+    }
+
+    /// The last line that straddled two chunks.
+    pub(crate) fn joined(&self) -> &[u8] {
+        &self.joined
+    }
+
     /// The next line of the chunk, or none when all of it is read. The span is good until the next `begin_batch`.
     pub(crate) fn next(&mut self, walk: &mut Walk<'_>) -> Result<Option<Span>, Error> {
         if let Some(error) = self.failed {

@@ -1,103 +1,21 @@
-//! The route from chunk to events: frames the bytes, has a codec read many frames a call, resolves escapes, hands on.
+//! The route from chunk to events: takes frames by template, frames the rest, has a codec read it, resolves escapes, hands on.
 //!
 //! Nothing is copied but what straddles two chunks or is escaped, and once the buffers have grown nothing is allocated.
 
-use std::fmt;
-use std::mem;
+use std::num::NonZeroU32;
 
-use thalweg_abi::decode::{Decode, Events, Progress, recycle_events, recycle_frames};
-use thalweg_abi::failure::Failure;
-use thalweg_abi::types::{EVENT_SKIPPED, FLAG_AT_EOF, FRAME_AT_EOF, FRAME_EVENT, FrameRef, StreamEvent};
+use thalweg_abi::decode::Decode;
+use thalweg_abi::types::{FRAME_EVENT, FrameRef, StreamEvent};
 
-use crate::channels::Channels;
-use crate::event_stream::{self, Chunks};
+pub use crate::error::Error;
+pub use crate::framing::Framing;
 use crate::json;
 use crate::limits::{self, Limits};
-use crate::span::{Span, Walk};
-use crate::{ndjson, sse, utf8};
-
-/// How a body is cut into frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Framing {
-    /// Server-sent events: `text/event-stream`.
-    Sse,
-    /// One JSON value a line.
-    NdJson,
-    /// Binary messages with checksums: `application/vnd.amazon.eventstream`. An event `chunk` is unwrapped.
-    EventStream,
-}
-
-impl Framing {
-    /// The framing that a codec names in its description: `sse`, `ndjson` or `aws-event-stream`.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "sse" => Some(Self::Sse),
-            "ndjson" => Some(Self::NdJson),
-            "aws-event-stream" => Some(Self::EventStream),
-            _ => None,
-        }
-    }
-}
-
-/// Why a stream cannot be read any further.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Error {
-    /// The stream went past a limit.
-    Limit(limits::Error),
-    /// The binary framing is damaged.
-    EventStream(event_stream::Error),
-    /// The codec is broken; what is wrong on the wire comes as an event instead.
-    Codec(Failure),
-    /// The codec left frames unread, or asked to be called again without having done anything.
-    CodecStuck {
-        /// Frames that it was given.
-        frames: usize,
-        /// Frames that it had read.
-        read: usize,
-    },
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Limit(error) => error.fmt(f),
-            Self::EventStream(error) => error.fmt(f),
-            Self::Codec(failure) => write!(f, "the codec failed: {failure}"),
-            Self::CodecStuck { frames, read } => {
-                write!(f, "the codec stopped after {read} of {frames} frames; report it to the author of the plugin")
-            }
-        }
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Limit(error) => Some(error),
-            Self::EventStream(error) => Some(error),
-            Self::Codec(failure) => Some(failure),
-            Self::CodecStuck { .. } => None,
-        }
-    }
-}
-
-impl From<limits::Error> for Error {
-    fn from(error: limits::Error) -> Self {
-        Self::Limit(error)
-    }
-}
-
-impl From<event_stream::Error> for Error {
-    fn from(error: event_stream::Error) -> Self {
-        match error {
-            event_stream::Error::Limit(error) => Self::Limit(error),
-            error => Self::EventStream(error),
-        }
-    }
-}
+use crate::reader::{Check, Left, Reader};
+use crate::seam::{Completed, Seam};
+use crate::span::Walk;
+use crate::template::Volatile;
+use crate::utf8;
 
 /// What a pipeline has done since the start of the stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -105,8 +23,13 @@ impl From<event_stream::Error> for Error {
 pub struct Counters {
     /// Bytes fed.
     pub bytes: u64,
-    /// Frames given to the codec.
+    /// Frames that came, whoever has read them.
     pub frames: u64,
+    /// Frames of these that were read by template, without the codec.
+    pub template_hits: u64,
+    /// Frames of these that were read by template and by the codec, with different answers: the codec breaks what it
+    /// promises with `FLAG_REPEATABLE`. Its own answer was handed on, and templates were given up.
+    pub template_lies: u64,
     /// Events handed on.
     pub events: u64,
     /// Bytes that were copied: frames across two chunks, joined lines, replaced bytes, unescaped text.
@@ -127,14 +50,11 @@ pub type Sink<'a> = dyn FnMut(&[StreamEvent<'_>]) + 'a;
 /// Reads the body of one reply after the other with one codec.
 #[derive(Debug)]
 pub struct Pipeline<D> {
-    decoder: D,
-    framer: Framer,
+    reader: Reader<D>,
     limits: Limits,
-    spans: Vec<Span>,
-    /// Empty between calls; kept for its memory.
-    frames: Vec<FrameRef<'static>>,
-    stage: Stage,
-    frame_count: u64,
+    /// The beginning of a frame that the framer has not seen.
+    seam: Seam,
+    bytes: u64,
     dropped_at_eof: u64,
 }
 
@@ -142,20 +62,31 @@ impl<D: Decode> Pipeline<D> {
     /// A pipeline at the start of a stream.
     #[must_use]
     pub fn new(decoder: D, framing: Framing, limits: Limits) -> Self {
-        Self {
-            decoder,
-            framer: match framing {
-                Framing::Sse => Framer::Sse(sse::Decoder::new(limits)),
-                Framing::NdJson => Framer::NdJson(ndjson::Decoder::new(limits)),
-                Framing::EventStream => Framer::EventStream(event_stream::Decoder::new(limits, Chunks::Unwrap)),
-            },
-            limits,
-            spans: Vec::new(),
-            frames: Vec::new(),
-            stage: Stage::default(),
-            frame_count: 0,
-            dropped_at_eof: 0,
-        }
+        let reader = Reader::new(decoder, framing, limits);
+        Self { reader, limits, seam: Seam::default(), bytes: 0, dropped_at_eof: 0 }
+    }
+
+    /// With what the codec says of itself: the JSON object of its `describe`. Its `volatile_keys` may change from one frame to
+    /// the next without the codec being asked.
+    #[must_use]
+    pub fn with_description(mut self, description: &str) -> Self {
+        self.reader.volatile = Volatile::of_description(description);
+        self
+    }
+
+    /// Without the template fast path: the same events, slower. Tests and benches compare the two.
+    #[must_use]
+    pub const fn without_template(mut self) -> Self {
+        self.reader.is_template_on = false;
+        self
+    }
+
+    /// Has the codec read one in `every` frames that a template has read, and compares the answers: see
+    /// [`Counters::template_lies`]. For the authors of codecs, and for those who do not trust one.
+    #[must_use]
+    pub const fn with_template_check(mut self, every: NonZeroU32) -> Self {
+        self.reader.check = Check::new(every);
+        self
     }
 
     /// Reads the next chunk of the body and hands the events of each frame that is complete to `sink`, in batches.
@@ -163,16 +94,35 @@ impl<D: Decode> Pipeline<D> {
     /// # Errors
     /// When a frame is longer than the limit, or the codec is broken. What came before was handed on.
     pub fn feed(&mut self, chunk: &[u8], sink: &mut Sink<'_>) -> Result<(), Error> {
+        self.bytes += chunk.len() as u64;
         let mut walk = Walk::new(chunk);
-        loop {
-            let filled = self.framer.fill(&mut walk, &mut self.spans);
-            if !self.spans.is_empty() {
-                self.decode(chunk, FRAME_EVENT, sink)?;
+        let left = if self.seam.is_empty() {
+            self.reader.framer.skip_line_feed(&mut walk);
+            self.reader.read(&mut walk, None, sink)?
+        } else {
+            let reader = &mut self.reader;
+            match self.seam.complete(&mut reader.templates, reader.level, &mut walk, self.limits) {
+                Completed::Short => return Ok(()),
+                Completed::Fits(position, fit) => {
+                    let event = reader.templates.event(position, self.seam.bytes(), &fit);
+                    if reader.templates.ends_with_cr(position) {
+                        reader.framer.expect_line_feed();
+                        reader.framer.skip_line_feed(&mut walk);
+                    }
+                    let left = reader.read(&mut walk, Some(event), sink);
+                    self.seam.clear();
+                    left?
+                }
+                Completed::Misses => {
+                    self.give_up_seam(sink)?;
+                    self.reader.read(&mut walk, None, sink)?
+                }
             }
-            if filled? == Filled::Whole {
-                return Ok(());
-            }
+        };
+        if let Left::Short { bytes_min } = left {
+            self.seam.begin(&mut walk, bytes_min);
         }
+        Ok(())
     }
 
     /// The body has ended. A last frame whose end is missing is delivered if it is complete JSON, its events marked with
@@ -181,18 +131,20 @@ impl<D: Decode> Pipeline<D> {
     /// # Errors
     /// When the codec is broken.
     pub fn finish(&mut self, sink: &mut Sink<'_>) -> Result<(), Error> {
-        self.spans.clear();
-        let bytes = self.framer.pending_bytes();
-        let span = self.framer.pending();
-        if let Some(span) = span
-            && is_whole_payload(self.framer.frame(&[], &span, FRAME_EVENT).data(), self.limits.nesting_max)
-        {
-            self.spans.push(span);
-            self.decode(&[], FRAME_EVENT | FRAME_AT_EOF, sink)?;
-        } else {
-            self.dropped_at_eof += bytes as u64;
+        self.give_up_seam(sink)?;
+        let reader = &mut self.reader;
+        reader.templates.disarm();
+        let bytes = reader.framer.pending_bytes();
+        let span = reader.framer.pending();
+        match span {
+            Some(span)
+                if is_whole_payload(reader.framer.frame(&[], &span, FRAME_EVENT).data(), self.limits.nesting_max) =>
+            {
+                reader.read_last(span, sink)?;
+            }
+            _ => self.dropped_at_eof += bytes as u64,
         }
-        self.stage.finish(&mut self.decoder, sink)
+        reader.stage.finish(&mut reader.decoder, sink)
     }
 
     /// Reads a body that is not a stream: `kind` is `FRAME_ERROR_BODY` with its HTTP `status`, or `FRAME_WHOLE_BODY`.
@@ -211,54 +163,60 @@ impl<D: Decode> Pipeline<D> {
             utf8::push_replaced(&mut replaced, body);
             &replaced
         };
-        self.frame_count += 1;
-        self.stage.decode(&mut self.decoder, &[FrameRef::new(kind, data).with_status(status)], 0, sink)
+        let reader = &mut self.reader;
+        reader.templates.disarm();
+        reader.frame_count += 1;
+        let frame = FrameRef::new(kind, data).with_status(status);
+        reader.stage.decode(&mut reader.decoder, &[frame], 0, 0, sink)
     }
 
     /// Back to the start of a new stream, the codec included; buffers are kept.
     pub fn reset(&mut self) {
-        self.decoder.reset();
-        self.framer.reset();
-        self.stage.reset();
-        self.frame_count = 0;
+        self.reader.reset();
+        self.seam.reset();
+        self.bytes = 0;
         self.dropped_at_eof = 0;
     }
 
     /// The codec.
     pub const fn decoder(&self) -> &D {
-        &self.decoder
+        &self.reader.decoder
     }
 
     /// The codec, to encode with between two replies.
-    pub const fn decoder_mut(&mut self) -> &mut D {
-        &mut self.decoder
+    pub fn decoder_mut(&mut self) -> &mut D {
+        // Whoever has it may change its state.
+        self.reader.templates.disarm();
+        &mut self.reader.decoder
     }
 
     /// What was done since the start of the stream.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        let (bytes, copied_bytes, comments) = self.framer.counters();
+        let Reader { framer, stage, frame_count, template_hits, template_lies, .. } = &self.reader;
+        let (copied_bytes, comments) = framer.counters();
         Counters {
-            bytes,
-            frames: self.frame_count,
-            events: self.stage.events,
-            copied_bytes: copied_bytes + self.stage.channels.copied_bytes,
-            skipped: self.stage.skipped,
+            bytes: self.bytes,
+            frames: frame_count + template_hits,
+            template_hits: *template_hits,
+            template_lies: *template_lies,
+            events: stage.events,
+            copied_bytes: copied_bytes + self.seam.copied_bytes + stage.channels.copied_bytes,
+            skipped: stage.skipped,
             comments,
-            unknown_escapes: self.stage.channels.unknown_escapes,
+            unknown_escapes: stage.channels.unknown_escapes,
             dropped_at_eof: self.dropped_at_eof,
         }
     }
 
-    /// Has the codec read the frames that were found.
-    fn decode(&mut self, chunk: &[u8], kind: u32, sink: &mut Sink<'_>) -> Result<(), Error> {
-        let mut frames = recycle_frames(mem::take(&mut self.frames));
-        let framer = &self.framer;
-        frames.extend(self.spans.iter().map(|span| framer.frame(chunk, span, kind)));
-        self.frame_count += frames.len() as u64;
-        let flags = if kind & FRAME_AT_EOF == 0 { 0 } else { FLAG_AT_EOF };
-        let result = self.stage.decode(&mut self.decoder, &frames, flags, sink);
-        self.frames = recycle_frames(frames);
+    /// No template takes what was held back: the framer gets it, as if it had come by itself.
+    fn give_up_seam(&mut self, sink: &mut Sink<'_>) -> Result<(), Error> {
+        if self.seam.is_empty() {
+            return Ok(());
+        }
+        let bytes = self.seam.take();
+        let result = self.reader.read_in_full(&bytes, sink);
+        self.seam.give_back(bytes);
         result
     }
 }
@@ -267,195 +225,4 @@ impl<D: Decode> Pipeline<D> {
 /// many dialects share. A number or a word could have been longer.
 fn is_whole_payload(data: &[u8], nesting_max: u16) -> bool {
     data == b"[DONE]" || (matches!(data.first(), Some(b'{' | b'[')) && json::check(data, nesting_max).is_ok())
-}
-
-/// From frames to resolved events.
-#[derive(Debug, Default)]
-struct Stage {
-    /// Empty between calls; kept for its memory.
-    batch: Vec<StreamEvent<'static>>,
-    channels: Channels,
-    events: u64,
-    skipped: u64,
-}
-
-impl Stage {
-    fn decode<D: Decode>(
-        &mut self,
-        decoder: &mut D,
-        frames: &[FrameRef<'_>],
-        flags: u32,
-        sink: &mut Sink<'_>,
-    ) -> Result<(), Error> {
-        let capacity = frames.len() + EVENTS_MORE;
-        let mut read = 0;
-        loop {
-            let mut batch = recycle_events(mem::take(&mut self.batch));
-            let before = read;
-            let progress = decoder.decode(frames, &mut read, &mut Events::new(&mut batch, capacity));
-            let is_moved = read > before || !batch.is_empty();
-            self.batch = self.hand_on(batch, flags, sink);
-            match progress.map_err(Error::Codec)? {
-                Progress::Done if read >= frames.len() => return Ok(()),
-                Progress::More if is_moved => {}
-                Progress::Done | Progress::More => return Err(Error::CodecStuck { frames: frames.len(), read }),
-            }
-        }
-    }
-
-    fn finish<D: Decode>(&mut self, decoder: &mut D, sink: &mut Sink<'_>) -> Result<(), Error> {
-        loop {
-            let mut batch = recycle_events(mem::take(&mut self.batch));
-            let progress = decoder.finish(&mut Events::new(&mut batch, EVENTS_MORE));
-            let is_moved = !batch.is_empty();
-            self.batch = self.hand_on(batch, 0, sink);
-            match progress.map_err(Error::Codec)? {
-                Progress::Done => break,
-                Progress::More if is_moved => {}
-                Progress::More => return Err(Error::CodecStuck { frames: 0, read: 0 }),
-            }
-        }
-        let mut batch = mem::take(&mut self.batch);
-        batch.extend(self.channels.finish());
-        self.batch = self.hand_on(batch, 0, sink);
-        Ok(())
-    }
-
-    /// Resolves a batch, shows it to the sink and gives its memory back.
-    fn hand_on<'s>(
-        &'s mut self,
-        mut batch: Vec<StreamEvent<'s>>,
-        flags: u32,
-        sink: &mut Sink<'_>,
-    ) -> Vec<StreamEvent<'static>> {
-        if batch.is_empty() {
-            return recycle_events(batch);
-        }
-        if flags != 0 {
-            for event in &mut batch {
-                *event = event.with_flags(flags);
-            }
-        }
-        let batch = self.channels.resolve(batch);
-        self.events += batch.len() as u64;
-        self.skipped += batch.iter().filter(|event| event.kind() == EVENT_SKIPPED).count() as u64;
-        sink(&batch);
-        recycle_events(batch)
-    }
-
-    fn reset(&mut self) {
-        self.channels.reset();
-        self.events = 0;
-        self.skipped = 0;
-    }
-}
-
-/// Room for events beyond one a frame: the last frames of a reply give several. An idle stream keeps this memory.
-const EVENTS_MORE: usize = 8;
-
-/// Frames that a codec reads with one call: enough that the call costs nothing, few enough to stay in the cache.
-const FRAMES_MAX: usize = 64;
-
-#[derive(Debug)]
-enum Framer {
-    Sse(sse::Decoder),
-    NdJson(ndjson::Decoder),
-    EventStream(event_stream::Decoder),
-}
-
-/// How much of a chunk was framed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Filled {
-    Whole,
-    Part,
-}
-
-impl Framer {
-    /// Frames up to [`FRAMES_MAX`] events; those found before an error are in `spans` as well.
-    fn fill(&mut self, walk: &mut Walk<'_>, spans: &mut Vec<Span>) -> Result<Filled, Error> {
-        match self {
-            Self::Sse(decoder) => {
-                decoder.begin_batch();
-                Ok(fill(spans, || decoder.next(walk))?)
-            }
-            Self::NdJson(decoder) => {
-                decoder.begin_batch();
-                Ok(fill(spans, || decoder.next(walk))?)
-            }
-            Self::EventStream(decoder) => {
-                decoder.begin_batch();
-                Ok(fill(spans, || decoder.next(walk))?)
-            }
-        }
-    }
-
-    fn pending(&mut self) -> Option<Span> {
-        match self {
-            Self::Sse(decoder) => decoder.pending(),
-            Self::NdJson(decoder) => decoder.pending(),
-            // Its checksum is missing.
-            Self::EventStream(_) => None,
-        }
-    }
-
-    fn pending_bytes(&self) -> usize {
-        match self {
-            Self::Sse(decoder) => decoder.pending_bytes(),
-            Self::NdJson(decoder) => decoder.pending_bytes(),
-            Self::EventStream(decoder) => decoder.pending_bytes(),
-        }
-    }
-
-    #[inline]
-    fn frame<'a>(&'a self, chunk: &'a [u8], span: &Span, kind: u32) -> FrameRef<'a> {
-        match self {
-            Self::Sse(decoder) => {
-                let event = decoder.resolve(chunk, span);
-                FrameRef::new(kind, event.data).with_event(event.event_type)
-            }
-            Self::NdJson(decoder) => FrameRef::new(kind, decoder.slice(chunk, span.data)),
-            Self::EventStream(decoder) => {
-                let message = decoder.resolve(chunk, span);
-                FrameRef::new(kind, message.data).with_event(message.event_type)
-            }
-        }
-    }
-
-    fn reset(&mut self) {
-        match self {
-            Self::Sse(decoder) => decoder.reset(),
-            Self::NdJson(decoder) => decoder.reset(),
-            Self::EventStream(decoder) => decoder.reset(),
-        }
-    }
-
-    /// Bytes fed, bytes copied, comments.
-    fn counters(&self) -> (u64, u64, u64) {
-        match self {
-            Self::Sse(decoder) => {
-                let counters = decoder.counters();
-                (counters.bytes, counters.copied_bytes, counters.comments)
-            }
-            Self::NdJson(decoder) => {
-                let counters = decoder.counters();
-                (counters.bytes, counters.copied_bytes, 0)
-            }
-            Self::EventStream(decoder) => {
-                let counters = decoder.counters();
-                (counters.bytes, counters.copied_bytes, 0)
-            }
-        }
-    }
-}
-
-#[inline]
-fn fill<E>(spans: &mut Vec<Span>, mut next: impl FnMut() -> Result<Option<Span>, E>) -> Result<Filled, E> {
-    spans.clear();
-    while spans.len() < FRAMES_MAX {
-        match next()? {
-            Some(span) => spans.push(span),
-            None => return Ok(Filled::Whole),
-        }
-    }
-    Ok(Filled::Part)
 }

@@ -61,6 +61,16 @@ pub(crate) enum Level {
     Scalar(Scalar),
 }
 
+/// What every processor of this kind has: for work too rare to be compiled several times.
+#[cfg(target_arch = "x86_64")]
+pub(crate) const BASELINE: Sse2 = Sse2;
+/// What every processor of this kind has: for work too rare to be compiled several times.
+#[cfg(target_arch = "aarch64")]
+pub(crate) const BASELINE: Neon = Neon;
+/// What every processor of this kind has: for work too rare to be compiled several times.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) const BASELINE: Scalar = Scalar;
+
 /// A kernel, written over the vectors of any processor. `run` has to be `#[inline(always)]`, or it is compiled for the
 /// oldest one.
 pub(crate) trait Work {
@@ -102,25 +112,6 @@ impl Level {
 #[inline(always)]
 pub(crate) fn block_at(bytes: &[u8], at: usize) -> Option<&[u8; BLOCK]> {
     bytes.get(at..)?.first_chunk()
-}
-
-/// The index of the first quote, backslash or control byte; the length if there is none.
-#[inline]
-pub(crate) fn find_quote_backslash_control(level: Level, bytes: &[u8]) -> usize {
-    level.run(FindStringStop { bytes })
-}
-
-struct FindStringStop<'a> {
-    bytes: &'a [u8],
-}
-
-impl Work for FindStringStop<'_> {
-    type Output = usize;
-
-    #[inline(always)]
-    fn run<V: Vector>(self, vector: V) -> usize {
-        string_stop(vector, self.bytes, 0)
-    }
 }
 
 /// The index of the first quote, backslash or control byte at or after `from`; the length if there is none.

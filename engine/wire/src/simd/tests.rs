@@ -1,6 +1,6 @@
 //! Every kernel on every level that this processor has, against what a plain loop says.
 
-use super::{BLOCK, Level, Scalar, Vector, Work, find_quote_backslash_control};
+use super::{BLOCK, Level, Scalar, Vector, Work, string_stop};
 
 /// All levels of this processor.
 fn levels() -> Vec<Level> {
@@ -8,6 +8,17 @@ fn levels() -> Vec<Level> {
     #[cfg(target_arch = "x86_64")]
     levels.push(Level::Sse2(super::Sse2));
     levels
+}
+
+struct FindStop<'a>(&'a [u8], usize);
+
+impl Work for FindStop<'_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<V: Vector>(self, vector: V) -> usize {
+        string_stop(vector, self.0, self.1)
+    }
 }
 
 /// The answers of every kernel for two blocks.
@@ -76,13 +87,16 @@ fn every_byte_at_every_place_is_seen_as_what_it_is() {
 fn the_first_stop_of_a_string_is_found_wherever_it_stands() {
     for level in levels() {
         for length in 0..3 * BLOCK {
-            assert_eq!(find_quote_backslash_control(level, &vec![b'x'; length]), length, "{level:?}");
+            assert_eq!(level.run(FindStop(&vec![b'x'; length], 0)), length, "{level:?}");
             for place in 0..length {
                 for stop in [b'"', b'\\', 0, b'\n', 0x1f] {
                     let mut bytes = vec![0xe4; length];
                     bytes[place] = stop;
                     bytes[length - 1] = if place + 1 == length { stop } else { b'"' };
-                    assert_eq!(find_quote_backslash_control(level, &bytes), place, "{level:?}: {length} bytes");
+                    for from in [0, place / 2, place] {
+                        let found = level.run(FindStop(&bytes, from));
+                        assert_eq!(found, place, "{level:?}: {length} bytes from {from}");
+                    }
                 }
             }
         }

@@ -177,6 +177,39 @@ impl Decoder {
         }
     }
 
+    /// Whether the next byte is the first of an event, whatever was read before.
+    #[inline]
+    pub(crate) fn is_between_events(&self) -> bool {
+        usize::from(self.mark) == BYTE_ORDER_MARK.len()
+            && self.carry.is_empty()
+            && !self.in_comment
+            && !self.seek.after_cr
+            && self.failed.is_none()
+    }
+
+    /// An event was read elsewhere that ended with a CR: an LF that comes next belongs to it.
+    pub(crate) const fn expect_line_feed(&mut self) {
+        self.seek.after_cr = true;
+    }
+
+    /// At the start of a chunk: skips an LF that belongs to the event before.
+    #[inline]
+    pub(crate) fn skip_line_feed(&mut self, walk: &mut Walk<'_>) {
+        if self.seek.after_cr
+            && self.carry.is_empty()
+            && !self.in_comment
+            && let Some(&byte) = walk.rest().first()
+        {
+            self.seek.after_cr = false;
+            walk.at += usize::from(byte == b'\n');
+        }
+    }
+
+    /// The last event that straddled two chunks.
+    pub(crate) fn joined(&self) -> &[u8] {
+        &self.joined
+    }
+
     /// The next event of the chunk, or none when all of it is read. The span is good until the next `begin_batch`.
     #[inline]
     pub(crate) fn next(&mut self, walk: &mut Walk<'_>) -> Result<Option<Span>, Error> {

@@ -1,0 +1,131 @@
+//! A frame across two chunks, held back while a template may still take it.
+//!
+//! The end of a chunk that fits a template as far as it goes is copied here, and with the next chunk as much as the frame
+//! needs; so no terminator is searched. What fits none after all goes to the framer, which has not seen it yet.
+
+use crate::limits::Limits;
+use crate::simd::Level;
+use crate::span::Walk;
+use crate::template::{Ended, Fit, Templates};
+
+/// The beginning of a frame whose end has not come yet.
+#[derive(Debug, Default)]
+pub(crate) struct Seam {
+    bytes: Vec<u8>,
+    /// Before so many have come it is of no use to look.
+    bytes_min: usize,
+    pub(crate) copied_bytes: u64,
+}
+
+/// What the next chunk has made of it.
+#[derive(Debug)]
+pub(crate) enum Completed {
+    /// The frame fits the template at this place of the list, and lies in [`Seam::bytes`].
+    Fits(usize, Fit),
+    /// All of the chunk was taken, and the end is still missing.
+    Short,
+    /// It fits none. What came with this chunk was given back.
+    Misses,
+}
+
+/// Bytes that are held back at most; a longer frame is the framer's.
+const BYTES_MAX: usize = 8 << 10;
+
+/// Bytes beyond those that a frame needs which are taken at once, for its holes.
+const BYTES_MORE: usize = 64;
+
+/// Whether the beginning of a frame may be held back.
+#[inline]
+pub(crate) fn takes(bytes: usize, limits: Limits) -> bool {
+    bytes <= BYTES_MAX.min(limits.event_bytes_max.saturating_sub(2))
+}
+
+impl Seam {
+    #[inline]
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The frame was read, or forgotten. The memory is kept.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+    }
+
+    /// Back to the start of a stream.
+    pub(crate) fn reset(&mut self) {
+        self.bytes.clear();
+        self.copied_bytes = 0;
+    }
+
+    /// Takes the bytes away, to be given back for their memory.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
+    }
+
+    pub(crate) fn give_back(&mut self, bytes: Vec<u8>) {
+        self.bytes = bytes;
+        self.bytes.clear();
+    }
+
+    /// Keeps the rest of a chunk.
+    pub(crate) fn begin(&mut self, walk: &mut Walk<'_>, bytes_min: usize) {
+        self.bytes_min = bytes_min;
+        self.push(walk.rest());
+        walk.at = walk.chunk.len();
+    }
+
+    /// Goes on with the next chunk, which is not read yet.
+    pub(crate) fn complete(
+        &mut self,
+        templates: &mut Templates,
+        level: Level,
+        walk: &mut Walk<'_>,
+        limits: Limits,
+    ) -> Completed {
+        let chunk = walk.chunk;
+        let before = self.bytes.len();
+        let mut taken = 0;
+        loop {
+            let more = self.bytes_min.saturating_sub(self.bytes.len()) + BYTES_MORE.max(self.bytes.len() / 2);
+            let end = chunk.len().min(taken + more);
+            self.push(&chunk[taken..end]);
+            taken = end;
+            let ended = if self.bytes.len() < self.bytes_min {
+                Ended::Short { bytes_min: self.bytes_min }
+            } else {
+                match templates.one(level, &self.bytes, limits.event_bytes_max) {
+                    Ok((position, fit)) if fit.end > before => {
+                        walk.at = fit.end - before;
+                        return Completed::Fits(position, fit);
+                    }
+                    Ok(_) => Ended::Miss,
+                    Err(ended) => ended,
+                }
+            };
+            match ended {
+                Ended::Short { bytes_min } if taken < chunk.len() => {
+                    self.bytes_min = bytes_min.max(self.bytes.len() + 1);
+                }
+                Ended::Short { bytes_min } if takes(self.bytes.len(), limits) => {
+                    self.bytes_min = bytes_min.max(self.bytes.len() + 1);
+                    walk.at = chunk.len();
+                    return Completed::Short;
+                }
+                _ => {
+                    self.bytes.truncate(before);
+                    return Completed::Misses;
+                }
+            }
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        self.copied_bytes += bytes.len() as u64;
+    }
+}

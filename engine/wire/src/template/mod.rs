@@ -1,0 +1,236 @@
+//! The template fast path: consecutive frames of a stream are equal byte for byte outside a few JSON scalars, so what was
+//! read once need not be parsed again.
+//!
+//! A frame that a codec has read and marked as repeatable is kept as literals with holes between them. A next frame that
+//! is equal in all literals, and has in each hole what JSON allows there, gives the same event with another text. That
+//! is sound: a string hole admits no quote without a backslash and no control byte, so neither the JSON nor the framing
+//! can be different from what was read; the terminator is part of the last literal; and what the codec reads is never a
+//! hole. Any doubt is a miss, and the frame takes the full way. What the codec reads in between may change its state, so
+//! a template is used only after the codec has confirmed it in the present one.
+
+mod hole;
+mod learn;
+mod matcher;
+mod shape;
+mod volatile;
+
+use thalweg_abi::types::StreamEvent;
+
+pub(crate) use learn::Read;
+pub(crate) use matcher::Fit;
+pub(crate) use volatile::Volatile;
+
+use crate::framing::Framing;
+use crate::simd::Level;
+use learn::Lesson;
+use matcher::{One, Places, Run, Stop, event};
+use shape::Template;
+
+/// The templates of one stream.
+#[derive(Debug)]
+pub(crate) struct Templates {
+    list: Vec<Template>,
+    /// The one that has fit last.
+    current: usize,
+    armed: usize,
+}
+
+/// Templates of one stream: text, thinking and a few tool calls that come interleaved.
+const TEMPLATES_MAX: usize = 4;
+
+/// What ended a run of hits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// All of the input is read.
+    Whole,
+    /// The batch is full.
+    Full,
+    /// The next frame fits none.
+    Miss,
+    /// The next frame fits as far as it is there. A frame that fits has at least so many bytes.
+    Short { bytes_min: usize },
+}
+
+/// A run of hits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hits {
+    /// The first byte that was not read.
+    pub(crate) at: usize,
+    pub(crate) ended: Ended,
+    pub(crate) has_escapes: bool,
+    /// An LF at the start of the next chunk belongs to the last frame.
+    pub(crate) is_line_feed_due: bool,
+}
+
+impl Templates {
+    pub(crate) const fn new() -> Self {
+        Self { list: Vec::new(), current: 0, armed: 0 }
+    }
+
+    /// Whether there is one that may be used.
+    pub(crate) const fn is_armed(&self) -> bool {
+        self.armed > 0
+    }
+
+    /// The codec's state may have changed.
+    #[inline]
+    pub(crate) fn disarm(&mut self) {
+        if self.armed > 0 {
+            self.armed = 0;
+            self.list.iter_mut().for_each(|template| template.is_armed = false);
+        }
+    }
+
+    /// Reads frames from `at` on until one fits no template, and appends their events until `batch` has `room`.
+    pub(crate) fn run<'c>(
+        &mut self,
+        level: Level,
+        input: &'c [u8],
+        at: usize,
+        batch: &mut Vec<StreamEvent<'c>>,
+        room: usize,
+        frame_max: usize,
+    ) -> Hits {
+        let mut hits = Hits { at, ended: Ended::Miss, has_escapes: false, is_line_feed_due: false };
+        while hits.at < input.len() {
+            if batch.len() >= room {
+                hits.ended = Ended::Full;
+                return hits;
+            }
+            let Some(template) = self.list.get_mut(self.current) else { return hits };
+            if template.is_armed {
+                let before = hits.at;
+                let run = Run { template, input, at: before, batch, room, frame_max };
+                let came = level.run(run);
+                hits.at = came.at;
+                hits.has_escapes |= came.has_escapes;
+                hits.is_line_feed_due = came.is_line_feed_due;
+                template.has_fit |= came.at > before;
+                match came.stop {
+                    None => continue,
+                    Some(Stop::Short) if input.len() - came.at <= frame_max => {
+                        hits.ended = Ended::Short { bytes_min: template.tight.bytes_min() };
+                        return hits;
+                    }
+                    Some(_) => {}
+                }
+            }
+            match self.find(level, &input[hits.at..], frame_max, Tried::Tight) {
+                Ok((position, fit)) => {
+                    let template = &self.list[position];
+                    let frame = &input[hits.at..];
+                    batch.push(event(template, frame, &fit));
+                    hits.has_escapes |= fit.is_escaped;
+                    hits.at += fit.end;
+                    hits.is_line_feed_due = false;
+                    if template.ends_with_cr {
+                        hits.is_line_feed_due = hits.at == input.len();
+                        hits.at += usize::from(input.get(hits.at) == Some(&b'\n'));
+                    }
+                    self.current = position;
+                }
+                Err(ended) => {
+                    hits.ended = ended;
+                    return hits;
+                }
+            }
+        }
+        hits.ended = Ended::Whole;
+        hits
+    }
+
+    /// The template that the frame at the start of `input` fits. One that fits only the wide program is made tight
+    /// anew.
+    #[inline(never)]
+    fn find(&mut self, level: Level, input: &[u8], frame_max: usize, tried: Tried) -> Result<(usize, Fit), Ended> {
+        let mut places = Places::default();
+        let mut ended = Ended::Miss;
+        let count = self.list.len();
+        for step in 0..2 * count {
+            // The one that fit last is tried first, and every tight program before any wide one.
+            let position = (self.current + step) % count;
+            let template = &self.list[position];
+            if !template.is_armed || (step == 0 && tried == Tried::Tight) {
+                continue;
+            }
+            let is_wide = step >= count;
+            let program = if is_wide { &template.wide } else { &template.tight };
+            match level.run(One { template, program, input, at: 0, places: &mut places }) {
+                Ok(fit) if fit.end <= frame_max => {
+                    let template = &mut self.list[position];
+                    if is_wide {
+                        template.tighten(&input[..fit.end], &places);
+                    } else {
+                        template.has_fit = true;
+                    }
+                    return Ok((position, fit));
+                }
+                Err(Stop::Short) if input.len() <= frame_max && ended == Ended::Miss => {
+                    ended = Ended::Short { bytes_min: program.bytes_min() };
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Err(ended)
+    }
+
+    /// The template that the frame at the start of `input` fits, which was put together from several chunks.
+    pub(crate) fn one(&mut self, level: Level, input: &[u8], frame_max: usize) -> Result<(usize, Fit), Ended> {
+        let found = self.find(level, input, frame_max, Tried::None)?;
+        self.current = found.0;
+        Ok(found)
+    }
+
+    /// The event of a frame that fits the template at `position`.
+    pub(crate) fn event<'c>(&self, position: usize, input: &'c [u8], fit: &Fit) -> StreamEvent<'c> {
+        event(&self.list[position], input, fit)
+    }
+
+    /// Whether an LF behind a frame that fits the template at `position` belongs to it.
+    pub(crate) fn ends_with_cr(&self, position: usize) -> bool {
+        self.list[position].ends_with_cr
+    }
+
+    /// The codec has read a frame and marks its only event as repeatable: confirms the template that it fits, or makes
+    /// one of it.
+    #[inline(never)]
+    pub(crate) fn learn(&mut self, framing: Framing, read: &Read<'_>, volatile: &Volatile) {
+        let lesson = match framing {
+            Framing::Sse => Lesson::of_sse(read, volatile),
+            Framing::NdJson => Lesson::of_line(read, volatile),
+            Framing::EventStream => None,
+        };
+        let Some(lesson) = lesson else { return };
+        let position = self.position_for(&lesson);
+        let template = &mut self.list[position];
+        template.learn(&lesson);
+        self.armed += usize::from(!template.is_armed);
+        template.is_armed = true;
+        self.current = position;
+    }
+
+    /// The place for a new template: that of one which is out of use, best of the same kind; else a new one while there
+    /// is room; else that of the one behind the current.
+    fn position_for(&mut self, lesson: &Lesson<'_>) -> usize {
+        let kind = lesson.event.kind();
+        let is_free = |template: &Template| !template.is_armed;
+        let free = self.list.iter().position(|template| is_free(template) && template.event.kind() == kind);
+        if let Some(position) = free.or_else(|| self.list.iter().position(is_free)) {
+            return position;
+        }
+        if self.list.len() < TEMPLATES_MAX {
+            self.list.reserve_exact(1);
+            self.list.push(Template::new());
+            return self.list.len() - 1;
+        }
+        (self.current + 1) % self.list.len()
+    }
+}
+
+/// What is known not to fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tried {
+    None,
+    /// The tight program of the current template.
+    Tight,
+}

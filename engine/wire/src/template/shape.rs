@@ -1,0 +1,204 @@
+//! A template: the bytes that consecutive frames share, the holes between them, and the event that they give.
+
+use std::ops::Range;
+
+use thalweg_abi::types::{FLAG_TEXT_ESCAPED, StreamEvent};
+
+use crate::simd::BLOCK;
+use crate::template::learn::Lesson;
+
+/// Holes that a template has at most; further volatile values stay literal.
+pub(super) const SLOTS_MAX: usize = 7;
+
+/// Bytes of literals that a template has at most.
+pub(super) const LITERALS_MAX: usize = 1024;
+
+/// A volatile value longer than this is a hole at once: it is most likely another one in every frame.
+const VALUE_MAX: usize = 48;
+
+/// What may stand between two literals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hole {
+    /// Nothing: this was the last literal.
+    End,
+    /// The content of the string that is the event's text.
+    Text,
+    /// The content of another string.
+    String,
+    /// A number.
+    Number,
+    /// Blanks, perhaps none.
+    Blanks,
+}
+
+/// A literal, and the hole behind it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Segment {
+    pub(super) start: u16,
+    pub(super) length: u16,
+    pub(super) hole: Hole,
+}
+
+/// Literals and holes in turn.
+#[derive(Debug)]
+pub(super) struct Program {
+    segments: [Segment; SLOTS_MAX + 1],
+    count: u8,
+}
+
+impl Program {
+    const EMPTY: Self = Self { segments: [Segment { start: 0, length: 0, hole: Hole::End }; SLOTS_MAX + 1], count: 0 };
+
+    #[inline(always)]
+    pub(super) fn segments(&self) -> &[Segment] {
+        self.segments.get(..usize::from(self.count)).unwrap_or_default()
+    }
+
+    /// Bytes of a frame whose holes are empty.
+    pub(super) fn bytes_min(&self) -> usize {
+        self.segments().iter().map(|segment| usize::from(segment.length)).sum()
+    }
+
+    fn push(&mut self, literal: Range<usize>, hole: Hole) {
+        let segment = Segment { start: literal.start as u16, length: literal.len() as u16, hole };
+        self.segments[usize::from(self.count)] = segment;
+        self.count += 1;
+    }
+}
+
+/// Where the event's second text stands in a frame: it is part of a literal beside the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Aux {
+    /// It begins so many bytes before the text.
+    Before { distance: u16, length: u16 },
+    /// It begins so many bytes behind the text.
+    Behind { distance: u16, length: u16 },
+}
+
+impl Aux {
+    #[inline(always)]
+    pub(super) fn slice<'c>(self, input: &'c [u8], text: &Range<usize>) -> &'c [u8] {
+        let (start, length) = match self {
+            Self::Before { distance, length } => (text.start - usize::from(distance), length),
+            Self::Behind { distance, length } => (text.end + usize::from(distance), length),
+        };
+        &input[start..start + usize::from(length)]
+    }
+}
+
+/// One shape of frames. The tight program takes every volatile value that has not changed of late for a literal; the wide
+/// one has holes for all of them.
+#[derive(Debug)]
+pub(super) struct Template {
+    /// The event without its texts.
+    pub(super) event: StreamEvent<'static>,
+    pub(super) aux: Option<Aux>,
+    pub(super) tight: Program,
+    pub(super) wide: Program,
+    /// The literals of the tight program, between two blocks that keep reads of whole blocks inside.
+    literals: Vec<u8>,
+    /// Which holes of the wide program the tight one has as well; one bit each.
+    tight_holes: u8,
+    pub(super) ends_with_cr: bool,
+    /// Whether the codec has confirmed it in its present state.
+    pub(super) is_armed: bool,
+    /// Whether the tight program has fit since it was made.
+    pub(super) has_fit: bool,
+}
+
+impl Template {
+    pub(super) const fn new() -> Self {
+        Self {
+            event: StreamEvent::new(0),
+            aux: None,
+            tight: Program::EMPTY,
+            wide: Program::EMPTY,
+            literals: Vec::new(),
+            tight_holes: 0,
+            ends_with_cr: false,
+            is_armed: false,
+            has_fit: false,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn literals(&self) -> &[u8] {
+        &self.literals
+    }
+
+    /// Makes it a template of a frame that the codec has read.
+    pub(super) fn learn(&mut self, lesson: &Lesson<'_>) {
+        let is_same_shape = self.wide.segments().len() == lesson.holes().len() + 1
+            && self.wide.segments().iter().zip(lesson.holes()).all(|(segment, (hole, _))| segment.hole == *hole);
+        if !is_same_shape {
+            self.tight_holes = 0;
+        }
+        for (number, (hole, place)) in lesson.holes().iter().enumerate() {
+            if *hole == Hole::Text || place.len() > VALUE_MAX {
+                self.tight_holes |= 1 << number;
+            }
+        }
+        self.event = StreamEvent::new(lesson.event.kind())
+            .with_flags(lesson.event.flags() & !FLAG_TEXT_ESCAPED)
+            .with_sub(lesson.event.sub())
+            .with_block(lesson.event.block())
+            .with_num(lesson.event.num());
+        self.aux = lesson.aux;
+        self.ends_with_cr = lesson.ends_with_cr;
+        let mut holes = [Hole::End; SLOTS_MAX];
+        let mut places: [Range<usize>; SLOTS_MAX] = Default::default();
+        for (number, (hole, place)) in lesson.holes().iter().enumerate() {
+            (holes[number], places[number]) = (*hole, place.clone());
+        }
+        let count = lesson.holes().len();
+        self.write(lesson.frame, lesson.tail, &holes[..count], &places[..count]);
+    }
+
+    /// The wide program has fit where the tight one has not: takes over the values of that frame. A value that changes
+    /// from one frame to the next becomes a hole; one that has stood for a while stays literal.
+    pub(super) fn tighten(&mut self, frame: &[u8], places: &[Range<usize>; SLOTS_MAX]) {
+        let count = self.wide.segments().len().saturating_sub(1);
+        let mut holes = [Hole::End; SLOTS_MAX];
+        for (number, pair) in self.wide.segments().windows(2).enumerate() {
+            let [before, behind] = pair else { continue };
+            holes[number] = before.hole;
+            let old = usize::from(before.start + before.length)..usize::from(behind.start);
+            let place = &places[number];
+            let has_changed = self.literals[old] != frame[place.clone()];
+            if (has_changed && !self.has_fit) || place.len() > VALUE_MAX {
+                self.tight_holes |= 1 << number;
+            }
+        }
+        self.write(frame, b"", &holes[..count], &places[..count]);
+    }
+
+    fn write(&mut self, frame: &[u8], tail: &[u8], holes: &[Hole], places: &[Range<usize>]) {
+        self.has_fit = false;
+        self.tight = Program::EMPTY;
+        self.wide = Program::EMPTY;
+        self.literals.clear();
+        self.literals.reserve_exact((frame.len() + tail.len()).min(LITERALS_MAX) + 2 * BLOCK);
+        self.literals.extend_from_slice(&[0; BLOCK]);
+        let mut at = 0;
+        let mut tight_start = BLOCK;
+        for (number, (&hole, place)) in holes.iter().zip(places).enumerate() {
+            let start = self.literals.len();
+            self.literals.extend_from_slice(&frame[at..place.start]);
+            self.wide.push(start..self.literals.len(), hole);
+            at = place.end;
+            if self.tight_holes >> number & 1 == 1 {
+                self.tight.push(tight_start..self.literals.len(), hole);
+                tight_start = self.literals.len();
+            } else {
+                self.literals.extend_from_slice(&frame[place.clone()]);
+            }
+        }
+        let start = self.literals.len();
+        self.literals.extend_from_slice(&frame[at..]);
+        self.literals.extend_from_slice(tail);
+        let end = self.literals.len();
+        self.wide.push(start..end, Hole::End);
+        self.tight.push(tight_start..end, Hole::End);
+        self.literals.extend_from_slice(&[0; BLOCK]);
+    }
+}
