@@ -66,9 +66,14 @@ pub(crate) fn thalweg() -> Command {
 
 fn command(binary: &Path) -> Command {
     let mut command = Command::new(binary);
-    for name in ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY", "HTTP_PROXY", "http_proxy"] {
-        command.env_remove(name);
+    let ends = ["_API_KEY", "_TOKEN", "_BASE_URL", "_proxy", "_PROXY"];
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| ends.iter().any(|end| name.ends_with(end)) || name == "THALWEG_PROVIDERS") {
+            command.env_remove(name);
+        }
     }
+    // The rows of whoever runs the tests are not the tests'.
+    command.env("XDG_CONFIG_HOME", profile_folder().join("no-such-folder"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

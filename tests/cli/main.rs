@@ -442,3 +442,66 @@ fn a_reader_that_goes_away_is_no_error() {
     assert!(first.contains("agent_start"));
     assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
 }
+
+// ---------------------------------------------------------------- providers
+
+#[test]
+fn providers_are_listed_with_their_keys_by_name_only() {
+    let output = thalweg().arg("providers").env("GROQ_API_KEY", "gsk-secret-0123").output().expect("started");
+    assert!(output.status.success(), "{}", stderr(&output));
+    let text = stdout(&output);
+    let line = |name: &str| {
+        let line = text.lines().find(|line| line.split_whitespace().next() == Some(name));
+        line.unwrap_or_else(|| panic!("no {name} in\n{text}")).split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(line("groq"), "groq openai-chat https://api.groq.com/openai/v1 GROQ_API_KEY (set)");
+    assert_eq!(line("openai"), "openai openai-chat https://api.openai.com/v1 OPENAI_API_KEY");
+    assert!(line("vllm").ends_with("VLLM_API_KEY (not needed)"), "{}", line("vllm"));
+    assert!(line("azure").contains("(set AZURE_OPENAI_ENDPOINT)"), "{}", line("azure"));
+    assert!(!text.contains("gsk-secret"), "{text}");
+    let one =
+        thalweg().args(["providers", "--json", "z.ai"]).env("ZAI_API_KEY", "secret-0123").output().expect("started");
+    let row: Value = serde_json::from_str(&stdout(&one)).expect("one JSON object");
+    assert_eq!((&row["id"], &row["key_set"]), (&json!("zai"), &json!("ZAI_API_KEY")));
+    assert_eq!((&row["has_codec"], &row["source"]), (&json!(true), &json!("built in")));
+    assert!(!stdout(&one).contains("secret-0123"));
+    let slip = thalweg().args(["providers", "grok1"]).output().expect("started");
+    assert_eq!(slip.status.code(), Some(2));
+    assert!(stderr(&slip).contains("did you mean grok"), "{}", stderr(&slip));
+}
+
+#[test]
+fn a_provider_of_ones_own_is_asked_with_its_key_and_level() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let place = Place::new();
+    let file = place.file("providers.toml");
+    let row = format!(
+        "[[provider]]\nid = \"house\"\nbase_url = \"http://{}/v1\"\ndialect = \"openai-chat\"\nkeys = \"HOUSE_KEY\"\n",
+        listener.local_addr().expect("bound")
+    );
+    fs::write(&file, &row).expect("written");
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a client");
+        let request = read_request(&mut stream);
+        let body = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hello.\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close";
+        write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).expect("sent");
+        request
+    });
+    let output = thalweg()
+        .args(["run", "--model", "house/a/b:8b:high", "Hello"])
+        .env("THALWEG_PROVIDERS", &file)
+        .env("HOUSE_KEY", "house-secret")
+        .output()
+        .expect("started");
+    assert!(output.status.success(), "{}", stderr(&output));
+    let request = server.join().expect("served");
+    assert!(request.to_lowercase().contains("authorization: bearer house-secret"), "{request}");
+    assert!(request.contains("\"model\":\"a/b:8b\"") && request.contains("\"reasoning_effort\":\"high\""), "{request}");
+    fs::write(&file, format!("{row}api_key = \"house-secret\"\n")).expect("written");
+    let output = thalweg().arg("providers").env("THALWEG_PROVIDERS", &file).output().expect("started");
+    assert_eq!(output.status.code(), Some(2));
+    let errors = stderr(&output);
+    assert!(errors.contains("providers.toml:6: keys do not belong in this file"), "{errors}");
+    assert!(!errors.contains("house-secret"), "{errors}");
+}

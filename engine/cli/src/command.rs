@@ -3,6 +3,7 @@
 pub(crate) mod chat;
 pub(crate) mod decode;
 pub(crate) mod plugin;
+pub(crate) mod providers;
 pub(crate) mod record;
 pub(crate) mod replay;
 pub(crate) mod run;

@@ -1,26 +1,34 @@
 //! Which endpoint a command talks to. The first of these that is there: what the command line names, the replay if it is
 //! forced, a provider with a key in the environment, a model server on this machine, the replay.
+//!
+//! The table of providers and the way through it are the library's; here is only the choice.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use thalweg::http::Secret;
 use thalweg::local::{self, LocalServer};
-use thalweg::provider::{PROVIDERS, Provider, split_model};
+use thalweg::provider::{Route, Table, Wish, split_thinking};
 
 use crate::failure::Failure;
+use crate::plugins;
 
 /// The flags that decide it.
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "What to talk to")]
 pub(crate) struct EndpointArguments {
-    /// The model: `provider/model`, or a bare id of whatever provider is found; with --base-url, the id as it stands
+    /// The model: `provider/model`, or a bare id of whatever provider is found, both with `:low`, `:high` and so on behind
+    /// for the level of thinking; with --base-url, the id as it stands
     #[arg(long, short, value_name = "MODEL")]
     pub(crate) model: Option<String>,
     /// Everything before the path of the dialect, for example `http://127.0.0.1:8080/v1`
     #[arg(long, value_name = "URL")]
     pub(crate) base_url: Option<String>,
-    /// The dialect spoken at --base-url or played by --replay: openai-chat (the default) or anthropic
+    /// The provider, by its name in the table: at --base-url it says what is spoken there; see `thalweg providers`
+    #[arg(long, value_name = "NAME", conflicts_with = "replay", requires = "model")]
+    pub(crate) provider: Option<String>,
+    /// The dialect, where it is not the provider's usual one: openai-chat (the default at --base-url), anthropic, …
     #[arg(long, value_name = "DIALECT")]
     pub(crate) dialect: Option<String>,
     /// The environment variable that holds the key for --base-url
@@ -75,67 +83,56 @@ impl fmt::Display for Pace {
 }
 
 /// What was chosen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Endpoint {
     /// A real endpoint.
-    Live(Live),
+    Live(Box<Live>),
     /// The built-in recordings.
     Replay,
 }
 
-/// A real endpoint. Its key is never shown, so `Debug` is not derived for it.
-#[derive(Clone, PartialEq, Eq)]
+/// A real endpoint.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Live {
-    /// Whose habits the endpoint has, if it is in the table.
-    pub(crate) provider: Option<&'static str>,
-    /// Everything before the path.
-    pub(crate) base_url: String,
-    /// The dialect it speaks.
-    pub(crate) dialect: String,
-    /// The model as the endpoint knows it.
-    pub(crate) model: String,
-    /// The key, if it takes one.
-    pub(crate) key: Option<String>,
+    /// Where it is, what it speaks, with which key.
+    pub(crate) route: Route,
     /// Why this one, for the person who looks.
     pub(crate) reason: String,
-}
-
-impl fmt::Debug for Live {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Live")
-            .field("provider", &self.provider)
-            .field("base_url", &self.base_url)
-            .field("dialect", &self.dialect)
-            .field("model", &self.model)
-            .field("key", &self.key.as_ref().map(|_| "…"))
-            .field("reason", &self.reason)
-            .finish()
-    }
 }
 
 /// Reads an environment variable; blank counts as unset.
 type Variable<'a> = &'a dyn Fn(&str) -> Option<String>;
 
+/// The table of providers, with the user's own rows.
+pub(crate) fn table() -> Result<Table, Failure> {
+    Table::of_user(&variable).map_err(Failure::usage)
+}
+
+/// The environment of this process.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// Chooses, looking at the environment and, if need be, at the usual ports of this machine.
 pub(crate) async fn choose(arguments: &EndpointArguments) -> Result<Endpoint, Failure> {
-    let variable = |name: &str| std::env::var(name).ok();
+    let table = table()?;
     let mut arguments = arguments.clone();
     arguments.base_url.as_deref().map_or(Ok(()), check_base_url)?;
     if let (Some(base_url), None) = (&arguments.base_url, &arguments.model) {
         let listed = tokio::time::timeout(LIST_PATIENCE, local::models(base_url)).await;
         arguments.model = Some(only_model(base_url, listed.ok().flatten())?);
     }
-    if let Some(live) = named(&arguments, &variable)? {
-        return Ok(Endpoint::Live(live));
+    if let Some(live) = named(&table, &arguments, &variable)? {
+        return Ok(Endpoint::Live(Box::new(live)));
     }
     if arguments.replay {
         return Ok(Endpoint::Replay);
     }
-    if let Some(live) = keyed(arguments.model.as_deref(), &variable) {
-        return Ok(Endpoint::Live(live));
+    if let Some(live) = keyed(&table, &arguments, &variable)? {
+        return Ok(Endpoint::Live(Box::new(live)));
     }
-    match on_this_machine(&arguments, local::find().await)? {
-        Some(live) => Ok(Endpoint::Live(live)),
+    match on_this_machine(&table, &arguments, local::find(&table).await)? {
+        Some(live) => Ok(Endpoint::Live(Box::new(live))),
         None => Ok(Endpoint::Replay),
     }
 }
@@ -175,85 +172,90 @@ fn only_model(base_url: &str, listed: Option<Vec<String>>) -> Result<String, Fai
     }
 }
 
-/// What the command line names by --base-url or by `provider/model`.
-fn named(arguments: &EndpointArguments, variable: Variable<'_>) -> Result<Option<Live>, Failure> {
-    if let Some(base_url) = &arguments.base_url {
-        return at_base_url(arguments, base_url.trim_end_matches('/'), variable).map(Some);
-    }
-    let Some((Some(provider), model)) = arguments.model.as_deref().map(split_model) else { return Ok(None) };
-    let key = provider.key_from(variable);
-    if key.is_none() && !provider.is_local() {
-        return Err(Failure::usage(format_args!(
-            "no key for {}: export {}=…",
-            provider.id,
-            provider.key_names.first().unwrap_or(&"its key")
-        )));
-    }
-    if model.is_empty() {
-        return Err(Failure::usage(format_args!("no model after `{}/`", provider.id)));
-    }
-    Ok(Some(of_provider(provider, model, key)))
-}
-
-fn at_base_url(arguments: &EndpointArguments, base_url: &str, variable: Variable<'_>) -> Result<Live, Failure> {
+/// What the command line names by --base-url, --provider or `provider/model`.
+fn named(table: &Table, arguments: &EndpointArguments, variable: Variable<'_>) -> Result<Option<Live>, Failure> {
     let model = arguments.model.as_deref().unwrap_or_default();
-    let provider = PROVIDERS.iter().find(|provider| provider.base_url == base_url);
+    let has_provider = model.split_once('/').is_some_and(|(id, _)| table.find(id).is_some());
+    if arguments.base_url.is_none() && arguments.provider.is_none() && !has_provider {
+        return Ok(None);
+    }
     let key = match &arguments.key_env {
         Some(name) => {
-            let key = variable(name).map(|key| key.trim().to_owned()).filter(|key| !key.is_empty());
+            let key = variable(name).map(|key| Secret::new(&key)).filter(|key| !key.is_empty());
             Some(key.ok_or_else(|| Failure::usage(format_args!("--key-env names {name}, which is not set")))?)
         }
-        // A key goes to the address that it belongs to, and nowhere else unasked.
-        None => provider.and_then(|provider| provider.key_from(variable)).map(|(_, key)| key),
+        None => None,
     };
-    let dialect = arguments.dialect.as_deref().or_else(|| Some(provider?.dialect)).unwrap_or("openai-chat");
-    Ok(Live {
-        provider: provider.map(|provider| provider.id),
-        base_url: base_url.to_owned(),
-        dialect: dialect.to_owned(),
-        model: model.to_owned(),
-        key,
-        reason: "named by --base-url".to_owned(),
-    })
+    let live = route(table, arguments, Wish { key, ..Wish::model(model) }, variable)?;
+    let named_by = if arguments.base_url.is_some() { "--base-url" } else { "--model" };
+    Ok(Some(Live { reason: format!("named by {named_by}"), ..live }))
 }
 
-/// The first provider with a key, in the order of the table.
-fn keyed(model: Option<&str>, variable: Variable<'_>) -> Option<Live> {
-    PROVIDERS.iter().find_map(|provider| {
-        let key = provider.key_from(variable)?;
-        Some(of_provider(provider, model.unwrap_or(provider.default_model), Some(key)))
-    })
-}
-
-fn of_provider(provider: &Provider, model: &str, key: Option<(&'static str, String)>) -> Live {
-    let (reason, key) = match key {
-        Some((name, key)) => (format!("key from {name}"), Some(key)),
-        None => ("named by --model".to_owned(), None),
-    };
-    Live {
-        provider: Some(provider.id),
-        base_url: provider.base_url.to_owned(),
-        dialect: provider.dialect.to_owned(),
-        model: model.to_owned(),
-        key,
-        reason,
+/// The first provider with a key, in the order of the table, that has a model to use when none is named.
+fn keyed(table: &Table, arguments: &EndpointArguments, variable: Variable<'_>) -> Result<Option<Live>, Failure> {
+    let (model, level) = arguments.model.as_deref().map_or((None, None), |model| {
+        let (model, level) = split_thinking(model);
+        (Some(model), level)
+    });
+    // `name/model` with a name that nobody knows is a model of a router, or a slip.
+    let fits = |has_slash: bool| model.is_none_or(|model| !model.contains('/') || has_slash);
+    let rows = table.iter().filter(|row| row.key_from(variable).is_some() && plugins::speaks(&row.dialect));
+    for row in rows.filter(|row| fits(row.models_with_slash)) {
+        let Some(model) = model.or(row.default_model.as_deref()).filter(|_| row.default_model.is_some()) else {
+            continue;
+        };
+        let mut live = route(table, arguments, Wish { provider: Some(&row.id), ..Wish::model(model) }, variable)?;
+        live.route.thinking = level;
+        return Ok(Some(live));
     }
+    Ok(None)
+}
+
+fn route<'a>(
+    table: &Table,
+    arguments: &'a EndpointArguments,
+    wish: Wish<'a>,
+    variable: Variable<'_>,
+) -> Result<Live, Failure> {
+    let wish = Wish {
+        provider: wish.provider.or(arguments.provider.as_deref()),
+        base_url: wish.base_url.or(arguments.base_url.as_deref()),
+        dialect: wish.dialect.or(arguments.dialect.as_deref()),
+        ..wish
+    };
+    let route = table.route(&wish, variable).map_err(Failure::usage)?;
+    let variable = route.key.as_ref().and_then(|key| key.variable.as_ref());
+    let reason = variable.map(|name| format!("key from {name}")).unwrap_or_default();
+    Ok(Live { route, reason })
 }
 
 /// A server that answered on its usual port; with --model, one that serves it.
-fn on_this_machine(arguments: &EndpointArguments, servers: Vec<LocalServer>) -> Result<Option<Live>, Failure> {
+fn on_this_machine(
+    table: &Table,
+    arguments: &EndpointArguments,
+    servers: Vec<LocalServer>,
+) -> Result<Option<Live>, Failure> {
+    // The id as it stands goes before the id with a level of thinking behind it.
+    let wanted = arguments.model.as_deref().map(|model| [(model, None), split_thinking(model)]);
     let found = servers.iter().find_map(|server| {
-        let model = match &arguments.model {
-            Some(wanted) => server.models.iter().find(|model| *model == wanted),
-            None => server.models.first(),
+        let has = |wanted: &str| server.models.iter().find(|model| *model == wanted);
+        let (model, level) = match wanted {
+            Some(ways) => ways.into_iter().find_map(|(wanted, level)| Some((has(wanted)?, level)))?,
+            None => (server.models.first()?, None),
         };
-        Some((server, model?))
+        Some((server, model, level))
     });
-    if let Some((server, model)) = found {
-        let reason = format!("found on this machine, {}", server.provider.id);
-        return Ok(Some(Live { reason, ..of_provider(server.provider, model, None) }));
+    if let Some((server, model, level)) = found {
+        let wish = Wish { provider: Some(&server.provider.id), ..Wish::model(model) };
+        let mut live = route(table, arguments, wish, &variable)?;
+        live.route.thinking = level;
+        return Ok(Some(Live { reason: format!("found on this machine, {}", server.provider.id), ..live }));
     }
     match (&arguments.model, servers.first()) {
+        (Some(wanted), _) if wanted.contains('/') => match table.route(&Wish::model(wanted), &variable) {
+            Err(unknown) => Err(Failure::usage(unknown)),
+            Ok(_) => Ok(None),
+        },
         (Some(wanted), Some(server)) => Err(Failure::usage(format_args!(
             "no server on this machine has the model `{wanted}`; {} has {}",
             server.provider.id,
@@ -289,31 +291,50 @@ mod tests {
         }
     }
 
+    fn of(arguments: &EndpointArguments, variable: Variable<'_>) -> Live {
+        named(Table::built_in(), arguments, variable).expect("chosen").expect("named")
+    }
+
     #[test]
     fn a_key_is_not_sent_to_an_address_it_does_not_belong_to() {
+        let key = Some(Secret::new("sk-secret"));
         let elsewhere = arguments(Some("http://127.0.0.1:9/v1"), Some("m"));
-        assert_eq!(named(&elsewhere, &with_openai_key).expect("chosen").expect("named").key, None);
+        assert_eq!(of(&elsewhere, &with_openai_key).route.key, None);
         let at_home = arguments(Some("https://api.openai.com/v1/"), Some("m"));
-        assert_eq!(
-            named(&at_home, &with_openai_key).expect("chosen").expect("named").key.as_deref(),
-            Some("sk-secret")
-        );
+        assert_eq!(of(&at_home, &with_openai_key).route.key.map(|key| key.secret), key);
         let told = EndpointArguments { key_env: Some("OPENAI_API_KEY".to_owned()), ..elsewhere };
-        assert_eq!(named(&told, &with_openai_key).expect("chosen").expect("named").key.as_deref(), Some("sk-secret"));
+        assert_eq!(of(&told, &with_openai_key).route.key.map(|key| key.secret), key);
     }
 
     #[test]
     fn a_key_does_not_show_in_debug_output() {
-        let live = keyed(None, &with_openai_key).expect("a key is set");
+        let live = keyed(Table::built_in(), &arguments(None, None), &with_openai_key).expect("chosen").expect("a key");
         assert!(!format!("{live:?}").contains("sk-secret"));
         assert_eq!(live.reason, "key from OPENAI_API_KEY");
     }
 
     #[test]
     fn a_base_url_takes_the_model_as_it_stands() {
-        let live = named(&arguments(Some("http://h/v1"), Some("openai/gpt-oss-20b")), &without_keys);
-        let live = live.expect("chosen").expect("named");
-        assert_eq!((live.model.as_str(), live.dialect.as_str()), ("openai/gpt-oss-20b", "openai-chat"));
+        let live = of(&arguments(Some("http://127.0.0.1:9/v1"), Some("openai/gpt-oss-20b:low")), &without_keys);
+        assert_eq!((live.route.model.as_str(), live.route.dialect.as_str()), ("openai/gpt-oss-20b:low", "openai-chat"));
+        assert_eq!(live.route.thinking, None);
+    }
+
+    #[test]
+    fn a_level_behind_the_model_is_how_much_it_thinks() {
+        let keyed = |model| keyed(Table::built_in(), &arguments(None, Some(model)), &with_openai_key);
+        let live = keyed("gpt-5:low").expect("chosen").expect("a key is set");
+        assert_eq!((live.route.model.as_str(), live.route.thinking), ("gpt-5", Some("low")));
+        let live = of(&arguments(None, Some("openai/gpt-5:high")), &with_openai_key);
+        assert_eq!((live.route.model.as_str(), live.route.thinking), ("gpt-5", Some("high")));
+    }
+
+    #[test]
+    fn a_provider_that_nobody_knows_gets_no_key_and_near_names() {
+        let slip = arguments(None, Some("opnai/gpt-5"));
+        assert_eq!(keyed(Table::built_in(), &slip, &with_openai_key).expect("no error"), None);
+        let failure = on_this_machine(Table::built_in(), &slip, Vec::new()).expect_err("unknown");
+        assert!(failure.message().contains("did you mean openai"), "{}", failure.message());
     }
 
     #[test]
@@ -326,34 +347,43 @@ mod tests {
 
     #[test]
     fn a_named_provider_without_a_key_says_which_variable_to_set() {
-        let failure = named(&arguments(None, Some("anthropic/claude-haiku-4-5")), &without_keys).expect_err("no key");
+        let failure = named(Table::built_in(), &arguments(None, Some("anthropic/claude-haiku-4-5")), &without_keys);
+        let failure = failure.expect_err("no key");
         assert_eq!(failure.code(), crate::failure::USAGE);
         assert!(failure.message().contains("ANTHROPIC_API_KEY"), "{}", failure.message());
     }
 
     #[test]
     fn a_bare_model_goes_to_the_provider_with_a_key() {
-        assert_eq!(named(&arguments(None, Some("gpt-x")), &with_openai_key).expect("chosen"), None);
-        let live = keyed(Some("gpt-x"), &with_openai_key).expect("a key is set");
-        assert_eq!((live.base_url.as_str(), live.model.as_str()), ("https://api.openai.com/v1", "gpt-x"));
+        let bare = arguments(None, Some("gpt-x"));
+        assert_eq!(named(Table::built_in(), &bare, &with_openai_key).expect("chosen"), None);
+        let live = keyed(Table::built_in(), &bare, &with_openai_key).expect("chosen").expect("a key is set");
+        assert_eq!((live.route.base_url.as_str(), live.route.model.as_str()), ("https://api.openai.com/v1", "gpt-x"));
     }
 
     #[test]
     fn a_server_on_this_machine_is_used_if_it_has_the_model() {
-        let ollama = Provider::by_id("ollama").expect("in the table");
-        let servers = || vec![LocalServer { provider: ollama, models: vec!["a".to_owned(), "b".to_owned()] }];
-        let live = on_this_machine(&arguments(None, Some("b")), servers()).expect("chosen").expect("found");
-        assert_eq!(live.model, "b");
-        assert!(live.reason.contains("ollama"));
-        let failure = on_this_machine(&arguments(None, Some("c")), servers()).expect_err("not there");
+        let table = Table::built_in();
+        let ollama = std::sync::Arc::clone(table.find("ollama").expect("in the table"));
+        let servers =
+            || vec![LocalServer { provider: ollama.clone(), models: vec!["a".to_owned(), "b:8b".to_owned()] }];
+        for (wanted, model, level) in
+            [("b:8b", "b:8b", None), ("a:high", "a", Some("high")), ("b:8b:low", "b:8b", Some("low"))]
+        {
+            let live =
+                on_this_machine(table, &arguments(None, Some(wanted)), servers()).expect("chosen").expect("found");
+            assert_eq!((live.route.model.as_str(), live.route.thinking), (model, level), "{wanted}");
+            assert!(live.reason.contains("ollama"));
+        }
+        let failure = on_this_machine(table, &arguments(None, Some("c")), servers()).expect_err("not there");
         assert!(failure.message().contains("a, b"), "{}", failure.message());
-        assert_eq!(on_this_machine(&arguments(None, None), Vec::new()).expect("chosen"), None);
+        assert_eq!(on_this_machine(table, &arguments(None, None), Vec::new()).expect("chosen"), None);
     }
 
     #[test]
     fn live_without_anything_to_talk_to_is_refused() {
         let live = EndpointArguments { live: true, ..EndpointArguments::default() };
-        let failure = on_this_machine(&live, Vec::new()).expect_err("nothing there");
+        let failure = on_this_machine(Table::built_in(), &live, Vec::new()).expect_err("nothing there");
         assert_eq!(failure.code(), crate::failure::USAGE);
         assert!(failure.message().contains("OPENAI_API_KEY"));
     }

@@ -36,6 +36,7 @@ enum Command {
     Decode(command::decode::Decode),
     #[command(subcommand)]
     Plugin(command::plugin::Plugin),
+    Providers(command::providers::Providers),
     Record(command::record::Record),
     Replay(command::replay::Replay),
 }
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
             Command::Run(run) => run.execute().await,
             Command::Decode(decode) => decode.execute(),
             Command::Plugin(plugin) => plugin.execute(),
+            Command::Providers(providers) => providers.execute(),
             Command::Record(record) => record.execute().await,
             Command::Replay(replay) => replay.execute().await,
         }
@@ -91,6 +93,7 @@ Examples:
   thalweg chat                                     a conversation; Ctrl-C stops a reply, Ctrl-D ends
   thalweg chat --model anthropic/claude-haiku-4-5 \"Hello\"
   thalweg chat --base-url http://127.0.0.1:8080/v1 --model my-model \"Hello\"
+  thalweg providers                                who is known, and whose key is set
   git diff | thalweg chat -                        stdin is the prompt
   thalweg run \"What is 17 * 23?\" | jq -r 'select(.type==\"agent_end\")'
   thalweg decode --dialect anthropic reply.sse
@@ -99,16 +102,17 @@ Examples:
   thalweg replay session.jsonl --pace max
 
 What is talked to, the first that is there:
-  1. --base-url and --model, or --model provider/model
+  1. --base-url and --model, or --model provider/model[:thinking]
   2. --replay: the built-in recordings
-  3. a key in the environment: OPENAI_API_KEY, ANTHROPIC_API_KEY, OPENROUTER_API_KEY
+  3. a key in the environment: OPENAI_API_KEY, ANTHROPIC_API_KEY, OPENROUTER_API_KEY, and others of `thalweg providers`
   4. a model server on this machine: Ollama 11434, llama.cpp 8080, vLLM 8000, LM Studio 1234
   5. the built-in recordings, for the prompts they hold; not with --live
 
 Environment:
   OPENAI_API_KEY       key for api.openai.com
   ANTHROPIC_API_KEY    key for api.anthropic.com
-  OPENROUTER_API_KEY   key for openrouter.ai
+  OPENROUTER_API_KEY   key for openrouter.ai; `thalweg providers` lists the keys of the others
+  THALWEG_PROVIDERS    file with providers of one's own, instead of thalweg/providers.toml in the folder of configuration
   HTTPS_PROXY          proxy for https, with HTTP_PROXY for http and NO_PROXY for exceptions
   SSL_CERT_FILE        certificates to trust, for a private certificate authority
   NO_COLOR             no colours, whatever the terminal

@@ -106,11 +106,16 @@ pub(crate) enum Tools {
     None,
 }
 
+/// Whether there is a plugin for a dialect.
+pub(crate) fn speaks(dialect: &str) -> bool {
+    BUILT_IN.iter().any(|built_in| built_in.dialect == Some(dialect))
+}
+
 /// The plugin of a dialect.
 fn speaker_of(dialect: &str) -> Result<&'static BuiltIn, Failure> {
     BUILT_IN.iter().find(|built_in| built_in.dialect == Some(dialect)).ok_or_else(|| {
         let known: Vec<&str> = BUILT_IN.iter().filter_map(|built_in| built_in.dialect).collect();
-        Failure::usage(format_args!("unknown dialect `{dialect}`; known: {}", known.join(", ")))
+        Failure::usage(format_args!("no plugin speaks the dialect `{dialect}`; there is {}", known.join(", ")))
     })
 }
 

@@ -2,7 +2,9 @@
 
 use std::io::{self, Write};
 
-use thalweg::request::ToolChoice;
+use thalweg::http::Secret;
+use thalweg::provider::{LEVELS, Route, Table, Wish};
+use thalweg::request::{Thinking, ToolChoice};
 use thalweg::{Agent, Run};
 use thalweg_replay::{Options, Recording, Server};
 
@@ -27,6 +29,9 @@ pub(crate) struct AgentArguments {
     /// Whether the model may, must or must not call a tool: auto, none, required, or the name of the tool to call
     #[arg(long, value_name = "CHOICE")]
     tool_choice: Option<String>,
+    /// How much the model thinks; over the level behind its name
+    #[arg(long, value_name = "LEVEL", value_parser = LEVELS)]
+    thinking: Option<String>,
     /// Offer no tools
     #[arg(long)]
     no_tools: bool,
@@ -45,7 +50,7 @@ pub(crate) struct Session {
     /// What is talked to, in words: `model` or `replay`, and which.
     endpoint: (&'static str, String),
     /// Taken out of whatever is shown.
-    key: Option<String>,
+    key: Option<Secret>,
     /// Set for a replay; the server plays as long as it lives.
     replay: Option<Replay>,
 }
@@ -69,9 +74,12 @@ impl Session {
     ) -> Result<Self, Failure> {
         match endpoint {
             Endpoint::Live(live) => {
-                let endpoint = ("model", format!("{} · {} · {}", live.model, live.base_url, live.reason));
-                let plugins = plugins::load(&live.dialect, agent.tools())?;
-                Ok(Self { agent: build(&live, agent, &plugins)?, plugins, endpoint, key: live.key, replay: None })
+                let Live { route, reason } = *live;
+                let level = route.thinking.map(|level| format!(" · thinking {level}")).unwrap_or_default();
+                let endpoint = ("model", format!("{}{level} · {} · {reason}", route.model, route.base_url));
+                let plugins = plugins::load(&route.dialect, agent.tools())?;
+                let key = route.key.as_ref().map(|key| key.secret.clone());
+                Ok(Self { agent: build(route, agent, &plugins)?, plugins, endpoint, key, replay: None })
             }
             Endpoint::Replay => {
                 let dialect = flags.dialect.as_deref().unwrap_or("openai-chat");
@@ -80,17 +88,13 @@ impl Session {
                 let plugins = plugins::load(dialect, agent.tools())?;
                 let server = Server::start(recordings.clone(), Options::pace(flags.pace.into()))
                     .map_err(|error| Failure::run(format_args!("cannot start the replay server: {error}")))?;
-                let live = Live {
-                    provider: None,
-                    base_url: format!("{}{}", server.url(), base_path(dialect)),
-                    dialect: dialect.to_owned(),
-                    model: asked.unwrap_or(&recordings[0]).model.clone(),
-                    key: None,
-                    reason: String::new(),
-                };
+                let base_url = format!("{}{}", server.url(), base_path(dialect));
+                let model = &asked.unwrap_or(&recordings[0]).model;
+                let wish = Wish { base_url: Some(&base_url), dialect: Some(dialect), ..Wish::model(model) };
+                let route = Table::empty().route(&wish, &|_| None).map_err(Failure::run)?;
                 let what = asked.map_or_else(|| "of recorded prompts".to_owned(), origin);
-                let endpoint = ("replay", format!("{what} · {}", live.base_url));
-                let agent = build(&live, agent, &plugins)?;
+                let endpoint = ("replay", format!("{what} · {base_url}"));
+                let agent = build(route, agent, &plugins)?;
                 let replay =
                     Replay { has_question: asked.is_some(), recordings, is_asked_for: flags.replay, _server: server };
                 Ok(Self { agent, plugins, endpoint, key: None, replay: Some(replay) })
@@ -129,8 +133,8 @@ impl Session {
     /// The text without the key, should a provider repeat it in an error.
     pub(crate) fn without_key(&self, text: String) -> String {
         match &self.key {
-            Some(key) if key.len() >= KEY_CHARS_MIN && text.contains(key) => text.replace(key, "…"),
-            _ => text,
+            Some(key) => key.redact(text),
+            None => text,
         }
     }
 
@@ -141,9 +145,6 @@ impl Session {
         Some(format!("replay of {}", origin(recording)))
     }
 }
-
-/// Shorter ones are placeholders ("none", "ollama") that texts hold by chance.
-const KEY_CHARS_MIN: usize = 8;
 
 /// The built-in recordings of a dialect.
 fn recordings_of(dialect: &str) -> Result<Vec<Recording>, Failure> {
@@ -188,26 +189,18 @@ fn origin(recording: &Recording) -> String {
 
 /// What stands between host and path in the base URLs of a dialect.
 pub(crate) fn base_path(dialect: &str) -> &'static str {
-    let provider = thalweg::provider::PROVIDERS.iter().find(|provider| provider.dialect == dialect);
-    let base_url = provider.map_or("", |provider| provider.base_url);
+    let provider = Table::built_in().iter().find(|provider| provider.dialect == dialect);
+    let base_url = provider.map_or("", |provider| provider.usual_base_url());
     let host = base_url.find("://").map_or(0, |at| at + 3);
     base_url[host..].find('/').map_or("", |at| &base_url[host + at..])
 }
 
-fn build(live: &Live, arguments: &AgentArguments, plugins: &Loaded) -> Result<Agent, Failure> {
+fn build(route: Route, arguments: &AgentArguments, plugins: &Loaded) -> Result<Agent, Failure> {
     let mut builder = Agent::builder()
-        .model(&live.model)
-        .base_url(&live.base_url)
-        .dialect(&live.dialect)
+        .route(route)
         .codec(plugins.codec.clone())
         .tools(plugins.tools.iter().cloned())
         .measure_decode(true);
-    if let Some(provider) = live.provider {
-        builder = builder.provider(provider);
-    }
-    if let Some(key) = &live.key {
-        builder = builder.api_key(key);
-    }
     if let Some(system) = &arguments.system {
         builder = builder.system(system);
     }
@@ -216,6 +209,9 @@ fn build(live: &Live, arguments: &AgentArguments, plugins: &Loaded) -> Result<Ag
     }
     if let Some(tokens) = arguments.max_tokens {
         builder = builder.max_tokens(tokens);
+    }
+    if let Some(level) = &arguments.thinking {
+        builder = builder.thinking(Thinking { level: level.clone(), budget_tokens: None });
     }
     if let Some(choice) = &arguments.tool_choice {
         builder = builder.tool_choice(match choice.as_str() {

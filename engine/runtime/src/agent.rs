@@ -18,7 +18,7 @@ use crate::drive::{Driver, Session, Setup};
 use crate::error::Error;
 use crate::http;
 use crate::plugin::Registry;
-use crate::provider::{self, PROVIDERS, Provider};
+use crate::provider::{Route, Table, Wish};
 use crate::run::{Outcome, Run, Shared};
 use crate::tool::Tool;
 
@@ -43,35 +43,33 @@ enum State {
     },
 }
 
-/// Where requests go, and with which key.
+/// Where requests go, and how they are signed.
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoint {
-    provider: Option<String>,
-    base_url: String,
+    route: Route,
     auth: http::AuthKind,
-    key: Option<http::Secret>,
     headers: Vec<(String, String)>,
 }
 
 impl Endpoint {
     /// The provider's name, or the address.
     pub(crate) fn name(&self) -> &str {
-        self.provider.as_deref().unwrap_or(&self.base_url)
+        self.route.name()
     }
 
     pub(crate) fn is_loopback(&self) -> bool {
-        http::is_loopback_url(&self.base_url)
+        http::is_loopback_url(&self.route.base_url)
     }
 
     pub(crate) fn request(&self, encoded: EncodedRequest) -> Result<http::Request, http::Error> {
-        let mut request = http::Request::new(&encoded.method, &http::join_url(&self.base_url, &encoded.path))?
+        let mut request = http::Request::new(&encoded.method, &http::join_url(&self.route.base_url, &encoded.path))?
             .header("content-type", "application/json")?
             .header("accept", "text/event-stream, application/x-ndjson, application/json")?;
-        for (name, value) in encoded.headers.iter().chain(&self.headers) {
+        for (name, value) in encoded.headers.iter().chain(&self.route.headers).chain(&self.headers) {
             request = request.header(name, value)?;
         }
-        if let Some(key) = &self.key {
-            request = request.auth(&self.auth, key)?;
+        if let Some(key) = &self.route.key {
+            request = request.auth(&self.auth, &key.secret)?;
         }
         Ok(request.body(encoded.body))
     }
@@ -265,6 +263,8 @@ pub struct AgentBuilder {
     base_url: Option<String>,
     dialect: Option<String>,
     key: Option<http::Secret>,
+    providers: Option<Table>,
+    route: Option<Route>,
     headers: Vec<(String, String)>,
     codecs: Vec<host::Codec>,
     tools: Vec<Tool>,
@@ -280,8 +280,8 @@ pub struct AgentBuilder {
 }
 
 impl AgentBuilder {
-    /// The model: `provider/model`. Together with [`AgentBuilder::base_url`] or [`AgentBuilder::provider`] it is the
-    /// model's id as it stands, slashes and all.
+    /// The model: `provider/model`, or `provider/model:level` to say how much to think (`openai/gpt-5:low`). Together with
+    /// [`AgentBuilder::base_url`] or [`AgentBuilder::provider`] it is the model's id as it stands, slashes, colons and all.
     #[must_use]
     pub fn model(mut self, model: impl Into<String>) -> Self {
         self.model = Some(model.into());
@@ -289,10 +289,25 @@ impl AgentBuilder {
     }
 
     /// The provider, by its name in the table. With a base URL it says what is spoken there and with which habits; its
-    /// key from the environment still goes to its own host only.
+    /// key from the environment still goes to its own hosts only.
     #[must_use]
     pub fn provider(mut self, id: impl Into<String>) -> Self {
         self.provider = Some(id.into());
+        self
+    }
+
+    /// The table in which providers are looked up. Without it: the built-in rows, those of the codecs' plugins, and those
+    /// of the user's own `providers.toml`, which [`Table::of_user`] finds.
+    #[must_use]
+    pub fn providers(mut self, table: Table) -> Self {
+        self.providers = Some(table);
+        self
+    }
+
+    /// Where requests go, as [`Table::route`] has found it: instead of a model, a provider, a base URL and a key.
+    #[must_use]
+    pub fn route(mut self, route: Route) -> Self {
+        self.route = Some(route);
         self
     }
 
@@ -303,7 +318,8 @@ impl AgentBuilder {
         self
     }
 
-    /// The dialect, where the provider does not say: `openai-chat` (the default with a base URL) or `anthropic`.
+    /// The dialect, where it is not the provider's usual one: `openai-chat` (the default with a base URL), `anthropic` and so
+    /// on, or the name of a provider that speaks it.
     #[must_use]
     pub fn dialect(mut self, dialect: impl Into<String>) -> Self {
         self.dialect = Some(dialect.into());
@@ -464,42 +480,35 @@ impl AgentBuilder {
         if let Some(error) = self.broken {
             return Err(Error::codec(error));
         }
-        let named = self.model.ok_or(Error::NoModel)?;
-        let (provider, model) = match (&self.provider, &self.base_url) {
-            (Some(id), _) => match Provider::by_id(id) {
-                Some(row) => (Some(row), named),
-                None => return Err(unknown_provider(id)),
-            },
-            (None, Some(_)) => (None, named),
-            (None, None) => match provider::split_model(&named) {
-                (Some(row), model) => (Some(row), model.to_owned()),
-                (None, _) => return Err(unknown_provider(&named)),
-            },
+        let route = match self.route {
+            Some(route) => route,
+            None => {
+                let wish = Wish {
+                    model: self.model.as_deref().ok_or(Error::NoModel)?,
+                    provider: self.provider.as_deref(),
+                    base_url: self.base_url.as_deref(),
+                    dialect: self.dialect.as_deref(),
+                    key: self.key,
+                };
+                let variables = |name: &str| std::env::var(name).ok();
+                let mut table = self.providers.map_or_else(|| Table::of_user(&variables), Ok)?;
+                for codec in &self.codecs {
+                    let rows = &describe(codec)?["providers"];
+                    if !rows.is_null() {
+                        table.add_plugin(codec.plugin(), rows)?;
+                    }
+                }
+                table.route(&wish, &variables)?
+            }
         };
-        let dialect = self
-            .dialect
-            .or_else(|| provider.map(|row| row.dialect.to_owned()))
-            .unwrap_or_else(|| "openai-chat".to_owned());
-        let (codec, description) = find_codec(self.codecs, &dialect)?;
-        let base_url = match (&self.base_url, provider) {
-            (Some(url), _) => url.trim_end_matches('/').to_owned(),
-            (None, Some(row)) => row.base_url.to_owned(),
-            (None, None) => return Err(unknown_provider(&model)),
-        };
-        let key = match (self.key, provider) {
-            (Some(key), _) => Some(key),
-            // A key from the environment goes only to the host that the table names for it.
-            (None, Some(row)) if base_url == row.base_url && !row.is_local() => Some(key_of(row)?),
-            (None, _) => None,
-        };
-        let endpoint = Endpoint {
-            provider: provider.map(|row| row.id.to_owned()),
-            base_url,
-            auth: serde_json::from_value(description["auth"].clone())
-                .map_err(|error| Error::Describe { message: format!("auth: {error}") })?,
-            key,
-            headers: self.headers,
-        };
+        let (codec, description) = find_codec(self.codecs, &route.dialect)?;
+        let auth = route.auth.as_ref().unwrap_or(&description["auth"]);
+        let auth = serde_json::from_value(auth.clone())
+            .map_err(|_| Error::Auth { auth: auth.to_string(), provider: route.name().to_owned() })?;
+        let thinking = route.thinking.map(|level| Thinking { level: level.to_owned(), budget_tokens: None });
+        let thinking = self.request.thinking.or(thinking);
+        let model = route.model.clone();
+        let endpoint = Endpoint { route, auth, headers: self.headers };
         let mut tools: Vec<Tool> = Vec::new();
         for tool in self.tools {
             if tools.iter().any(|other| other.name() == tool.name()) {
@@ -512,7 +521,7 @@ impl AgentBuilder {
             description: tool.description().to_owned(),
             parameters: tool.parameters().clone(),
         });
-        let request = Request { model, tools: specs.collect(), ..self.request };
+        let request = Request { model, tools: specs.collect(), thinking, ..self.request };
         let client = http::Client::new(self.http).map_err(|error| Error::Http(Arc::new(error)))?;
         let defaults = Config::default();
         let setup = Setup {
@@ -544,7 +553,7 @@ impl fmt::Debug for AgentBuilder {
 
 fn machine_config(setup: &Setup) -> Config {
     Config {
-        provider: setup.endpoint.provider.clone(),
+        provider: setup.endpoint.route.provider.as_ref().map(|row| row.id.clone()),
         tools: setup.tools.iter().map(|tool| tool.name().to_owned()).collect(),
         max_turns: setup.max_turns,
         tool_mode: setup.tool_mode,
@@ -555,8 +564,7 @@ fn open_session(codec: &host::Codec, endpoint: &Endpoint, machine: Machine) -> R
     let description = describe(codec)?;
     let framing = description["framing"].as_str().and_then(Framing::from_name);
     let framing = framing.ok_or_else(|| Error::Framing { framing: description["framing"].to_string() })?;
-    let options = serde_json::json!({ "provider": endpoint.provider, "base_url": endpoint.base_url });
-    let stream = codec.open(&options.to_string()).map_err(Error::codec)?;
+    let stream = codec.open(&endpoint.route.codec_options()).map_err(Error::codec)?;
     Ok(Session {
         machine,
         conversation: Conversation::new(),
@@ -571,26 +579,13 @@ fn describe(codec: &host::Codec) -> Result<Value, Error> {
 }
 
 fn find_codec(codecs: Vec<host::Codec>, dialect: &str) -> Result<(host::Codec, Value), Error> {
+    let mut known = Vec::new();
     for codec in codecs {
         let description = describe(&codec)?;
         if description["dialect"] == dialect {
             return Ok((codec, description));
         }
+        known.extend(description["dialect"].as_str().map(str::to_owned));
     }
-    Err(Error::NoCodec { dialect: dialect.to_owned() })
-}
-
-fn key_of(row: &Provider) -> Result<http::Secret, Error> {
-    match row.key_from(|name| std::env::var(name).ok()) {
-        Some((_, key)) => Ok(http::Secret::new(&key)),
-        None => Err(Error::NoKey {
-            provider: row.id.to_owned(),
-            variable: row.key_names.first().copied().unwrap_or_default().to_owned(),
-        }),
-    }
-}
-
-fn unknown_provider(model: &str) -> Error {
-    let providers = PROVIDERS.iter().map(|row| row.id).collect::<Vec<_>>().join(", ");
-    Error::UnknownProvider { model: model.to_owned(), providers }
+    Err(Error::NoCodec { dialect: dialect.to_owned(), known })
 }

@@ -8,6 +8,7 @@ use thalweg_agent::message::AssistantMessage;
 
 use crate::http;
 use crate::plugin;
+use crate::provider;
 
 /// Why an agent could not be built, a run not started, or a run not finished.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -19,29 +20,24 @@ pub enum Error {
     /// No model was named.
     #[error("no model; name one as provider/model, for example openai/gpt-4o-mini")]
     NoModel,
-    /// A model without a known provider and without a base URL.
-    #[error(
-        "nothing says where model {model:?} is served; write provider/model with one of {providers}, or give a base URL"
-    )]
-    UnknownProvider {
-        /// The model as named.
-        model: String,
-        /// Names of the known providers.
-        providers: String,
-    },
-    /// The provider wants a key and none was found.
-    #[error("no key for {provider}; set {variable} or pass one")]
-    NoKey {
-        /// The provider.
-        provider: String,
-        /// The environment variable that is looked at first.
-        variable: String,
-    },
+    /// The table of providers cannot be read, or the model's name leads to no server.
+    #[error(transparent)]
+    Provider(#[from] provider::Error),
     /// No codec for the dialect was given.
-    #[error("no codec for dialect {dialect:?}; hand one to the builder or load its plugin")]
+    #[error("no codec for dialect {dialect:?}; hand one to the builder or load its plugin{}", there_is(.known))]
     NoCodec {
         /// The dialect.
         dialect: String,
+        /// The dialects that there are codecs for.
+        known: Vec<String>,
+    },
+    /// The engine does not know where the key goes.
+    #[error("no way to authenticate as {auth} at {provider}; this engine knows bearer and header")]
+    Auth {
+        /// What the table or the codec asks for, as JSON.
+        auth: String,
+        /// The provider or its address.
+        provider: String,
     },
     /// Two tools have the same name.
     #[error("two tools are named {name:?}; a model could not tell them apart")]
@@ -81,6 +77,10 @@ pub enum Error {
         /// The reply as far as it came.
         partial: Option<Box<AssistantMessage>>,
     },
+}
+
+fn there_is(dialects: &[String]) -> String {
+    if dialects.is_empty() { String::new() } else { format!(" (there is {})", dialects.join(", ")) }
 }
 
 impl Error {

@@ -1,29 +1,34 @@
 //! Finds model servers on this machine by asking their usual ports for the list of models.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::http;
-use crate::provider::{PROVIDERS, Provider};
+use crate::provider::{Provider, Table};
 
 /// A server that answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LocalServer {
     /// Its row in the provider table.
-    pub provider: &'static Provider,
+    pub provider: Arc<Provider>,
     /// Ids of the models it serves, in its order; at least one.
     pub models: Vec<String>,
 }
 
 /// Asks all usual ports at once and gives the servers that answered with a list of models, in the order of the table.
 /// Takes a few milliseconds when nothing listens, and [`PATIENCE`] at most.
-pub async fn find() -> Vec<LocalServer> {
+pub async fn find(table: &Table) -> Vec<LocalServer> {
     let mut asked = JoinSet::new();
-    for (place, provider) in PROVIDERS.iter().enumerate().filter(|(_, provider)| provider.is_local()) {
+    // The list is asked for as the OpenAI API has it, so of one server only the row that speaks that is asked.
+    let is_asked = |row: &&Arc<Provider>| row.is_local() && row.dialect == "openai-chat";
+    for (place, provider) in table.iter().filter(is_asked).enumerate() {
+        let provider = Arc::clone(provider);
         asked.spawn(async move {
-            let models = tokio::time::timeout(PATIENCE, models(provider.base_url)).await.ok().flatten()?;
+            let url = provider.usual_base_url().to_owned();
+            let models = tokio::time::timeout(PATIENCE, models(&url)).await.ok().flatten()?;
             Some((place, LocalServer { provider, models }))
         });
     }

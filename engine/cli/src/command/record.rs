@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use thalweg::http::{self, Client};
-use thalweg::provider::PROVIDERS;
 use thalweg_replay::http1::{self, Socket};
 use thalweg_replay::{End, Open, Recorder};
 use tokio::net::TcpListener;
 
+use crate::endpoint;
 use crate::failure::{Failure, say};
 
 /// Forward requests to an upstream and record what comes back
@@ -45,8 +45,9 @@ pub(crate) struct Record {
 impl Record {
     pub(crate) async fn execute(self) -> Result<(), Failure> {
         let upstream = Upstream::parse(&self.upstream)?;
-        let known = PROVIDERS.iter().find(|provider| provider.base_url == self.upstream.trim_end_matches('/'));
-        let dialect = self.dialect.as_deref().or_else(|| Some(known?.dialect)).unwrap_or("openai-chat");
+        let table = endpoint::table()?;
+        let known = table.at(&self.upstream, &endpoint::variable).map(|provider| provider.dialect.as_str());
+        let dialect = self.dialect.as_deref().or(known).unwrap_or("openai-chat");
         let name = self.out.file_stem().map_or_else(|| "recording".into(), |stem| stem.to_string_lossy());
         let mut recorder = Recorder::new(&name, dialect, self.server.as_deref().unwrap_or(&upstream.host));
         if let Some(note) = &self.note {

@@ -19,6 +19,13 @@ impl Secret {
         self.0.is_empty()
     }
 
+    /// `text` without the key, should a server repeat it in an error. Keys of a few letters are placeholders ("none",
+    /// "ollama") that texts hold by chance, and stay.
+    #[must_use]
+    pub fn redact(&self, text: String) -> String {
+        if self.0.len() >= 8 && text.contains(&*self.0) { text.replace(&*self.0, "…") } else { text }
+    }
+
     pub(super) fn expose(&self) -> &str {
         &self.0
     }
