@@ -1,7 +1,7 @@
 //! The inner loop of JSON: the way to the end of a string.
 
 use crate::simd::half::{self, HALF};
-use crate::simd::{Level, find_quote_backslash_control};
+use crate::simd::{Level, Vector, Work, string_stop};
 
 /// Index of the first byte at or after `from` that a string does not hold as it is: a quote, a backslash or a control
 /// byte. The length of `data` when there is none.
@@ -24,7 +24,22 @@ pub(super) fn find_special(data: &[u8], from: usize) -> usize {
 /// The rest of a long string.
 #[inline(never)]
 fn find_far(data: &[u8], from: usize) -> usize {
-    from + find_quote_backslash_control(Level::detect(), &data[from..])
+    Level::detect().run(StringStop { data, from })
+}
+
+/// The search with whatever the processor has.
+struct StringStop<'a> {
+    data: &'a [u8],
+    from: usize,
+}
+
+impl Work for StringStop<'_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<V: Vector>(self, vector: V) -> usize {
+        string_stop(vector, self.data, self.from)
+    }
 }
 
 /// Bytes after which it pays to ask what the processor has to offer.
