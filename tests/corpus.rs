@@ -6,6 +6,7 @@ use std::thread;
 use serde_json::Value;
 use thalweg_abi::guest::{Codec, Direct};
 use thalweg_anthropic::AnthropicMessages;
+use thalweg_bedrock::Bedrock;
 use thalweg_ollama::Ollama;
 use thalweg_openai::OpenAiChat;
 use thalweg_openai_completions::OpenAiCompletions;
@@ -46,6 +47,11 @@ fn every_openai_responses_recording_gives_its_facts_at_every_cut() {
 #[test]
 fn every_ollama_recording_gives_its_facts_at_every_cut() {
     check_all(&Ollama);
+}
+
+#[test]
+fn every_bedrock_recording_gives_its_facts_at_every_cut() {
+    check_all(&Bedrock);
 }
 
 fn check_all<C: Codec>(codec: &C) {

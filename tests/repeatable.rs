@@ -8,6 +8,7 @@ use thalweg_abi::decode::{Decode, Events};
 use thalweg_abi::guest::{Codec, CodecStream, Direct};
 use thalweg_abi::types::{FLAG_REPEATABLE, FLAG_TEXT_ESCAPED, FRAME_EVENT, FrameRef, StreamEvent};
 use thalweg_anthropic::AnthropicMessages;
+use thalweg_bedrock::Bedrock;
 use thalweg_ollama::Ollama;
 use thalweg_openai::OpenAiChat;
 use thalweg_openai_completions::OpenAiCompletions;
@@ -155,6 +156,7 @@ fn repeatable_frames_of_every_recording_keep_the_promise() {
     check_recordings(&folder, &OpenAiCompletions);
     check_recordings(&folder, &OpenAiResponses);
     check_recordings(&folder, &Ollama);
+    check_recordings(&folder, &Bedrock);
 }
 
 fn check_recordings(folder: &Path, codec: &impl Codec) {

@@ -1,6 +1,7 @@
 //! Each variation of the dialects as providers and servers send it, in tables of payloads and the events they give.
 
 mod anthropic;
+mod bedrock;
 mod bodies;
 mod json;
 mod ollama;

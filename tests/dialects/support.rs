@@ -4,11 +4,12 @@ use serde_json::Value;
 use thalweg_abi::guest::{Codec, Direct};
 use thalweg_abi::types::EVENT_ERROR;
 use thalweg_anthropic::AnthropicMessages;
+use thalweg_bedrock::Bedrock;
 use thalweg_ollama::Ollama;
 use thalweg_openai::OpenAiChat;
 use thalweg_openai_completions::OpenAiCompletions;
 use thalweg_openai_responses::OpenAiResponses;
-use thalweg_tests::naive::{Dialect, body, steps};
+use thalweg_tests::naive::{Dialect, body, steps_of_body};
 use thalweg_tests::show::show;
 use thalweg_tests::step::{Step, is_delta, joined};
 use thalweg_wire::limits::Limits;
@@ -28,14 +29,18 @@ pub(crate) fn check(dialect: Dialect, cases: &[Case<'_>]) {
     }
 }
 
+fn body_of(dialect: Dialect, payloads: &[&str]) -> Vec<u8> {
+    let records: Vec<_> = payloads.iter().map(|payload| named(payload)).collect();
+    body(dialect.framing(), &records)
+}
+
 fn named(payload: &str) -> (&str, &str) {
     payload.strip_prefix("event:").and_then(|named| named.split_once(' ')).unwrap_or(("", payload))
 }
 
 /// The events of the product, whole and byte by byte, adjacent deltas joined and empty ones left out.
 pub(crate) fn product(dialect: Dialect, payloads: &[&str]) -> Vec<Step> {
-    let records: Vec<_> = payloads.iter().map(|payload| named(payload)).collect();
-    let body = body(dialect.framing(), &records);
+    let body = body_of(dialect, payloads);
     let whole = read_with(dialect, [body.as_slice()]);
     assert_eq!(read_with(dialect, body.chunks(1)), whole, "byte by byte");
     whole
@@ -47,6 +52,7 @@ fn read_with<'c>(dialect: Dialect, chunks: impl IntoIterator<Item = &'c [u8]>) -
         Dialect::Anthropic => read(&AnthropicMessages, chunks),
         Dialect::OpenAiCompletions => read(&OpenAiCompletions, chunks),
         Dialect::OpenAiResponses => read(&OpenAiResponses, chunks),
+        Dialect::Bedrock => read(&Bedrock, chunks),
         Dialect::Ollama => read(&Ollama, chunks),
     }
 }
@@ -80,7 +86,7 @@ pub(crate) fn merged(events: Vec<Step>) -> Vec<Step> {
 }
 
 fn twin(dialect: Dialect, payloads: &[&str]) -> Vec<Step> {
-    steps(dialect, payloads.iter().map(|payload| named(payload)))
+    steps_of_body(dialect, &body_of(dialect, payloads))
 }
 
 /// Whether all that came is one error of the kind "malformed".

@@ -1,6 +1,7 @@
 //! Every dialect in the most obvious way: a tree of every payload, read field by field. The twins of the products.
 
 mod anthropic;
+mod bedrock;
 mod ollama;
 mod openai_chat;
 mod openai_completions;
@@ -25,6 +26,8 @@ pub enum Dialect {
     OpenAiResponses,
     /// `ollama`.
     Ollama,
+    /// `bedrock`.
+    Bedrock,
 }
 
 /// How a body is cut into records.
@@ -48,6 +51,7 @@ impl Dialect {
             "openai-completions" => Some(Self::OpenAiCompletions),
             "openai-responses" => Some(Self::OpenAiResponses),
             "ollama" => Some(Self::Ollama),
+            "bedrock" => Some(Self::Bedrock),
             _ => None,
         }
     }
@@ -57,6 +61,7 @@ impl Dialect {
     pub const fn framing(self) -> Framing {
         match self {
             Self::Ollama => Framing::Lines,
+            Self::Bedrock => Framing::EventStream,
             _ => Framing::Sse,
         }
     }
@@ -85,6 +90,12 @@ pub fn steps<'a>(dialect: Dialect, records: impl IntoIterator<Item = (&'a str, &
         Dialect::OpenAiResponses => {
             let mut twin = openai_responses::OpenAiResponses::default();
             records.into_iter().for_each(|(event, data)| twin.record(event, data));
+            twin.steps
+        }
+        Dialect::Bedrock => {
+            let mut twin = bedrock::Bedrock::default();
+            records.into_iter().for_each(|(event, data)| twin.record(event, data));
+            twin.end_of_stream();
             twin.steps
         }
         Dialect::Ollama => {
