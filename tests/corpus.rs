@@ -66,7 +66,8 @@ fn check_all<C: Codec>(codec: &C) {
     let next = AtomicUsize::new(0);
     let cuts = AtomicUsize::new(0);
     let work = || {
-        let mut pipeline = Pipeline::new(Direct::new(open()), framing, Limits::default());
+        let pipeline = Pipeline::new(Direct::new(open()), framing, Limits::default());
+        let mut pipeline = pipeline.with_description(codec.describe());
         let mut problems = Vec::new();
         while let Some(recording) = recordings.get(next.fetch_add(1, Ordering::Relaxed)) {
             check_facts(recording, &mut pipeline, &mut problems);

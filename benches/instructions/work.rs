@@ -154,8 +154,10 @@ fn decoder<C: Codec + Default>() -> Pass
 where
     C::Stream: 'static,
 {
-    let stream = C::default().open("{}").expect("no options are always allowed");
-    let mut pipeline = Pipeline::new(Direct::new(stream), Framing::Sse, Limits::default());
+    let codec = C::default();
+    let stream = codec.open("{}").expect("no options are always allowed");
+    let pipeline = Pipeline::new(Direct::new(stream), Framing::Sse, Limits::default());
+    let mut pipeline = pipeline.with_description(codec.describe());
     Box::new(move |input, cut| events(&mut pipeline, input, cut))
 }
 

@@ -68,15 +68,18 @@ where
 
     let codec = P::codec().expect("a package of a dialect");
     let stream = codec.open("{}").expect("no options are always allowed");
-    let mut direct = Pipeline::new(Direct::new(stream), Framing::Sse, Limits::default());
+    let mut direct =
+        Pipeline::new(Direct::new(stream), Framing::Sse, Limits::default()).with_description(codec.describe());
     decode::check(input, &mut direct);
     for cut in Cut::ALL {
         bench("decode, linked in", cut, &mut || decode::decode(input, cut, &mut direct));
     }
 
     let plugin = Plugin::from_guest::<P>(Host::silent()).expect("a plugin of our own");
-    let stream = plugin.codec().expect("it has a dialect").open("{}").expect("no options are always allowed");
-    let mut table_driven = Pipeline::new(stream, Framing::Sse, Limits::default());
+    let codec = plugin.codec().expect("it has a dialect");
+    let stream = codec.open("{}").expect("no options are always allowed");
+    let description = codec.describe().expect("a codec describes itself");
+    let mut table_driven = Pipeline::new(stream, Framing::Sse, Limits::default()).with_description(&description);
     decode::check(input, &mut table_driven);
     for cut in Cut::ALL {
         bench("decode, C table", cut, &mut || decode::decode(input, cut, &mut table_driven));

@@ -2,13 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use thalweg_abi::guest::Codec;
 use thalweg_tests::naive::Dialect;
 
 mod dialect;
 
 fuzz_target!(|input: &[u8]| {
-    dialect::check(Dialect::OpenAiCompletions, input, || {
-        thalweg_openai_completions::OpenAiCompletions.open("{}").expect("no options are options")
-    });
+    dialect::check(Dialect::OpenAiCompletions, input, &thalweg_openai_completions::OpenAiCompletions);
 });

@@ -60,7 +60,8 @@ fn read_with<'c>(dialect: Dialect, chunks: impl IntoIterator<Item = &'c [u8]>) -
 fn read<'c>(codec: &impl Codec, chunks: impl IntoIterator<Item = &'c [u8]>) -> Vec<Step> {
     let description: Value = serde_json::from_str(codec.describe()).unwrap();
     let framing = Framing::from_name(description["framing"].as_str().unwrap()).unwrap();
-    let mut pipeline = Pipeline::new(Direct::new(codec.open("").unwrap()), framing, Limits::default());
+    let pipeline = Pipeline::new(Direct::new(codec.open("").unwrap()), framing, Limits::default());
+    let mut pipeline = pipeline.with_description(codec.describe());
     let mut events = Vec::new();
     let mut sink = |batch: &[thalweg_abi::types::StreamEvent<'_>]| events.extend(batch.iter().map(Step::of));
     for chunk in chunks {

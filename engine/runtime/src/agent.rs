@@ -561,20 +561,24 @@ fn machine_config(setup: &Setup) -> Config {
 }
 
 fn open_session(codec: &host::Codec, endpoint: &Endpoint, machine: Machine) -> Result<Session, Error> {
-    let description = describe(codec)?;
+    let text = codec.describe().map_err(Error::codec)?;
+    let description = read_description(text.clone())?;
     let framing = description["framing"].as_str().and_then(Framing::from_name);
     let framing = framing.ok_or_else(|| Error::Framing { framing: description["framing"].to_string() })?;
     let stream = codec.open(&endpoint.route.codec_options()).map_err(Error::codec)?;
     Ok(Session {
         machine,
         conversation: Conversation::new(),
-        pipeline: Pipeline::new(stream, framing, Limits::default()),
+        pipeline: Pipeline::new(stream, framing, Limits::default()).with_description(&text),
     })
 }
 
 fn describe(codec: &host::Codec) -> Result<Value, Error> {
-    let description = codec.describe().map_err(Error::codec)?;
-    let mut bytes = description.into_bytes();
+    read_description(codec.describe().map_err(Error::codec)?)
+}
+
+fn read_description(text: String) -> Result<Value, Error> {
+    let mut bytes = text.into_bytes();
     simd_json::serde::from_slice(&mut bytes).map_err(|error| Error::Describe { message: error.to_string() })
 }
 

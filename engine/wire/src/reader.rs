@@ -172,15 +172,16 @@ impl<D: Decode> Reader<D> {
         let capacity = capacity(&batch, frames.len());
         let mut events = Events::new(&mut batch, capacity);
         let progress = self.decoder.decode(&frames, &mut read, &mut events);
+        let is_repeatable = matches!(&batch[before..], [event] if event.has(FLAG_REPEATABLE));
+        self.stage.take_note(&mut batch[before..]);
         let told = &batch[before..];
         let is_moved = read > 0 || !told.is_empty();
-        self.stage.count(told);
         let repeatable = match told {
-            [event] if event.has(FLAG_REPEATABLE) && progress == Ok(Progress::Done) && read == 1 => Some(event),
+            [event] if is_repeatable && progress == Ok(Progress::Done) && read == 1 => Some(event),
             _ => None,
         };
         if let Some(expected) = expected
-            && !repeatable.is_some_and(|event| is_same(event, &expected))
+            && !matches!(told, [event] if is_same(event, &expected))
         {
             self.template_lies += 1;
             self.is_template_on = false;

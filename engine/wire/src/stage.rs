@@ -73,15 +73,18 @@ impl Stage {
                 *event = event.with_flags(flags);
             }
         }
-        self.count(&batch);
+        self.take_note(&mut batch);
         self.hand_on(batch, Escapes::Perhaps, sink);
     }
 
-    /// Counts events of the codec.
-    pub(crate) fn count(&mut self, events: &[StreamEvent<'_>]) {
+    /// Counts events of the codec, and takes the mark off that says something to the engine only.
+    pub(crate) fn take_note(&mut self, events: &mut [StreamEvent<'_>]) {
         for event in events {
             self.skipped += u64::from(event.kind() == EVENT_SKIPPED);
-            self.repeatable += u64::from(event.has(FLAG_REPEATABLE));
+            if event.has(FLAG_REPEATABLE) {
+                self.repeatable += 1;
+                *event = event.without_flags(FLAG_REPEATABLE);
+            }
         }
     }
 

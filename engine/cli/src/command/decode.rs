@@ -44,7 +44,8 @@ impl Decode {
         };
         let codec = plugins::codec(&self.dialect)?;
         let stream = codec.open("{}").map_err(Failure::run)?;
-        let mut pipeline = Pipeline::new(stream, framing(&codec)?, Limits::default());
+        let pipeline = Pipeline::new(stream, framing(&codec)?, Limits::default());
+        let mut pipeline = pipeline.with_description(&codec.describe().map_err(Failure::run)?);
         let mut facts = Facts::default();
         let mut chunk = vec![0; self.chunk.get().min(CHUNK_BYTES_MAX)];
         let outcome = loop {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use thalweg_abi::types::{FLAG_AUX_ESCAPED, FLAG_REPEATABLE, FLAG_SCRATCH, StreamEvent};
+use thalweg_abi::types::{FLAG_AUX_ESCAPED, FLAG_SCRATCH, StreamEvent};
 
 use crate::simd::{BASELINE, string_stop};
 use crate::template::hole::is_number;
@@ -88,7 +88,7 @@ impl<'a> Lesson<'a> {
         volatile: &Volatile,
     ) -> Option<Self> {
         let event = read.event;
-        if !event.has(FLAG_REPEATABLE) || event.flags() & (FLAG_SCRATCH | FLAG_AUX_ESCAPED) != 0 || event.seq() != 0 {
+        if event.flags() & (FLAG_SCRATCH | FLAG_AUX_ESCAPED) != 0 || event.seq() != 0 {
             return None;
         }
         let bytes = &read.bytes[frame.clone()];
