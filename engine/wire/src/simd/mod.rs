@@ -114,25 +114,6 @@ pub(crate) fn block_at(bytes: &[u8], at: usize) -> Option<&[u8; BLOCK]> {
     bytes.get(at..)?.first_chunk()
 }
 
-/// The index of the first quote, backslash or control byte; the length if there is none.
-#[inline]
-pub(crate) fn find_quote_backslash_control(level: Level, bytes: &[u8]) -> usize {
-    level.run(FindStringStop { bytes })
-}
-
-struct FindStringStop<'a> {
-    bytes: &'a [u8],
-}
-
-impl Work for FindStringStop<'_> {
-    type Output = usize;
-
-    #[inline(always)]
-    fn run<V: Vector>(self, vector: V) -> usize {
-        string_stop(vector, self.bytes, 0)
-    }
-}
-
 /// The index of the first quote, backslash or control byte at or after `from`; the length if there is none.
 #[inline(always)]
 pub(crate) fn string_stop<V: Vector>(vector: V, bytes: &[u8], from: usize) -> usize {
