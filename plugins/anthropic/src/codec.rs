@@ -1,11 +1,11 @@
 //! The dialect as the engine sees it.
 
-use serde::Deserialize;
 use thalweg_abi::guest::{Codec, CodecStream, Failure, Out, Request};
 use thalweg_abi::types::{FRAME_ERROR_BODY, FRAME_WHOLE_BODY, FrameRef};
 use thalweg_wire::provider_error::ProviderError;
 
 use crate::event::Reply;
+use crate::options::Options;
 use crate::{message, request};
 
 /// The dialect `anthropic`.
@@ -15,11 +15,6 @@ pub struct AnthropicMessages;
 const DESCRIPTION: &str =
     r#"{"dialect":"anthropic","framing":"sse","auth":{"kind":"header","name":"x-api-key"},"volatile_keys":[]}"#;
 
-#[derive(Default, Deserialize)]
-struct Options {
-    base_url: Option<String>,
-}
-
 impl Codec for AnthropicMessages {
     type Stream = Stream;
 
@@ -28,32 +23,24 @@ impl Codec for AnthropicMessages {
     }
 
     fn open(&self, options: &str) -> Result<Stream, Failure> {
-        let options: Options = match options.trim() {
-            "" => Options::default(),
-            json => serde_json::from_str(json)
-                .map_err(|error| Failure::invalid(format!("the options of the stream cannot be read: {error}")))?,
-        };
-        // Gateways give their address with the version, the provider itself without.
-        let has_version = options.base_url.is_some_and(|url| url.trim_end_matches('/').ends_with("/v1"));
-        Ok(Stream { path: if has_version { "/messages" } else { "/v1/messages" }, reply: Reply::default() })
+        Ok(Stream { options: Options::read(options)?, reply: Reply::default() })
     }
 }
 
 /// One conversation in the dialect `anthropic`.
 #[derive(Debug)]
 pub struct Stream {
-    path: &'static str,
+    options: Options,
     reply: Reply,
 }
 
 impl CodecStream for Stream {
     fn encode_message(&mut self, message: &str, out: &mut String) -> Result<(), Failure> {
-        message::encode(message, out)
+        message::encode(message, &self.options, out)
     }
 
     fn encode_request(&mut self, request: &str, out: &mut Request) -> Result<(), Failure> {
-        out.path.push_str(self.path);
-        request::encode(request, out)
+        request::encode(request, &self.options, out)
     }
 
     fn decode_frame<'f>(&mut self, frame: &FrameRef<'f>, out: &mut Out<'_, 'f>) {

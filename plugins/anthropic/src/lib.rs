@@ -8,6 +8,7 @@ mod block;
 mod codec;
 mod event;
 mod message;
+mod options;
 mod request;
 mod usage;
 

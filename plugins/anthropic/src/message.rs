@@ -1,86 +1,19 @@
 //! Messages: from the canonical form to that of the dialect.
 
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use thalweg_abi::guest::Failure;
+use thalweg_abi::guest::canonical::{self, Block, Cache, Message, Part, Source, ToolResult};
 
-/// A canonical message; keys that are not named here are of no interest to a provider.
-#[derive(Deserialize)]
-#[serde(tag = "role", rename_all = "snake_case")]
-enum Message {
-    User { content: Vec<Part> },
-    Assistant { content: Vec<Block> },
-    Tool { content: Vec<ToolResult> },
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Part {
-    Text {
-        text: String,
-    },
-    Image {
-        #[serde(flatten)]
-        source: Source,
-    },
-    Document {
-        #[serde(flatten)]
-        source: Source,
-        #[serde(default)]
-        name: Option<String>,
-    },
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Source {
-    Data { media_type: String, data: String },
-    Url { url: String },
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Block {
-    Text {
-        text: String,
-    },
-    Thinking {
-        text: String,
-        #[serde(default)]
-        signature: Option<String>,
-    },
-    RedactedThinking {
-        data: String,
-    },
-    Refusal {
-        text: String,
-    },
-    ToolCall {
-        id: String,
-        name: String,
-        arguments: String,
-    },
-    /// What another dialect kept.
-    #[serde(other)]
-    Foreign,
-}
-
-#[derive(Deserialize)]
-struct ToolResult {
-    tool_call_id: String,
-    content: Vec<Part>,
-    #[serde(default)]
-    is_error: bool,
-}
+use crate::options::Options;
 
 /// Appends the wire form of `message` to `out`; nothing when the provider would refuse it as empty.
-pub(crate) fn encode(message: &str, out: &mut String) -> Result<(), Failure> {
-    let message = serde_json::from_str(message)
-        .map_err(|error| Failure::invalid(format!("the message is not in the canonical form: {error}")))?;
-    let (role, content) = match message {
-        Message::User { content } => ("user", parts(&content)),
-        Message::Assistant { content } => ("assistant", assistant(content)),
-        Message::Tool { content } => ("user", content.iter().map(tool_result).collect()),
+pub(crate) fn encode(message: &str, options: &Options, out: &mut String) -> Result<(), Failure> {
+    let (role, content) = match canonical::message(message)? {
+        Message::User { content } => ("user", parts(&content, options)?),
+        Message::Assistant { content, .. } => ("assistant", assistant(content)),
+        Message::Tool { content } => {
+            ("user", content.iter().map(|result| tool_result(result, options)).collect::<Result<_, _>>()?)
+        }
     };
     if !content.is_empty() {
         out.push_str(&json!({"role": role, "content": content}).to_string());
@@ -89,26 +22,33 @@ pub(crate) fn encode(message: &str, out: &mut String) -> Result<(), Failure> {
 }
 
 /// Empty texts are left out: the provider refuses them.
-fn parts(parts: &[Part]) -> Vec<Value> {
-    let is_empty = |part: &&Part| matches!(part, Part::Text { text } if text.is_empty());
-    parts.iter().filter(|part| !is_empty(part)).map(part).collect()
+fn parts(parts: &[Part], options: &Options) -> Result<Vec<Value>, Failure> {
+    let is_empty = |part: &&Part| part.text().is_some_and(str::is_empty);
+    parts.iter().filter(|part| !is_empty(part)).map(|part| self::part(part, options)).collect()
 }
 
-fn part(part: &Part) -> Value {
-    match part {
-        Part::Text { text } => json!({"type": "text", "text": text}),
-        Part::Image { source } => json!({"type": "image", "source": self::source(source)}),
-        Part::Document { source, name: None } => json!({"type": "document", "source": self::source(source)}),
-        Part::Document { source, name: Some(name) } => {
+fn part(part: &Part, options: &Options) -> Result<Value, Failure> {
+    let mut value = match part {
+        Part::Text { text, .. } => json!({"type": "text", "text": text}),
+        Part::Image { source, .. } => json!({"type": "image", "source": self::source(source)}),
+        Part::Document { source, name: None, .. } => json!({"type": "document", "source": self::source(source)}),
+        Part::Document { source, name: Some(name), .. } => {
             json!({"type": "document", "source": self::source(source), "title": name})
         }
+        Part::Audio { .. } => {
+            return Err(Failure::unsupported("this dialect takes no sound; send its transcript as text"));
+        }
+    };
+    if part.is_cached() && options.cache {
+        value["cache_control"] = options.cache_control(Cache::Short);
     }
+    Ok(value)
 }
 
 fn source(source: &Source) -> Value {
     match source {
         Source::Data { media_type, data } => json!({"type": "base64", "media_type": media_type, "data": data}),
-        Source::Url { url } => json!({"type": "url", "url": url}),
+        Source::Url { url, .. } => json!({"type": "url", "url": url}),
     }
 }
 
@@ -133,16 +73,16 @@ fn assistant(content: Vec<Block>) -> Vec<Value> {
     if has_more { blocks } else { Vec::new() }
 }
 
-fn tool_result(result: &ToolResult) -> Value {
+fn tool_result(result: &ToolResult, options: &Options) -> Result<Value, Failure> {
     let mut value = json!({"type": "tool_result", "tool_use_id": call_id(&result.tool_call_id)});
-    let content = parts(&result.content);
+    let content = parts(&result.content, options)?;
     if !content.is_empty() {
         value["content"] = content.into();
     }
     if result.is_error {
         value["is_error"] = true.into();
     }
-    value
+    Ok(value)
 }
 
 /// The id of a call as this provider takes it; calls of other providers have others.
@@ -159,21 +99,21 @@ mod tests {
 
     fn encoded(message: &Value) -> Value {
         let mut out = String::new();
-        encode(&message.to_string(), &mut out).unwrap();
+        encode(&message.to_string(), &Options::read("").unwrap(), &mut out).unwrap();
         serde_json::from_str(&format!("[{out}]")).unwrap()
     }
 
     #[test]
     fn user_message_keeps_text_and_media() {
         let message = json!({"role":"user","content":[
-            {"type":"text","text":"hi"}, {"type":"text","text":""},
+            {"type":"text","text":"hi","cache":true}, {"type":"text","text":""},
             {"type":"image","media_type":"image/png","data":"AA=="}, {"type":"image","url":"https://x/y.png"},
             {"type":"document","media_type":"application/pdf","data":"BB==","name":"a.pdf"},
             {"type":"document","url":"https://x/y.pdf"}],"time_us":1});
         assert_eq!(
             encoded(&message),
             json!([{"role":"user","content":[
-            {"type":"text","text":"hi"},
+            {"type":"text","text":"hi","cache_control":{"type":"ephemeral"}},
             {"type":"image","source":{"type":"base64","media_type":"image/png","data":"AA=="}},
             {"type":"image","source":{"type":"url","url":"https://x/y.png"}},
             {"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"BB=="},"title":"a.pdf"},
@@ -220,10 +160,15 @@ mod tests {
 
     #[test]
     fn what_is_no_canonical_message_is_refused() {
-        for message in
-            ["", "{", "{}", r#"{"role":"system","content":[]}"#, r#"{"role":"user","content":[{"type":"x"}]}"#]
-        {
-            assert!(encode(message, &mut String::new()).is_err(), "{message}");
+        for message in [
+            "",
+            "{",
+            "{}",
+            r#"{"role":"system","content":[]}"#,
+            r#"{"role":"user","content":[{"type":"x"}]}"#,
+            r#"{"role":"user","content":[{"type":"audio","url":"https://x/y"}]}"#,
+        ] {
+            assert!(encode(message, &Options::read("").unwrap(), &mut String::new()).is_err(), "{message}");
         }
     }
 }

@@ -1,60 +1,20 @@
 //! All of a request but its messages.
 
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use thalweg_abi::guest::canonical::{self, Cache, Output, Thinking, Tool, ToolChoice};
 use thalweg_abi::guest::{Failure, Request};
 
-/// The canonical request.
-#[derive(Deserialize)]
-struct Canonical {
-    model: String,
-    system: Option<String>,
-    #[serde(default)]
-    tools: Vec<Tool>,
-    tool_choice: Option<ToolChoice>,
-    max_tokens: Option<u64>,
-    temperature: Option<Value>,
-    top_p: Option<Value>,
-    #[serde(default)]
-    stop: Vec<String>,
-    thinking: Option<Level>,
-    #[serde(default)]
-    stream: bool,
-    #[serde(default)]
-    extra: Map<String, Value>,
-}
-
-#[derive(Deserialize)]
-struct Tool {
-    name: String,
-    #[serde(default)]
-    description: String,
-    parameters: Value,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum ToolChoice {
-    Mode(String),
-    Tool { name: String },
-}
-
-#[derive(Deserialize)]
-struct Level {
-    level: Option<String>,
-    budget_tokens: Option<u64>,
-}
+use crate::options::Options;
 
 /// The provider wants a limit on tokens in every request.
 const MAX_TOKENS_DEFAULT: u64 = 4096;
 /// The least that the provider takes as a budget of thinking.
 const BUDGET_TOKENS_MIN: u64 = 1024;
 
-/// Writes headers and body of `request`.
-pub(crate) fn encode(request: &str, out: &mut Request) -> Result<(), Failure> {
-    let request: Canonical = serde_json::from_str(request)
-        .map_err(|error| Failure::invalid(format!("the request is not in the canonical form: {error}")))?;
-    let body = Value::Object(fields(request)?).to_string();
+/// Writes path, headers and body of `request`.
+pub(crate) fn encode(request: &str, options: &Options, out: &mut Request) -> Result<(), Failure> {
+    let body = Value::Object(fields(canonical::request(request)?, options)?).to_string();
+    out.path.push_str(options.path);
     out.headers.push(("content-type".into(), "application/json".into()));
     out.headers.push(("anthropic-version".into(), "2023-06-01".into()));
     // The messages are the last field: the object stays open for them.
@@ -64,7 +24,7 @@ pub(crate) fn encode(request: &str, out: &mut Request) -> Result<(), Failure> {
     Ok(())
 }
 
-fn fields(request: Canonical) -> Result<Map<String, Value>, Failure> {
+fn fields(request: canonical::Request, options: &Options) -> Result<Map<String, Value>, Failure> {
     let mut body = Map::new();
     let mut set = |key: &str, value: Option<Value>| {
         if let Some(value) = value {
@@ -72,7 +32,20 @@ fn fields(request: Canonical) -> Result<Map<String, Value>, Failure> {
         }
     };
     let max_tokens = request.max_tokens.unwrap_or(MAX_TOKENS_DEFAULT);
-    let budget = request.thinking.as_ref().map(budget_tokens).transpose()?;
+    let thinking = request.thinking.as_ref().filter(|thinking| !thinking.is_off());
+    // A budget that is named is sent as it is; a level becomes one only where the model knows no levels.
+    let is_adaptive = |thinking: &Thinking| thinking.budget_tokens.is_none() && options.is_adaptive(&request.model);
+    let budget = match thinking {
+        Some(thinking) if !is_adaptive(thinking) => Some(thinking.budget()?.max(BUDGET_TOKENS_MIN)),
+        _ => None,
+    };
+    let effort = thinking.filter(|thinking| is_adaptive(thinking)).and_then(|thinking| thinking.level.as_deref());
+    let effort = effort.map(|level| if level == "minimal" { "low" } else { level });
+    // Breakpoints behind what comes first, and one that moves along with the end of the conversation.
+    let cached = match request.cache {
+        Some(cache @ (Cache::Short | Cache::Long)) if options.cache => Some(options.cache_control(cache)),
+        _ => None,
+    };
     set("model", Some(request.model.into()));
     // The budget counts as part of the limit, which would leave nothing for the answer.
     let max_tokens = match budget {
@@ -81,18 +54,51 @@ fn fields(request: Canonical) -> Result<Map<String, Value>, Failure> {
     };
     set("max_tokens", Some(max_tokens.into()));
     set("stream", Some(request.stream.into()));
-    set("system", request.system.filter(|system| !system.is_empty()).map(Value::from));
+    set("cache_control", cached.clone());
+    let system = request.system.filter(|system| !system.is_empty());
+    set(
+        "system",
+        system.map(|system| match &cached {
+            Some(control) => json!([{"type": "text", "text": system, "cache_control": control}]),
+            None => system.into(),
+        }),
+    );
     if !request.tools.is_empty() {
-        set("tools", Some(request.tools.into_iter().map(tool).collect()));
+        let mut tools: Vec<Value> = request.tools.into_iter().map(tool).collect();
+        if let (Some(last), Some(control)) = (tools.last_mut(), cached) {
+            last["cache_control"] = control;
+        }
+        set("tools", Some(tools.into()));
     }
-    set("tool_choice", request.tool_choice.map(tool_choice));
-    if let Some(budget) = budget {
-        set("thinking", Some(json!({"type": "enabled", "budget_tokens": budget})));
-    } else {
-        // With thinking the provider refuses any other temperature than its own.
-        set("temperature", request.temperature);
+    set("tool_choice", tool_choice(request.tool_choice, request.parallel_tools));
+    match (thinking, budget) {
+        (_, Some(budget)) => set("thinking", Some(json!({"type": "enabled", "budget_tokens": budget}))),
+        (Some(_), None) => set("thinking", Some(json!({"type": "adaptive", "display": "summarized"}))),
+        // With thinking the provider refuses any other sampling than its own.
+        (None, None) => {
+            set("temperature", request.temperature);
+            set("top_k", request.top_k);
+        }
     }
     set("top_p", request.top_p);
+    let mut output = Map::new();
+    if let Some(effort) = effort {
+        output.insert("effort".into(), effort.into());
+    }
+    match request.output {
+        Some(Output::JsonSchema { schema, .. }) => {
+            output.insert("format".into(), json!({"type": "json_schema", "schema": schema}));
+        }
+        Some(Output::Json) => {
+            return Err(Failure::unsupported(
+                "this dialect has no JSON without a schema; give one, or ask for JSON in the prompt",
+            ));
+        }
+        None => {}
+    }
+    if !output.is_empty() {
+        set("output_config", Some(output.into()));
+    }
     if !request.stop.is_empty() {
         set("stop_sequences", Some(request.stop.into()));
     }
@@ -101,29 +107,26 @@ fn fields(request: Canonical) -> Result<Map<String, Value>, Failure> {
     Ok(body)
 }
 
-fn budget_tokens(thinking: &Level) -> Result<u64, Failure> {
-    let budget = match (thinking.budget_tokens, thinking.level.as_deref()) {
-        (Some(budget), _) => budget,
-        (None, Some("low")) => 2048,
-        (None, None | Some("medium")) => 8192,
-        (None, Some("high")) => 16_384,
-        (None, Some(_)) => {
-            return Err(Failure::invalid("the level of thinking is unknown; use low, medium or high, or a budget"));
-        }
-    };
-    Ok(budget.max(BUDGET_TOKENS_MIN))
-}
-
 fn tool(tool: Tool) -> Value {
-    json!({"name": tool.name, "description": tool.description, "input_schema": tool.parameters})
+    let mut value = json!({"name": tool.name, "description": tool.description, "input_schema": tool.parameters});
+    if let Some(strict) = tool.strict {
+        value["strict"] = strict.into();
+    }
+    value
 }
 
-fn tool_choice(choice: ToolChoice) -> Value {
-    match choice {
-        ToolChoice::Mode(mode) if mode == "required" => json!({"type": "any"}),
-        ToolChoice::Mode(mode) => json!({"type": mode}),
-        ToolChoice::Tool { name } => json!({"type": "tool", "name": name}),
+fn tool_choice(choice: Option<ToolChoice>, parallel: Option<bool>) -> Option<Value> {
+    let mut choice = match choice {
+        Some(ToolChoice::Mode(mode)) if mode == "required" => json!({"type": "any"}),
+        Some(ToolChoice::Mode(mode)) => json!({"type": mode}),
+        Some(ToolChoice::Tool { name }) => json!({"type": "tool", "name": name}),
+        None if parallel == Some(false) => json!({"type": "auto"}),
+        None => return None,
+    };
+    if parallel == Some(false) && choice["type"] != "none" {
+        choice["disable_parallel_tool_use"] = true.into();
     }
+    Some(choice)
 }
 
 #[cfg(test)]
@@ -132,7 +135,7 @@ mod tests {
 
     fn body(request: &Value) -> Value {
         let mut out = Request::default();
-        encode(&request.to_string(), &mut out).unwrap();
+        encode(&request.to_string(), &Options::read("").unwrap(), &mut out).unwrap();
         assert!(out.headers.contains(&("anthropic-version".into(), "2023-06-01".into())));
         let body = format!("{}{}{}", out.body_head, r#"{"role":"user","content":"x"}"#, out.body_tail);
         serde_json::from_str(&body).unwrap()
@@ -177,9 +180,57 @@ mod tests {
     }
 
     #[test]
+    fn a_level_is_sent_as_it_is_to_models_that_know_levels() {
+        let sent = body(&json!({"model":"claude-opus-4-7","thinking":{"level":"minimal"},"temperature":0.1}));
+        assert_eq!(sent["thinking"], json!({"type":"adaptive","display":"summarized"}));
+        assert_eq!(sent["output_config"], json!({"effort":"low"}));
+        assert!(sent.get("temperature").is_none());
+        let budget = body(&json!({"model":"claude-opus-4-6","thinking":{"budget_tokens":2000}}));
+        assert_eq!(budget["thinking"], json!({"type":"enabled","budget_tokens":2000}));
+        let off = body(&json!({"model":"claude-opus-4-7","thinking":{"level":"none"},"temperature":0.1}));
+        assert!(off.get("thinking").is_none() && off["temperature"] == json!(0.1));
+    }
+
+    #[test]
+    fn a_cached_prompt_has_breakpoints_behind_tools_system_and_messages() {
+        let tool = |name: &str| json!({"name":name,"parameters":{"type":"object"}});
+        let sent = body(&json!({"model":"m","system":"s","tools":[tool("a"),tool("b")],"cache":"long"}));
+        let long = json!({"type":"ephemeral","ttl":"1h"});
+        assert_eq!(sent["cache_control"], long);
+        assert_eq!(sent["system"], json!([{"type":"text","text":"s","cache_control":long}]));
+        assert!(sent["tools"][0].get("cache_control").is_none());
+        assert_eq!(sent["tools"][1]["cache_control"], long);
+        let short = body(&json!({"model":"m","system":"s","cache":"short"}));
+        assert_eq!(short["cache_control"], json!({"type":"ephemeral"}));
+        assert_eq!(body(&json!({"model":"m","system":"s","cache":"none"}))["system"], json!("s"));
+    }
+
+    #[test]
+    fn structured_output_strict_tools_and_single_calls_are_asked_for() {
+        let sent = body(
+            &json!({"model":"m","output":{"type":"json_schema","schema":{"type":"object"}},"parallel_tools":false,
+            "tools":[{"name":"t","parameters":{},"strict":true}]}),
+        );
+        assert_eq!(sent["output_config"], json!({"format":{"type":"json_schema","schema":{"type":"object"}}}));
+        assert_eq!(sent["tool_choice"], json!({"type":"auto","disable_parallel_tool_use":true}));
+        assert_eq!(sent["tools"][0]["strict"], json!(true));
+        assert_eq!(
+            body(&json!({"model":"m","tool_choice":"none","parallel_tools":false}))["tool_choice"],
+            json!({"type":"none"})
+        );
+    }
+
+    #[test]
     fn what_is_no_canonical_request_is_refused() {
-        for request in ["", "[]", "{}", r#"{"model":1}"#, r#"{"model":"m","thinking":{"level":"huge"}}"#] {
-            assert!(encode(request, &mut Request::default()).is_err(), "{request}");
+        for request in [
+            "",
+            "[]",
+            "{}",
+            r#"{"model":1}"#,
+            r#"{"model":"m","thinking":{"level":"huge"}}"#,
+            r#"{"model":"m","output":{"type":"json"}}"#,
+        ] {
+            assert!(encode(request, &Options::read("").unwrap(), &mut Request::default()).is_err(), "{request}");
         }
     }
 }
