@@ -9,6 +9,7 @@ use thalweg_abi::guest::{Codec, CodecStream, Direct};
 use thalweg_abi::types::{FLAG_REPEATABLE, FLAG_TEXT_ESCAPED, FRAME_EVENT, FrameRef, StreamEvent};
 use thalweg_anthropic::AnthropicMessages;
 use thalweg_bedrock::Bedrock;
+use thalweg_gemini::Gemini;
 use thalweg_ollama::Ollama;
 use thalweg_openai::OpenAiChat;
 use thalweg_openai_completions::OpenAiCompletions;
@@ -157,6 +158,7 @@ fn repeatable_frames_of_every_recording_keep_the_promise() {
     check_recordings(&folder, &OpenAiResponses);
     check_recordings(&folder, &Ollama);
     check_recordings(&folder, &Bedrock);
+    check_recordings(&folder, &Gemini);
 }
 
 fn check_recordings(folder: &Path, codec: &impl Codec) {

@@ -3,7 +3,9 @@
 use thalweg_abi::guest::{Codec, CodecStream, Direct};
 use thalweg_abi::types::{FRAME_ERROR_BODY, FRAME_WHOLE_BODY};
 use thalweg_anthropic::AnthropicMessages;
+use thalweg_gemini::Gemini;
 use thalweg_openai::OpenAiChat;
+use thalweg_openai_completions::OpenAiCompletions;
 use thalweg_openai_responses::OpenAiResponses;
 use thalweg_tests::show::show;
 use thalweg_tests::step::Step;
@@ -151,6 +153,54 @@ fn whole_response_gives_the_events_of_a_stream() {
     );
     assert_eq!(responses(b"{}"), ["skipped"]);
     assert!(responses(b"{")[0].starts_with("error malformed"));
+}
+
+#[test]
+fn whole_gemini_reply_gives_the_events_of_a_stream() {
+    let gemini = |body: &[u8]| read(Gemini.open("").unwrap(), body, FRAME_WHOLE_BODY, 0);
+    let body = br#"{"candidates":[{"content":{"parts":[{"text":"hm","thought":true},{"text":"Hi"},
+        {"functionCall":{"name":"f","args":{"x":1}},"thoughtSignature":"s"}],"role":"model"},"finishReason":"STOP"}],
+        "usageMetadata":{"promptTokenCount":1},"modelVersion":"m","responseId":"r"}"#;
+    let events = [
+        r#"start "m" (r)"#,
+        r#"thinking 0.0 "hm""#,
+        r#"text 0.1 "Hi""#,
+        r#"signature 0.2 "s""#,
+        r#"call 0.3 "f""#,
+        r#"arguments 0.3 "{\"x\":1}""#,
+        "end 0.3",
+        r#"stop 0 tools "STOP""#,
+        r#"usage {"promptTokenCount":1}"#,
+        "count input 1",
+        "done",
+    ];
+    assert_eq!(gemini(body), events);
+    // What the provider sends when it is not asked for server-sent events: a list of payloads.
+    assert_eq!(gemini(&[b"[", body.as_slice(), b"]"].concat()), events);
+    let error = r#"error overloaded "busy" ({"code":503,"message":"busy","status":"UNAVAILABLE"})"#;
+    assert_eq!(gemini(br#"[{"error":{"code":503,"message":"busy","status":"UNAVAILABLE"}}]"#), [error]);
+    assert_eq!(gemini(br#"{"error":{"code":503,"message":"busy","status":"UNAVAILABLE"}}"#), [error]);
+    assert_eq!(gemini(b"7"), ["skipped"]);
+    assert!(gemini(b"{")[0].starts_with("error malformed"));
+}
+
+#[test]
+fn whole_completion_gives_the_events_of_a_stream() {
+    let completions = |body: &[u8]| read(OpenAiCompletions.open("").unwrap(), body, FRAME_WHOLE_BODY, 0);
+    let body = br#"{"id":"c","object":"text_completion","model":"m","choices":[{"text":"Hi","index":0,"finish_reason":"stop"}],
+        "usage":{"prompt_tokens":1}}"#;
+    assert_eq!(
+        completions(body),
+        [
+            r#"start "m" (c)"#,
+            r#"text 0.0 "Hi""#,
+            r#"stop 0 end "stop""#,
+            r#"usage {"prompt_tokens":1}"#,
+            "count input 1",
+            "done",
+        ]
+    );
+    assert_eq!(completions(br#"{"error":"no"}"#), [r#"error other "no" ("no")"#]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use thalweg_abi::guest::{Codec, Direct};
 use thalweg_abi::types::EVENT_ERROR;
 use thalweg_anthropic::AnthropicMessages;
 use thalweg_bedrock::Bedrock;
+use thalweg_gemini::Gemini;
 use thalweg_ollama::Ollama;
 use thalweg_openai::OpenAiChat;
 use thalweg_openai_completions::OpenAiCompletions;
@@ -50,6 +51,7 @@ fn read_with<'c>(dialect: Dialect, chunks: impl IntoIterator<Item = &'c [u8]>) -
     match dialect {
         Dialect::OpenAiChat => read(&OpenAiChat, chunks),
         Dialect::Anthropic => read(&AnthropicMessages, chunks),
+        Dialect::Gemini => read(&Gemini, chunks),
         Dialect::OpenAiCompletions => read(&OpenAiCompletions, chunks),
         Dialect::OpenAiResponses => read(&OpenAiResponses, chunks),
         Dialect::Bedrock => read(&Bedrock, chunks),

@@ -34,6 +34,7 @@ pub(crate) const BUILT_IN: &[BuiltIn] = &[
     BuiltIn { name: "openai_responses", dialect: Some("openai-responses"), module: thalweg_openai_responses::module },
     BuiltIn { name: "bedrock", dialect: Some("bedrock"), module: thalweg_bedrock::module },
     BuiltIn { name: "ollama", dialect: Some("ollama"), module: thalweg_ollama::module },
+    BuiltIn { name: "gemini", dialect: Some("gemini"), module: thalweg_gemini::module },
     BuiltIn { name: "calculator", dialect: None, module: thalweg_calculator::module },
     BuiltIn { name: "weather_c", dialect: None, module: thalweg_weather_c::module },
 ];

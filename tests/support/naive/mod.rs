@@ -2,6 +2,7 @@
 
 mod anthropic;
 mod bedrock;
+mod gemini;
 mod ollama;
 mod openai_chat;
 mod openai_completions;
@@ -20,6 +21,8 @@ pub enum Dialect {
     OpenAiChat,
     /// `anthropic`.
     Anthropic,
+    /// `gemini`.
+    Gemini,
     /// `openai-completions`.
     OpenAiCompletions,
     /// `openai-responses`.
@@ -48,6 +51,7 @@ impl Dialect {
         match name {
             "openai-chat" => Some(Self::OpenAiChat),
             "anthropic" => Some(Self::Anthropic),
+            "gemini" => Some(Self::Gemini),
             "openai-completions" => Some(Self::OpenAiCompletions),
             "openai-responses" => Some(Self::OpenAiResponses),
             "ollama" => Some(Self::Ollama),
@@ -80,6 +84,11 @@ pub fn steps<'a>(dialect: Dialect, records: impl IntoIterator<Item = (&'a str, &
             let mut twin = anthropic::Anthropic::default();
             records.into_iter().for_each(|(event, data)| twin.record(event, data));
             twin.end_of_stream();
+            twin.steps
+        }
+        Dialect::Gemini => {
+            let mut twin = gemini::Gemini::default();
+            records.into_iter().for_each(|(event, data)| twin.record(event, data));
             twin.steps
         }
         Dialect::OpenAiCompletions => {
