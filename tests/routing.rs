@@ -428,6 +428,31 @@ fn a_wrong_row_is_told_with_its_line_and_what_to_do() {
 }
 
 #[test]
+fn the_rows_of_the_documentation_are_read() {
+    let text = include_str!("../docs/PROVIDERS.md");
+    let rows = text.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let mut table = Table::built_in().clone();
+    table.add_toml("docs/PROVIDERS.md", rows).expect("sound rows");
+    let go = |model: &str| {
+        let environment =
+            set("HOUSE_API_KEY=secret-one DEEPSEEK_EU_KEY=secret-two LAB_KEY=secret-three DEEPSEEK_REGION=fra");
+        table.route(&Wish::model(model), &environment).expect(model)
+    };
+    assert_eq!(key_of(&go("haus/m")), Some((Some("HOUSE_API_KEY"), "secret-one".to_owned())));
+    let eu = go("deepseek-eu/m");
+    assert_eq!(eu.base_url, "https://fra.deepseek.example/v1");
+    assert_eq!(eu.auth, Some(json!({"kind": "header", "name": "x-api-key"})));
+    assert_eq!(eu.flags, Table::built_in().find("deepseek").expect("in the table").flags);
+    assert_eq!(key_of(&go("lab/m")), Some((Some("LAB_KEY"), "secret-three".to_owned())));
+    // Names of models in the commands lead where they say.
+    let names = text.split_whitespace().collect::<Vec<_>>();
+    let models = names.windows(2).filter(|pair| pair[0] == "--model" && pair[1].contains('/')).map(|pair| pair[1]);
+    let any_key = |name: &str| name.ends_with("_KEY").then(|| "k".to_owned());
+    let routes = models.map(|name| table.route(&Wish::model(name), &any_key).expect(name).name().to_owned());
+    assert_eq!(routes.collect::<Vec<_>>(), ["openai", "openrouter", "ollama", "anthropic", "openai"]);
+}
+
+#[test]
 fn the_users_file_is_found_by_variable_and_in_the_folder_of_configuration() {
     let folder = std::env::temp_dir().join(format!("thalweg-routing-{}", std::process::id()));
     let nested = folder.join("thalweg");
@@ -596,6 +621,52 @@ async fn a_row_says_in_which_header_the_key_goes_and_what_else_is_sent() {
     assert_eq!(sent(describe, "x-house-key").await.1.as_deref(), Some("k"));
     assert_eq!(sent(describe, "x-team").await.1.as_deref(), Some("blue"));
     assert_eq!(sent(describe, "authorization").await.1, None);
+}
+
+/// A dialect whose description brings a provider along.
+mod house {
+    use std::sync::OnceLock;
+
+    use thalweg_abi::guest::{Codec, Failure};
+    use thalweg_openai::OpenAiChat;
+
+    /// Set before the plugin is started.
+    pub(crate) static DESCRIPTION: OnceLock<String> = OnceLock::new();
+
+    #[derive(Default)]
+    #[expect(unreachable_pub, reason = "the plugin's package, which is public, names it")]
+    pub struct House(OpenAiChat);
+
+    impl Codec for House {
+        type Stream = <OpenAiChat as Codec>::Stream;
+
+        fn describe(&self) -> &str {
+            DESCRIPTION.get().map_or("{}", String::as_str)
+        }
+
+        fn open(&self, options: &str) -> Result<Self::Stream, Failure> {
+            self.0.open(options)
+        }
+    }
+
+    thalweg_abi::plugin! { id: "example.house", version: "1.0.0", codec: House }
+}
+
+#[tokio::test]
+async fn a_plugin_brings_its_provider_along() {
+    let describe = |builder: AgentBuilder, url: &str| {
+        house::DESCRIPTION.get_or_init(|| {
+            let row =
+                json!({"id": "acme", "base_url": url, "dialect": "acme-chat", "flags": {"thinking": "reasoning"}});
+            let auth = json!({"kind": "bearer"});
+            json!({"dialect": "acme-chat", "framing": "sse", "auth": auth, "providers": [row]}).to_string()
+        });
+        let module = thalweg_abi::guest::module::<house::Package>();
+        builder.providers(Table::built_in().clone()).link(module).model("acme/m:low").api_key("k")
+    };
+    let (body, authorization) = sent(describe, "authorization").await;
+    assert_eq!((&body["model"], &body["reasoning"]), (&json!("m"), &json!({"effort": "low"})));
+    assert_eq!(authorization.as_deref(), Some("Bearer k"));
 }
 
 #[test]

@@ -471,6 +471,19 @@ fn providers_are_listed_with_their_keys_by_name_only() {
 }
 
 #[test]
+fn the_lists_of_the_documentation_can_be_asked_for() {
+    let text = fs::read_to_string(repository().join("docs/PROVIDERS.md")).expect("there");
+    let commands: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("thalweg providers")).collect();
+    assert_eq!(commands.len(), 3, "{commands:?}");
+    for command in commands {
+        // What the command does stands behind a wider gap.
+        let words = command.split("   ").next().unwrap_or_default().split_whitespace();
+        let output = thalweg().arg("providers").args(words).output().expect("started");
+        assert!(output.status.success() && !output.stdout.is_empty(), "{command}: {}", stderr(&output));
+    }
+}
+
+#[test]
 fn a_provider_of_ones_own_is_asked_with_its_key_and_level() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let place = Place::new();

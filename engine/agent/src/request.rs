@@ -43,7 +43,7 @@ impl ToolChoice {
 /// How much the model shall think.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Thinking {
-    /// `low`, `medium` or `high`.
+    /// `none`, `minimal`, `low`, `medium`, `high` or `xhigh`.
     pub level: String,
     /// Tokens it may spend, where the provider takes a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]

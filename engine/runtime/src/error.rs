@@ -32,7 +32,9 @@ pub enum Error {
         known: Vec<String>,
     },
     /// The engine does not know where the key goes.
-    #[error("no way to authenticate as {auth} at {provider}; this engine knows bearer and header")]
+    #[error(
+        "{provider} wants the key as {auth}, which this engine cannot do; give the row in providers.toml another auth"
+    )]
     Auth {
         /// What the table or the codec asks for, as JSON.
         auth: String,
