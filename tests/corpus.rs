@@ -7,6 +7,8 @@ use serde_json::Value;
 use thalweg_abi::guest::{Codec, Direct};
 use thalweg_anthropic::AnthropicMessages;
 use thalweg_bedrock::Bedrock;
+use thalweg_cohere::Cohere;
+use thalweg_cohere_v1::CohereV1;
 use thalweg_gemini::Gemini;
 use thalweg_ollama::Ollama;
 use thalweg_openai::OpenAiChat;
@@ -62,6 +64,16 @@ fn every_ollama_recording_gives_its_facts_at_every_cut() {
 #[test]
 fn every_bedrock_recording_gives_its_facts_at_every_cut() {
     check_all(&Bedrock);
+}
+
+#[test]
+fn every_cohere_v2_recording_gives_its_facts_at_every_cut() {
+    check_all(&Cohere);
+}
+
+#[test]
+fn every_cohere_v1_recording_gives_its_facts_at_every_cut() {
+    check_all(&CohereV1);
 }
 
 fn check_all<C: Codec>(codec: &C) {

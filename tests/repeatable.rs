@@ -9,6 +9,8 @@ use thalweg_abi::guest::{Codec, CodecStream, Direct};
 use thalweg_abi::types::{FLAG_REPEATABLE, FLAG_TEXT_ESCAPED, FRAME_EVENT, FrameRef, StreamEvent};
 use thalweg_anthropic::AnthropicMessages;
 use thalweg_bedrock::Bedrock;
+use thalweg_cohere::Cohere;
+use thalweg_cohere_v1::CohereV1;
 use thalweg_gemini::Gemini;
 use thalweg_ollama::Ollama;
 use thalweg_openai::OpenAiChat;
@@ -158,6 +160,8 @@ fn repeatable_frames_of_every_recording_keep_the_promise() {
     check_recordings(&folder, &OpenAiResponses);
     check_recordings(&folder, &Ollama);
     check_recordings(&folder, &Bedrock);
+    check_recordings(&folder, &Cohere);
+    check_recordings(&folder, &CohereV1);
     check_recordings(&folder, &Gemini);
 }
 

@@ -8,7 +8,5 @@ use thalweg_tests::naive::Dialect;
 mod dialect;
 
 fuzz_target!(|input: &[u8]| {
-    dialect::check(Dialect::Gemini, input, || {
-        thalweg_gemini::Gemini.open("{}").expect("no options are options")
-    });
+    dialect::check(Dialect::Gemini, input, || thalweg_gemini::Gemini.open("{}").expect("no options are options"));
 });

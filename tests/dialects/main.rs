@@ -3,6 +3,7 @@
 mod anthropic;
 mod bedrock;
 mod bodies;
+mod cohere;
 mod gemini;
 mod json;
 mod ollama;

@@ -5,6 +5,8 @@ use thalweg_abi::guest::{Codec, Direct};
 use thalweg_abi::types::EVENT_ERROR;
 use thalweg_anthropic::AnthropicMessages;
 use thalweg_bedrock::Bedrock;
+use thalweg_cohere::Cohere;
+use thalweg_cohere_v1::CohereV1;
 use thalweg_gemini::Gemini;
 use thalweg_ollama::Ollama;
 use thalweg_openai::OpenAiChat;
@@ -55,6 +57,8 @@ fn read_with<'c>(dialect: Dialect, chunks: impl IntoIterator<Item = &'c [u8]>) -
         Dialect::OpenAiCompletions => read(&OpenAiCompletions, chunks),
         Dialect::OpenAiResponses => read(&OpenAiResponses, chunks),
         Dialect::Bedrock => read(&Bedrock, chunks),
+        Dialect::CohereV2 => read(&Cohere, chunks),
+        Dialect::CohereV1 => read(&CohereV1, chunks),
         Dialect::Ollama => read(&Ollama, chunks),
     }
 }

@@ -33,6 +33,8 @@ pub(crate) const BUILT_IN: &[BuiltIn] = &[
     },
     BuiltIn { name: "openai_responses", dialect: Some("openai-responses"), module: thalweg_openai_responses::module },
     BuiltIn { name: "bedrock", dialect: Some("bedrock"), module: thalweg_bedrock::module },
+    BuiltIn { name: "cohere", dialect: Some("cohere-v2"), module: thalweg_cohere::module },
+    BuiltIn { name: "cohere_v1", dialect: Some("cohere-v1"), module: thalweg_cohere_v1::module },
     BuiltIn { name: "ollama", dialect: Some("ollama"), module: thalweg_ollama::module },
     BuiltIn { name: "gemini", dialect: Some("gemini"), module: thalweg_gemini::module },
     BuiltIn { name: "calculator", dialect: None, module: thalweg_calculator::module },

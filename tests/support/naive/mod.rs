@@ -2,6 +2,7 @@
 
 mod anthropic;
 mod bedrock;
+mod cohere;
 mod gemini;
 mod ollama;
 mod openai_chat;
@@ -31,6 +32,10 @@ pub enum Dialect {
     Ollama,
     /// `bedrock`.
     Bedrock,
+    /// `cohere-v2`.
+    CohereV2,
+    /// `cohere-v1`.
+    CohereV1,
 }
 
 /// How a body is cut into records.
@@ -56,6 +61,8 @@ impl Dialect {
             "openai-responses" => Some(Self::OpenAiResponses),
             "ollama" => Some(Self::Ollama),
             "bedrock" => Some(Self::Bedrock),
+            "cohere-v2" => Some(Self::CohereV2),
+            "cohere-v1" => Some(Self::CohereV1),
             _ => None,
         }
     }
@@ -64,7 +71,7 @@ impl Dialect {
     #[must_use]
     pub const fn framing(self) -> Framing {
         match self {
-            Self::Ollama => Framing::Lines,
+            Self::Ollama | Self::CohereV1 => Framing::Lines,
             Self::Bedrock => Framing::EventStream,
             _ => Framing::Sse,
         }
@@ -105,6 +112,17 @@ pub fn steps<'a>(dialect: Dialect, records: impl IntoIterator<Item = (&'a str, &
             let mut twin = bedrock::Bedrock::default();
             records.into_iter().for_each(|(event, data)| twin.record(event, data));
             twin.end_of_stream();
+            twin.steps
+        }
+        Dialect::CohereV2 => {
+            let mut twin = cohere::CohereV2::default();
+            records.into_iter().for_each(|(event, data)| twin.record(event, data));
+            twin.end_of_stream();
+            twin.steps
+        }
+        Dialect::CohereV1 => {
+            let mut twin = cohere::CohereV1::default();
+            records.into_iter().for_each(|(_, data)| twin.record(data));
             twin.steps
         }
         Dialect::Ollama => {
