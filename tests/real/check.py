@@ -119,6 +119,8 @@ class Run:
 AIMOCK_DIALECTS = [
     ("openai-chat", "/v1", "gpt-4o"),
     ("anthropic", "", "claude-sonnet-4-5"),
+    ("openai-responses", "/v1", "gpt-4o"),
+    ("ollama", "", "llama3"),
 ]
 LLMOCK_DIALECTS = [
     ("openai-chat", "/v1", "gpt-4o"),
@@ -126,6 +128,7 @@ LLMOCK_DIALECTS = [
     ("openai-chat", "/mistral/v1", "mistral-small"),
     ("openai-chat", "/groq/openai/v1", "llama-3.3-70b-versatile"),
     ("openai-chat", "/xai/v1", "grok-4"),
+    ("openai-responses", "/v1", "gpt-4o"),
 ]
 
 
@@ -162,7 +165,7 @@ def llmock(thalweg):
 
         for number, (dialect, path, model) in enumerate(LLMOCK_DIALECTS):
             at = ["--base-url", server.url + path, "--dialect", dialect, "--model", model]
-            name = f"llmock {path.strip('/')}"
+            name = f"llmock {path.strip('/')} {dialect}"
             # The journal tells calls apart by their bodies, so each fault has a prompt of its own.
             def ask(what, *more):
                 return Run(thalweg, f"{what}, number {number}", *at, *more)
@@ -214,7 +217,7 @@ def llama(thalweg):
         return
     port = free_port()
     with Server([sys.executable, HERE / "llama-route.py", str(port), tools, chat], port, "/v1/models") as route:
-        for dialect, path in [("openai-chat", "/v1"), ("anthropic", "")]:
+        for dialect, path in [("openai-chat", "/v1"), ("anthropic", ""), ("openai-responses", "/v1")]:
             run = Run(thalweg, "What is the weather in Paris?", "--base-url", route.url + path, "--dialect", dialect,
                       "--model", "SmolLM2-135M-Instruct", "--tool-choice", "required", "--max-tokens", "120", "--max-turns", "2")
             check(f"llama {dialect}: two turns with a tool", len(run.results) >= 1 and run.last.get("type") == "agent_end"
