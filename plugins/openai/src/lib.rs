@@ -1,7 +1,7 @@
 //! The OpenAI chat completions dialect, and the variations of it that other providers and servers speak.
 //!
-//! Reading is a matter of `chunk` and `delta`, writing of `message` and `request`. Whatever one server does differently is a case
-//! here, not a dialect of its own: nothing has to be known of the server to read its stream.
+//! Reading is a matter of `chunk` and `delta`, writing of `message` and `request`. Whatever one server does differently is a row
+//! of `quirks`, not a dialect of its own; but for thinking in tags, nothing has to be known of the server to read its stream.
 #![forbid(unsafe_code)]
 
 mod blocks;
@@ -11,6 +11,7 @@ mod delta;
 mod emit;
 mod message;
 mod options;
+mod quirks;
 mod request;
 mod usage;
 

@@ -1,83 +1,17 @@
 //! Messages: from the canonical form to that of the dialect.
 
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use thalweg_abi::guest::Failure;
+use thalweg_abi::guest::canonical::{self, Block, Message, Part, Source, ToolResult};
 
 use crate::options::Options;
 
-/// A canonical message; keys that are not named here are of no interest to a provider.
-#[derive(Deserialize)]
-#[serde(tag = "role", rename_all = "snake_case")]
-enum Message {
-    User { content: Vec<Part> },
-    Assistant { content: Vec<Block> },
-    Tool { content: Vec<ToolResult> },
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Part {
-    Text {
-        text: String,
-    },
-    Image {
-        #[serde(flatten)]
-        source: Source,
-    },
-    Document {
-        #[serde(flatten)]
-        source: Source,
-        #[serde(default)]
-        name: Option<String>,
-    },
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Source {
-    Data { media_type: String, data: String },
-    Url { url: String },
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Block {
-    Text {
-        text: String,
-    },
-    Thinking {
-        text: String,
-    },
-    Refusal {
-        text: String,
-    },
-    ToolCall {
-        id: String,
-        name: String,
-        arguments: String,
-    },
-    /// Thinking that only its own provider can read, and whatever else another dialect kept.
-    #[serde(other)]
-    Foreign,
-}
-
-#[derive(Deserialize)]
-struct ToolResult {
-    tool_call_id: String,
-    #[serde(default)]
-    tool_name: String,
-    content: Vec<Part>,
-}
-
 /// Appends the wire form of `message` to `out`.
 pub(crate) fn encode(message: &str, options: &Options, out: &mut String) -> Result<(), Failure> {
-    let message = serde_json::from_str(message)
-        .map_err(|error| Failure::invalid(format!("the message is not in the canonical form: {error}")))?;
-    let encoded = match message {
+    let encoded = match canonical::message(message)? {
         Message::User { content } if content.is_empty() => Vec::new(),
-        Message::User { content } => vec![json!({"role": "user", "content": user_content(&content)?})],
-        Message::Assistant { content } => assistant(&content, options).into_iter().collect(),
+        Message::User { content } => vec![json!({"role": "user", "content": user_content(&content, options)?})],
+        Message::Assistant { content, .. } => assistant(&content, options).into_iter().collect(),
         Message::Tool { content } => tool_results(&content, options)?,
     };
     for (position, message) in encoded.iter().enumerate() {
@@ -90,34 +24,44 @@ pub(crate) fn encode(message: &str, options: &Options, out: &mut String) -> Resu
 }
 
 /// A lone text is sent as a plain string, which every server understands.
-fn user_content(parts: &[Part]) -> Result<Value, Failure> {
-    if let [Part::Text { text }] = parts {
-        return Ok(json!(text));
+fn user_content(parts: &[Part], options: &Options) -> Result<Value, Failure> {
+    let is_marked = |part: &Part| options.quirks.cache_control && part.is_cached();
+    let texts: Option<Vec<&str>> = parts.iter().map(Part::text).collect();
+    match texts.as_deref() {
+        Some([text]) if !parts.iter().any(is_marked) => Ok(json!(text)),
+        Some(texts) if options.quirks.plain_content => Ok(json!(texts.join("\n"))),
+        _ => parts.iter().map(|part| self::part(part, options)).collect(),
     }
-    parts.iter().map(part).collect()
 }
 
-fn part(part: &Part) -> Result<Value, Failure> {
-    Ok(match part {
-        Part::Text { text } => json!({"type": "text", "text": text}),
-        Part::Image { source } => json!({"type": "image_url", "image_url": {"url": url(source)}}),
-        Part::Document { source: source @ Source::Data { .. }, name } => {
-            let name = name.as_deref().unwrap_or("document");
-            json!({"type": "file", "file": {"filename": name, "file_data": url(source)}})
-        }
-        Part::Document { source: Source::Url { .. }, .. } => {
+fn part(part: &Part, options: &Options) -> Result<Value, Failure> {
+    let mut value = match part {
+        Part::Text { text, .. } => json!({"type": "text", "text": text}),
+        Part::Image { source, .. } => json!({"type": "image_url", "image_url": {"url": source.url()}}),
+        Part::Document { source: Source::Url { .. }, .. } if !options.quirks.document_url => {
             return Err(Failure::unsupported(
                 "this dialect takes no document by its address; send the document's bytes instead",
             ));
         }
-    })
-}
-
-fn url(source: &Source) -> String {
-    match source {
-        Source::Data { media_type, data } => format!("data:{media_type};base64,{data}"),
-        Source::Url { url } => url.clone(),
+        Part::Document { source, name, .. } => {
+            let name = name.as_deref().unwrap_or("document");
+            json!({"type": "file", "file": {"filename": name, "file_data": source.url()}})
+        }
+        Part::Audio { source: Source::Data { media_type, data }, .. } => {
+            let format = media_type.rsplit(['/', '-']).next().unwrap_or_default();
+            let format = if format == "mpeg" { "mp3" } else { format };
+            json!({"type": "input_audio", "input_audio": {"data": data, "format": format}})
+        }
+        Part::Audio { source: Source::Url { .. }, .. } => {
+            return Err(Failure::unsupported(
+                "this dialect takes no sound by its address; send the bytes of the sound instead",
+            ));
+        }
+    };
+    if options.quirks.cache_control && part.is_cached() {
+        value["cache_control"] = json!({"type": "ephemeral"});
     }
+    Ok(value)
 }
 
 /// None if nothing is left that the provider takes back.
@@ -126,16 +70,21 @@ fn assistant(content: &[Block], options: &Options) -> Option<Value> {
     for block in content {
         match block {
             Block::Text { text: more } => text.push_str(more),
-            Block::Thinking { text: more } => thinking.push_str(more),
+            Block::Thinking { text: more, .. } => thinking.push_str(more),
             Block::Refusal { text: more } => refusal.push_str(more),
             Block::ToolCall { id, name, arguments } => {
+                let id = call_id(id, options);
                 calls.push(json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}));
             }
-            Block::Foreign => {}
+            // Thinking that only its own provider can read, and whatever else another dialect kept.
+            Block::RedactedThinking { .. } | Block::Foreign => {}
         }
     }
     if text.is_empty() && refusal.is_empty() && calls.is_empty() {
         return None;
+    }
+    if options.quirks.think_tags && !thinking.is_empty() {
+        text = format!("<think>\n{}\n</think>\n\n{}", thinking.trim(), text.trim_start());
     }
     let mut message = Map::new();
     message.insert("role".into(), json!("assistant"));
@@ -161,23 +110,18 @@ fn tool_results(results: &[ToolResult], options: &Options) -> Result<Vec<Value>,
     let mut messages = Vec::new();
     let mut media = Vec::new();
     for result in results {
-        let texts: Vec<&str> = result
-            .content
-            .iter()
-            .filter_map(|part| if let Part::Text { text } = part { Some(text.as_str()) } else { None })
-            .collect();
         let mut message = Map::new();
         message.insert("role".into(), json!("tool"));
-        message.insert("tool_call_id".into(), json!(result.tool_call_id));
-        if options.has_tool_result_name {
+        message.insert("tool_call_id".into(), json!(call_id(&result.tool_call_id, options)));
+        if options.quirks.tool_result_name {
             message.insert("name".into(), json!(result.tool_name));
         }
-        let others = result.content.iter().filter(|part| !matches!(part, Part::Text { .. }));
         let before = media.len();
-        for other in others {
-            media.push(part(other)?);
+        for other in result.content.iter().filter(|part| part.text().is_none()) {
+            media.push(part(other, options)?);
         }
-        let text = if texts.is_empty() && media.len() > before { MEDIA_FOLLOW.to_owned() } else { texts.join("\n") };
+        let has_text = result.content.iter().any(|part| part.text().is_some());
+        let text = if !has_text && media.len() > before { MEDIA_FOLLOW.to_owned() } else { result.text() };
         message.insert("content".into(), json!(text));
         messages.push(message.into());
     }
@@ -190,6 +134,27 @@ fn tool_results(results: &[ToolResult], options: &Options) -> Result<Vec<Value>,
 
 const MEDIA_FOLLOW: &str = "(the result is attached below)";
 const MEDIA_HERE: &str = "Attached from the tool results above:";
+
+/// The id of a call as the server takes it. One that does not fit becomes one that does, the same for call and result.
+fn call_id(id: &str, options: &Options) -> String {
+    let Some(chars) = options.quirks.call_id_chars else { return id.to_owned() };
+    if id.len() == chars && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return id.to_owned();
+    }
+    // FNV-1a, written in digits and letters.
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    for byte in id.bytes() {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    let digit = |number: u64| char::from_digit((number % 36) as u32, 36).unwrap_or('0');
+    (0..chars)
+        .map(|_| {
+            let digit = digit(hash);
+            hash = hash / 36 ^ hash.rotate_left(23);
+            digit
+        })
+        .collect()
+}
 
 #[cfg(test)]
 mod tests {
@@ -269,6 +234,57 @@ mod tests {
         );
         let named = encoded(r#"{"provider":"mistral"}"#, &message);
         assert_eq!(named[0]["name"], json!("add"));
+    }
+
+    #[test]
+    fn servers_get_what_only_they_want() {
+        let text =
+            json!({"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b","cache":true}]});
+        assert_eq!(
+            encoded(r#"{"provider":"openrouter"}"#, &text)[0]["content"],
+            json!([{"type":"text","text":"a"},{"type":"text","text":"b","cache_control":{"type":"ephemeral"}}])
+        );
+        assert_eq!(encoded(r#"{"provider":"deepseek"}"#, &text)[0]["content"], json!("a\nb"));
+        let document = json!({"role":"user","content":[{"type":"document","url":"https://x/y.pdf","name":"y.pdf"}]});
+        assert_eq!(
+            encoded(r#"{"provider":"openrouter"}"#, &document)[0]["content"],
+            json!([{"type":"file","file":{"filename":"y.pdf","file_data":"https://x/y.pdf"}}])
+        );
+        let sound = json!({"role":"user","content":[{"type":"audio","media_type":"audio/x-wav","data":"AA=="}]});
+        assert_eq!(
+            encoded("", &sound)[0]["content"],
+            json!([{"type":"input_audio","input_audio":{"data":"AA==","format":"wav"}}])
+        );
+    }
+
+    #[test]
+    fn thinking_goes_back_as_the_server_had_it() {
+        let message =
+            json!({"role":"assistant","content":[{"type":"thinking","text":"\nhm\n"},{"type":"text","text":"\n\na"}]});
+        assert_eq!(encoded("", &message), json!([{"role":"assistant","content":"\n\na"}]));
+        assert_eq!(
+            encoded(r#"{"provider":"minimax"}"#, &message),
+            json!([{"role":"assistant","content":"<think>\nhm\n</think>\n\na"}])
+        );
+        assert_eq!(
+            encoded(r#"{"provider":"zai"}"#, &message),
+            json!([{"role":"assistant","content":"\n\na","reasoning_content":"\nhm\n"}])
+        );
+    }
+
+    #[test]
+    fn ids_of_calls_fit_the_server_and_each_other() {
+        let options = r#"{"provider":"mistral"}"#;
+        let id_of = |id: &str| {
+            let call = json!({"role":"assistant","content":[{"type":"tool_call","id":id,"name":"f","arguments":"{}"}]});
+            let result = json!({"role":"tool","content":[{"type":"tool_result","tool_call_id":id,"tool_name":"f","content":[]}]});
+            let sent = encoded(options, &call)[0]["tool_calls"][0]["id"].clone();
+            assert_eq!(sent, encoded(options, &result)[0]["tool_call_id"]);
+            sent.as_str().unwrap().to_owned()
+        };
+        assert_eq!(id_of("D681PevKs"), "D681PevKs");
+        let (one, two) = (id_of("call_1"), id_of("call_2"));
+        assert!(one.len() == 9 && two.len() == 9 && one != two && one.bytes().all(|byte| byte.is_ascii_alphanumeric()));
     }
 
     #[test]

@@ -1,41 +1,23 @@
-//! What one server wants written differently. Reading needs none of it.
+//! The options of a stream: what is known of the server, and flags that go over it.
 
 use serde::Deserialize;
-use thalweg_abi::guest::Failure;
+use thalweg_abi::guest::{Failure, canonical};
 
-/// How requests are written.
+use crate::quirks::{MaxTokens, Quirks, Session, ThinkingForm};
+
+/// How requests are written, and whether thinking is looked for in the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Options {
-    pub(crate) max_tokens: MaxTokens,
-    pub(crate) thinking: Thinking,
+    /// The habits of the server.
+    pub(crate) quirks: Quirks,
+    /// The levels of thinking that the server knows.
+    pub(crate) efforts: Vec<String>,
     /// Role of the system prompt.
     pub(crate) system_role: String,
-    /// Whether usage is asked for at the end of a stream.
-    pub(crate) has_stream_usage: bool,
     /// Field in which thinking goes back; it does not go back without one.
     pub(crate) thinking_field: Option<String>,
-    /// Whether a tool result carries the tool's name.
-    pub(crate) has_tool_result_name: bool,
-}
-
-/// Name of the limit on tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum MaxTokens {
-    MaxTokens,
-    MaxCompletionTokens,
-}
-
-/// How thinking is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Thinking {
-    /// `"reasoning_effort": level`.
-    ReasoningEffort,
-    /// `"reasoning": {"effort": level}` or `{"max_tokens": n}`, as OpenRouter has it.
-    Reasoning,
-    /// Not at all.
-    None,
+    /// Name of the seed.
+    pub(crate) seed_field: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -50,40 +32,54 @@ struct Given {
 #[serde(default)]
 struct Flags {
     max_tokens_field: Option<MaxTokens>,
-    thinking: Option<Thinking>,
+    thinking: Option<ThinkingForm>,
+    efforts: Option<Vec<String>>,
     system_role: Option<String>,
     stream_usage: Option<bool>,
     thinking_field: Option<String>,
+    think_tags: Option<bool>,
     tool_result_name: Option<bool>,
+    call_id_chars: Option<usize>,
+    session: Option<Session>,
+    cache_control: Option<bool>,
+    long_cache: Option<bool>,
+    json_schema: Option<bool>,
+    top_k: Option<bool>,
+    seed_field: Option<String>,
+    document_url: Option<bool>,
+    plain_content: Option<bool>,
 }
 
 impl Options {
-    /// Reads the JSON options of a stream: what the provider's name or address tells, and flags that go over it.
+    /// Reads the JSON options of a stream.
     pub(crate) fn read(json: &str) -> Result<Self, Failure> {
-        let given: Given = match json.trim() {
-            "" => Given::default(),
-            json => serde_json::from_str(json)
-                .map_err(|error| Failure::invalid(format!("the options of the stream cannot be read: {error}")))?,
-        };
-        let flags = given.flags.unwrap_or_default();
-        let is_at = |provider: &str, host: &str| {
-            given.provider.as_deref() == Some(provider)
-                || given.base_url.as_deref().is_some_and(|url| url.contains(host))
-        };
-        let is_openrouter = is_at("openrouter", "openrouter.ai");
-        let is_mistral = is_at("mistral", "mistral.ai");
-        let is_openai = is_at("openai", "api.openai.com")
-            || is_at("azure", ".openai.azure.com")
-            || (given.provider.is_none() && given.base_url.is_none());
-        let max_tokens = if is_openai { MaxTokens::MaxCompletionTokens } else { MaxTokens::MaxTokens };
-        let thinking = if is_openrouter { Thinking::Reasoning } else { Thinking::ReasoningEffort };
+        let Given { provider, base_url, flags } = canonical::options(json)?;
+        let flags = flags.unwrap_or_default();
+        let known = Quirks::of(provider.as_deref(), base_url.as_deref());
+        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let thinking_field = flags.thinking_field.or_else(|| known.thinking_field.map(str::to_owned));
         Ok(Self {
-            max_tokens: flags.max_tokens_field.unwrap_or(max_tokens),
-            thinking: flags.thinking.unwrap_or(thinking),
-            system_role: flags.system_role.unwrap_or_else(|| "system".to_owned()),
-            has_stream_usage: flags.stream_usage.unwrap_or(!is_mistral),
-            thinking_field: flags.thinking_field.filter(|field| !field.is_empty()),
-            has_tool_result_name: flags.tool_result_name.unwrap_or(is_mistral),
+            efforts: flags.efforts.unwrap_or_else(|| owned(known.efforts)),
+            system_role: flags.system_role.unwrap_or_else(|| known.system_role.to_owned()),
+            // An empty name takes the table's away.
+            thinking_field: thinking_field.filter(|field| !field.is_empty()),
+            seed_field: flags.seed_field.unwrap_or_else(|| known.seed_field.to_owned()),
+            quirks: Quirks {
+                max_tokens: flags.max_tokens_field.unwrap_or(known.max_tokens),
+                thinking: flags.thinking.unwrap_or(known.thinking),
+                stream_usage: flags.stream_usage.unwrap_or(known.stream_usage),
+                think_tags: flags.think_tags.unwrap_or(known.think_tags),
+                tool_result_name: flags.tool_result_name.unwrap_or(known.tool_result_name),
+                call_id_chars: flags.call_id_chars.map_or(known.call_id_chars, |chars| (chars > 0).then_some(chars)),
+                session: flags.session.unwrap_or(known.session),
+                cache_control: flags.cache_control.unwrap_or(known.cache_control),
+                long_cache: flags.long_cache.unwrap_or(known.long_cache),
+                json_schema: flags.json_schema.unwrap_or(known.json_schema),
+                top_k: flags.top_k.unwrap_or(known.top_k),
+                document_url: flags.document_url.unwrap_or(known.document_url),
+                plain_content: flags.plain_content.unwrap_or(known.plain_content),
+                ..known
+            },
         })
     }
 }
@@ -92,27 +88,49 @@ impl Options {
 mod tests {
     use super::*;
 
+    fn read(json: &str) -> Options {
+        Options::read(json).unwrap()
+    }
+
     #[test]
     fn provider_and_address_choose_what_flags_do_not() {
-        let read = |json: &str| Options::read(json).unwrap();
-        assert_eq!(read("").max_tokens, MaxTokens::MaxCompletionTokens);
-        assert_eq!(read(r#"{"provider":"openai","other":1}"#).max_tokens, MaxTokens::MaxCompletionTokens);
-        let local = read(r#"{"base_url":"http://127.0.0.1:8080/v1"}"#);
-        assert_eq!((local.max_tokens, local.thinking), (MaxTokens::MaxTokens, Thinking::ReasoningEffort));
-        assert_eq!(read(r#"{"base_url":"https://openrouter.ai/api/v1"}"#).thinking, Thinking::Reasoning);
+        assert_eq!(read("").quirks.max_tokens, MaxTokens::MaxCompletionTokens);
+        assert_eq!(read(r#"{"provider":"openai","other":1}"#).quirks.max_tokens, MaxTokens::MaxCompletionTokens);
+        let local = read(r#"{"base_url":"http://127.0.0.1:8080/v1"}"#).quirks;
+        assert_eq!((local.max_tokens, local.thinking), (MaxTokens::MaxTokens, ThinkingForm::ReasoningEffort));
+        let router = read(r#"{"base_url":"https://openrouter.ai/api/v1"}"#).quirks;
+        assert_eq!(router.thinking, ThinkingForm::Reasoning);
+    }
+
+    #[test]
+    fn every_flag_goes_over_the_table() {
         let flagged = read(
-            r#"{"provider":"openai","flags":{"max_tokens_field":"max_tokens","thinking":"none","system_role":"developer",
-                "stream_usage":false,"thinking_field":"reasoning_content","tool_result_name":true,"unknown":1}}"#,
+            r#"{"provider":"openai","flags":{"max_tokens_field":"max_tokens","thinking":"none","efforts":["low"],
+                "system_role":"developer","stream_usage":false,"thinking_field":"reasoning","think_tags":true,
+                "tool_result_name":true,"call_id_chars":9,"session":"session_id","cache_control":true,"long_cache":false,
+                "json_schema":false,"top_k":true,"seed_field":"s","document_url":true,"plain_content":true,"unknown":1}}"#,
         );
-        let expected = Options {
+        let expected = Quirks {
             max_tokens: MaxTokens::MaxTokens,
-            thinking: Thinking::None,
-            system_role: "developer".into(),
-            has_stream_usage: false,
-            thinking_field: Some("reasoning_content".into()),
-            has_tool_result_name: true,
+            thinking: ThinkingForm::None,
+            stream_usage: false,
+            think_tags: true,
+            tool_result_name: true,
+            call_id_chars: Some(9),
+            session: Session::SessionId,
+            cache_control: true,
+            long_cache: false,
+            json_schema: false,
+            top_k: true,
+            document_url: true,
+            plain_content: true,
+            ..Quirks::of(None, None)
         };
-        assert_eq!(flagged, expected);
+        assert_eq!(flagged.quirks, expected);
+        assert_eq!((flagged.efforts, flagged.system_role.as_str()), (vec!["low".to_owned()], "developer"));
+        assert_eq!((flagged.thinking_field.as_deref(), flagged.seed_field.as_str()), (Some("reasoning"), "s"));
+        assert_eq!(read(r#"{"provider":"zai","flags":{"thinking_field":""}}"#).thinking_field, None);
+        assert_eq!(read(r#"{"provider":"mistral","flags":{"call_id_chars":0}}"#).quirks.call_id_chars, None);
     }
 
     #[test]
