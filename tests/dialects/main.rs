@@ -11,3 +11,4 @@ mod openai;
 mod openai_completions;
 mod openai_responses;
 mod support;
+mod think_tags;

@@ -363,6 +363,22 @@ fn choices_stops_and_usage_have_their_variations() {
                 ],
             ),
             (
+                "what is said aloud is text as well",
+                &[
+                    r#"{"choices":[{"delta":{"content":null,"audio":{"id":"a","transcript":"Hel"}}}]}"#,
+                    r#"{"choices":[{"delta":{"audio":{"transcript":"lo"}}}]}"#,
+                    r#"{"choices":[{"delta":{"audio":{"data":"zz","expires_at":1}}}]}"#,
+                ],
+                &[
+                    r#"start """#,
+                    r#"text 0.0 "Hel""#,
+                    r#"other 0.0 {"id":"a","transcript":"Hel"} (audio)"#,
+                    r#"text 0.0 "lo""#,
+                    r#"other 0.0 {"transcript":"lo"} (audio)"#,
+                    r#"other 0.0 {"data":"zz","expires_at":1} (audio)"#,
+                ],
+            ),
+            (
                 "what is unknown is skipped and counted",
                 &[
                     r#"{"type":"ping"}"#,

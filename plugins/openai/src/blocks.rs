@@ -4,6 +4,7 @@ use thalweg_abi::types::{EVENT_TOOL_ARGUMENTS, EVENT_TOOL_BEGIN, FLAG_AUX_ESCAPE
 use thalweg_wire::json::{Raw, Text};
 
 use crate::emit::Emit;
+use crate::think_tags::ThinkTags;
 
 /// One choice of a reply.
 #[derive(Debug, Default)]
@@ -14,6 +15,8 @@ pub(crate) struct Choice {
     /// The block of text, thinking or refusal that the next delta of its kind adds to.
     open: Option<(u32, u32)>,
     calls: Vec<Call>,
+    /// Whether thinking may stand in the text.
+    pub(crate) tags: ThinkTags,
 }
 
 /// A tool call that has begun.
@@ -42,8 +45,20 @@ pub(crate) struct CallDelta<'a> {
 const CALLS_MAX: usize = 1024;
 
 impl Choice {
-    pub(crate) fn new(index: u32) -> Self {
-        Self { index, ..Self::default() }
+    pub(crate) fn new(index: u32, tags: ThinkTags) -> Self {
+        Self { index, tags, ..Self::default() }
+    }
+
+    /// The open block of that kind, or a new one.
+    pub(crate) fn block_of(&mut self, kind: u32) -> u32 {
+        match self.open {
+            Some((open, block)) if open == kind => block,
+            _ => {
+                let block = self.take_block();
+                self.open = Some((kind, block));
+                block
+            }
+        }
     }
 
     /// Text, thinking or refusal: continues the open block of that kind or opens one. `field` is the name of the wire's field where
@@ -69,6 +84,9 @@ impl Choice {
 
     /// A piece of a tool call.
     pub(crate) fn call<'f>(&mut self, delta: CallDelta<'f>, emit: &mut Emit<'_, '_, 'f>) -> Result<(), TooMany> {
+        if !self.tags.is_plain() {
+            self.flush_tags(emit);
+        }
         let (position, mut says_more) = match self.find(&delta) {
             Some(position) => (position, self.complete(position, &delta, emit)),
             None => (self.begin(&delta, emit)?, true),

@@ -11,6 +11,7 @@ use thalweg_wire::provider_error::{self, ProviderError};
 use crate::blocks::Choice;
 use crate::delta::Delta;
 use crate::emit::Emit;
+use crate::think_tags::ThinkTags;
 use crate::usage;
 
 /// What has to be remembered of a reply.
@@ -21,6 +22,8 @@ pub(crate) struct Reply {
     has_usage: bool,
     /// Length of the citations told last: some providers repeat the whole list in every payload.
     citations_len: usize,
+    /// Where a text of this server begins.
+    tags: ThinkTags,
 }
 
 /// Choices of one reply; further ones are skipped.
@@ -145,6 +148,18 @@ impl<'a> ChoiceFields<'a> {
 }
 
 impl Reply {
+    /// A reply of a server that may put thinking into its text.
+    pub(crate) fn new(has_tags: bool) -> Self {
+        Self { tags: if has_tags { ThinkTags::Before(0) } else { ThinkTags::Plain }, ..Self::default() }
+    }
+
+    /// The body has ended: what may have been the beginning of a tag is none.
+    pub(crate) fn finish(&mut self, emit: &mut Emit<'_, '_, '_>) {
+        for choice in &mut self.choices {
+            choice.flush_tags(emit);
+        }
+    }
+
     /// Reads one frame that is no error body.
     #[inline]
     pub(crate) fn read<'f>(&mut self, frame: &FrameRef<'f>, emit: &mut Emit<'_, '_, 'f>) {
@@ -248,6 +263,9 @@ impl Reply {
             tell_without_delta(choice, fields, emit);
         }
         if let Some(reason) = fields.fields.get(FINISH_REASON).non_empty_text() {
+            if !choice.tags.is_plain() {
+                choice.flush_tags(emit);
+            }
             let event = StreamEvent::new(EVENT_STOP).with_sub(index).with_num(stop_of(reason));
             emit.push(event.with_text(reason.raw()).with_flags(flags(reason, Text::default())));
         }
@@ -265,7 +283,7 @@ impl Reply {
             Some(position) => position,
             None if self.choices.len() >= CHOICES_MAX => return None,
             None => {
-                self.choices.push(Choice::new(index));
+                self.choices.push(Choice::new(index, self.tags));
                 self.choices.len() - 1
             }
         };

@@ -24,7 +24,8 @@ impl Codec for OpenAiChat {
     }
 
     fn open(&self, options: &str) -> Result<Stream, Failure> {
-        Ok(Stream { options: Options::read(options)?, reply: Reply::default() })
+        let options = Options::read(options)?;
+        Ok(Stream { reply: Reply::new(options.quirks.think_tags), options })
     }
 }
 
@@ -54,11 +55,13 @@ impl CodecStream for Stream {
         emit.finish();
     }
 
-    fn finish<'s>(&'s mut self, _out: &mut Out<'_, 's>) {
-        // Nothing is ever held back.
+    fn finish<'s>(&'s mut self, out: &mut Out<'_, 's>) {
+        let mut emit = Emit::new(out);
+        self.reply.finish(&mut emit);
+        emit.finish();
     }
 
     fn reset(&mut self) {
-        self.reply = Reply::default();
+        self.reply = Reply::new(self.options.quirks.think_tags);
     }
 }

@@ -111,6 +111,13 @@ impl Choice {
         });
         debug_assert!(read.is_ok(), "the delta was checked");
         for (at, Field { value, name }) in fields.into_iter().enumerate() {
+            // What is said aloud is also there as text.
+            if let Some([transcript]) = value.fields(&TRANSCRIPT)
+                && at == AUDIO
+                && let Some(text) = transcript.non_empty_text()
+            {
+                self.prose(EVENT_TEXT, text, Text::default(), emit);
+            }
             if value.is_truthy() && !(at == 0 && is_only_text(value)) {
                 emit.push(self.other(value, name));
             }
@@ -144,9 +151,18 @@ impl Choice {
     }
 
     #[inline]
+    fn text<'f>(&mut self, text: Text<'f>, emit: &mut Emit<'_, '_, 'f>) {
+        if self.tags.is_plain() {
+            self.prose(EVENT_TEXT, text, Text::default(), emit);
+        } else {
+            self.tagged(text, emit);
+        }
+    }
+
+    #[inline]
     fn tell_content<'f>(&mut self, content: Raw<'f>, emit: &mut Emit<'_, '_, 'f>) {
         if let Some(text) = content.text() {
-            self.prose(EVENT_TEXT, text, Text::default(), emit);
+            self.text(text, emit);
         } else if content.is_array() {
             for part in content.items() {
                 self.tell_part(part, emit);
@@ -154,14 +170,14 @@ impl Choice {
         } else if let Some([text]) = content.fields(&TEXT)
             && let Some(text) = text.text()
         {
-            self.prose(EVENT_TEXT, text, Text::default(), emit);
+            self.text(text, emit);
         }
     }
 
     /// One part of content that is a list.
     fn tell_part<'f>(&mut self, part: Raw<'f>, emit: &mut Emit<'_, '_, 'f>) {
         if let Some(text) = part.text() {
-            return self.prose(EVENT_TEXT, text, Text::default(), emit);
+            return self.text(text, emit);
         }
         let Some([kind, text, thinking]) = part.fields(&PART) else { return };
         let kind_text = kind.text();
@@ -178,7 +194,7 @@ impl Choice {
             }
         } else if kind_text.is_some_and(|kind| kind.is(b"text")) || (kind.is_none() && !text.is_absent()) {
             if let Some(text) = text.text() {
-                self.prose(EVENT_TEXT, text, Text::default(), emit);
+                self.text(text, emit);
             }
         } else {
             let kind = kind_text.unwrap_or_default();
@@ -224,7 +240,10 @@ impl Choice {
 /// Fields of a delta that are kept and not read.
 const OTHER_FIELDS: [&str; 4] = ["reasoning_details", "annotations", "images", "audio"];
 
+const AUDIO: usize = 3;
+
 static TEXT: Names<1> = Names::new(["text"]);
+static TRANSCRIPT: Names<1> = Names::new(["transcript"]);
 static PART: Names<3> = Names::new(["type", "text", "thinking"]);
 static INNER: Names<2> = Names::new(["type", "text"]);
 static CALL: Names<3> = Names::new(["index", "id", "function"]);

@@ -13,6 +13,7 @@ mod message;
 mod options;
 mod quirks;
 mod request;
+mod think_tags;
 mod usage;
 
 pub use codec::{OpenAiChat, Stream};

@@ -150,7 +150,7 @@ fn call_id(id: &str, options: &Options) -> String {
     (0..chars)
         .map(|_| {
             let digit = digit(hash);
-            hash = hash / 36 ^ hash.rotate_left(23);
+            hash = (hash / 36) ^ hash.rotate_left(23);
             digit
         })
         .collect()

@@ -117,7 +117,7 @@ mod tests {
             think_tags: true,
             tool_result_name: true,
             call_id_chars: Some(9),
-            session: Session::SessionId,
+            session: Session::BodyId,
             cache_control: true,
             long_cache: false,
             json_schema: false,

@@ -76,7 +76,8 @@ pub(crate) enum Session {
     /// `"prompt_cache_key": name`.
     PromptCacheKey,
     /// `"session_id": name`.
-    SessionId,
+    #[serde(rename = "session_id")]
+    BodyId,
     /// The header `x-grok-conv-id`.
     GrokHeader,
     /// Nowhere.
@@ -138,7 +139,7 @@ const ROWS: &[Row] = &[
         hosts: &["openrouter.ai"],
         quirks: Quirks {
             thinking: ThinkingForm::Reasoning,
-            session: Session::SessionId,
+            session: Session::BodyId,
             cache_control: true,
             document_url: true,
             ..PLAIN

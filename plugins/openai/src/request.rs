@@ -89,7 +89,7 @@ fn fields(request: canonical::Request, options: &Options) -> Result<Map<String, 
     let session = request.session.filter(|_| request.cache != Some(Cache::None));
     match quirks.session {
         Session::PromptCacheKey => set("prompt_cache_key", session.map(Value::from)),
-        Session::SessionId => set("session_id", session.map(Value::from)),
+        Session::BodyId => set("session_id", session.map(Value::from)),
         Session::GrokHeader | Session::None => {}
     }
     if request.cache == Some(Cache::Long) && quirks.long_cache {

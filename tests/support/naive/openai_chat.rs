@@ -180,6 +180,9 @@ impl Choice {
         }
         for name in ["reasoning_details", "annotations", "images", "audio"] {
             let Some(value) = delta.get(name).filter(|value| value.is_truthy()) else { continue };
+            if name == "audio" {
+                self.prose(steps, EVENT_TEXT, value.text_of("transcript").unwrap_or_default(), "");
+            }
             let is_copy = |detail: &Json| {
                 !detail.is_object()
                     || (matches!(detail.text_of("type"), Some("reasoning.text" | "reasoning.summary"))
