@@ -9,6 +9,7 @@ use serde_json::Value;
 use thalweg_abi::guest::{Codec, CodecStream, Direct};
 use thalweg_abi::types::StreamEvent;
 use thalweg_anthropic::AnthropicMessages;
+use thalweg_gemini::Gemini;
 use thalweg_ollama::Ollama;
 use thalweg_openai::OpenAiChat;
 use thalweg_openai_completions::OpenAiCompletions;
@@ -27,6 +28,7 @@ macro_rules! each_dialect {
         $check(&OpenAiResponses);
         $check(&AnthropicMessages);
         $check(&Ollama);
+        $check(&Gemini);
     };
 }
 
