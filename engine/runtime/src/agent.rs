@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::SystemTime;
 
 use serde_json::Value;
 use thalweg_abi::host;
@@ -13,6 +14,7 @@ use thalweg_wire::limits::Limits;
 use thalweg_wire::pipeline::{Framing, Pipeline};
 use tokio::sync::watch;
 
+use crate::auth::{self, Signer};
 use crate::conversation::{Conversation, EncodedRequest};
 use crate::drive::{Driver, Session, Setup};
 use crate::error::Error;
@@ -47,7 +49,7 @@ enum State {
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoint {
     route: Route,
-    auth: http::AuthKind,
+    signer: Signer,
     headers: Vec<(String, String)>,
 }
 
@@ -61,19 +63,24 @@ impl Endpoint {
         http::is_loopback_url(&self.route.base_url)
     }
 
-    pub(crate) fn request(&self, encoded: EncodedRequest) -> Result<http::Request, http::Error> {
+    /// The request, signed; `client` asks for a token where one is needed for that.
+    pub(crate) async fn request(
+        &self,
+        encoded: EncodedRequest,
+        client: &http::Client,
+    ) -> Result<http::Request, auth::Error> {
         let mut request = http::Request::new(&encoded.method, &http::join_url(&self.route.base_url, &encoded.path))?
             .header("content-type", "application/json")?
-            .header("accept", "text/event-stream, application/x-ndjson, application/json")?;
+            .header("accept", ACCEPTED)?;
         for (name, value) in encoded.headers.iter().chain(&self.route.headers).chain(&self.headers) {
             request = request.header(name, value)?;
         }
-        if let Some(key) = &self.route.key {
-            request = request.auth(&self.auth, &key.secret)?;
-        }
-        Ok(request.body(encoded.body))
+        self.signer.sign(request.body(encoded.body), client, SystemTime::now()).await
     }
 }
+
+/// The forms of replies that are read.
+const ACCEPTED: &str = "text/event-stream, application/x-ndjson, application/vnd.amazon.eventstream, application/json";
 
 impl Agent {
     /// Starts to describe an agent.
@@ -503,12 +510,17 @@ impl AgentBuilder {
         };
         let (codec, description) = find_codec(self.codecs, &route.dialect)?;
         let auth = route.auth.as_ref().unwrap_or(&description["auth"]);
-        let auth = serde_json::from_value(auth.clone())
+        let kind = serde_json::from_value(auth.clone())
             .map_err(|_| Error::Auth { auth: auth.to_string(), provider: route.name().to_owned() })?;
         let thinking = route.thinking.map(|level| Thinking { level: level.to_owned(), budget_tokens: None });
         let thinking = self.request.thinking.or(thinking);
         let model = route.model.clone();
-        let endpoint = Endpoint { route, auth, headers: self.headers };
+        let variables = |name: &str| std::env::var(name).ok();
+        let is_own = route.provider.as_ref().is_some_and(|row| row.owns(&route.base_url, &variables));
+        let found = if is_own { auth::Use::Allowed } else { auth::Use::Forbidden };
+        let key = route.key.as_ref().map(|key| key.secret.clone());
+        let signer = Signer::new(kind, key, found, &variables);
+        let endpoint = Endpoint { route, signer, headers: self.headers };
         let mut tools: Vec<Tool> = Vec::new();
         for tool in self.tools {
             if tools.iter().any(|other| other.name() == tool.name()) {

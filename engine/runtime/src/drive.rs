@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::agent::Endpoint;
+use crate::auth;
 use crate::conversation::Conversation;
 use crate::cpu_clock::CpuClock;
 use crate::error::Error;
@@ -188,9 +189,10 @@ impl Driver {
             Ok(encoded) => encoded,
             Err(error) => return Reply::Ended(End::Error(Failure::new(FailureKind::Plugin, error.to_string()))),
         };
-        let request = match setup.endpoint.request(encoded) {
+        let request = match setup.endpoint.request(encoded, &setup.client).await {
             Ok(request) => request,
-            Err(error) => return Reply::Ended(End::Error(failure_of(&error))),
+            Err(auth::Error::Http(error)) => return Reply::Ended(End::Error(failure_of(&error))),
+            Err(error) => return Reply::Ended(End::Error(Failure::new(FailureKind::Auth, error.to_string()))),
         };
         recorder.is_malformed = false;
         let sent = setup.client.send(request).await;

@@ -22,6 +22,7 @@
 #![deny(unsafe_code)]
 
 pub mod agent;
+pub mod auth;
 mod conversation;
 mod cpu_clock;
 mod drive;

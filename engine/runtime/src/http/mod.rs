@@ -40,6 +40,7 @@ pub use client::{Client, Options};
 pub use error::{Error, Wait};
 pub use proxy::Proxy;
 pub(crate) use request::is_loopback_url;
-pub use request::{Request, join_url};
+pub use request::{Parts, Request, join_url};
 pub use retry::{Retry, RetryNotice};
 pub use secret::{AuthKind, Secret};
+pub(crate) use tls::provider as crypto;

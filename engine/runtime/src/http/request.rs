@@ -70,8 +70,41 @@ impl Request {
             AuthKind::None => {}
             AuthKind::Bearer => self.insert(AUTHORIZATION.as_str(), &format!("Bearer {}", key.expose()), true)?,
             AuthKind::Header { name } => self.insert(name, key.expose(), true)?,
+            AuthKind::Query { name } => self.uri = with_parameter(&self.uri, name, key.expose())?,
         }
         Ok(self)
+    }
+
+    /// Sets a header that is never shown.
+    pub(crate) fn secret_header(mut self, name: &str, value: &str) -> Result<Self, Error> {
+        self.insert(name, value, true)?;
+        Ok(self)
+    }
+
+    /// What of the request is signed.
+    pub(crate) fn parts(&self) -> Parts<'_> {
+        let headers = self.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+        Parts {
+            method: self.method.as_str(),
+            host: host_header(&self.uri),
+            path: self.uri.path(),
+            query: self.uri.query().unwrap_or_default(),
+            headers: headers.collect(),
+            body: &self.body,
+        }
+    }
+
+    /// The host without its port.
+    pub(crate) fn host(&self) -> &str {
+        self.uri.host().unwrap_or_default()
+    }
+
+    pub(crate) fn is_https(&self) -> bool {
+        self.uri.scheme_str() == Some("https")
+    }
+
+    pub(crate) fn is_loopback(&self) -> bool {
+        is_loopback(&self.uri)
     }
 
     /// Sets the body, which is the pieces one after the other.
@@ -95,6 +128,49 @@ impl Request {
     pub(super) fn target(&self) -> String {
         target(&self.uri)
     }
+}
+
+/// The parts of a request over which a signature goes.
+#[derive(Clone, Debug)]
+pub struct Parts<'a> {
+    /// As in `POST`.
+    pub method: &'a str,
+    /// As the header `host` has it.
+    pub host: &'a str,
+    /// As it goes out.
+    pub path: &'a str,
+    /// As it goes out; empty when there is none.
+    pub query: &'a str,
+    /// All headers that are text.
+    pub headers: Vec<(&'a str, &'a str)>,
+    /// The body in pieces.
+    pub body: &'a [Bytes],
+}
+
+/// The host of a URL as it is sent: with a port only where it is not the scheme's own.
+fn host_header(uri: &Uri) -> &str {
+    let own = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+    match uri.authority() {
+        Some(authority) if authority.port_u16().is_none_or(|port| port == own) => authority.host(),
+        Some(authority) => authority.as_str(),
+        None => "",
+    }
+}
+
+/// The URL with one more parameter.
+fn with_parameter(uri: &Uri, name: &str, value: &str) -> Result<Uri, Error> {
+    let mut url = uri.to_string();
+    url.push(if uri.query().is_some() { '&' } else { '?' });
+    for (text, end) in [(name, "="), (value, "")] {
+        for byte in text.bytes() {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => url.push(byte.into()),
+                byte => url.push_str(&format!("%{byte:02X}")),
+            }
+        }
+        url.push_str(end);
+    }
+    parse(&url)
 }
 
 /// Without the query, the values of headers that carry keys, and the body.
@@ -253,6 +329,28 @@ mod tests {
         assert_eq!(join_url("http://h/v1/", "/x"), "http://h/v1/x");
         assert_eq!(join_url("http://h/v1?api-version=2", "/x"), "http://h/v1/x?api-version=2");
         assert_eq!(join_url("http://h?a=1", "/x?b=2"), "http://h/x?b=2&a=1");
+    }
+
+    #[test]
+    fn a_key_in_the_address_is_encoded_and_not_shown() {
+        let kind = AuthKind::Query { name: "key".into() };
+        for (url, expected) in
+            [("http://h/x", "http://h/x?key=a%2Bb%26c"), ("http://h/x?alt=sse", "http://h/x?alt=sse&key=a%2Bb%26c")]
+        {
+            let request = Request::get(url).expect("a URL").auth(&kind, &Secret::new("a+b&c")).expect("a key");
+            assert_eq!(request.uri.to_string(), expected);
+            assert!(!format!("{request:?}").contains("a%2B"));
+        }
+    }
+
+    #[test]
+    fn the_parts_that_are_signed_are_those_that_are_sent() {
+        let request = Request::post("https://h:443/a%3Ab?x=1").expect("a URL").header("X-A", "1").expect("a header");
+        let request = request.body(["ab", "", "c"]);
+        let parts = request.parts();
+        assert_eq!((parts.method, parts.host, parts.path, parts.query), ("POST", "h", "/a%3Ab", "x=1"));
+        assert_eq!((parts.headers.as_slice(), parts.body.concat().as_slice()), (&[("x-a", "1")][..], &b"abc"[..]));
+        assert_eq!(Request::get("http://h:443/").expect("a URL").parts().host, "h:443");
     }
 
     #[test]

@@ -26,7 +26,7 @@ impl Secret {
         if self.0.len() >= 8 && text.contains(&*self.0) { text.replace(&*self.0, "…") } else { text }
     }
 
-    pub(super) fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 }
@@ -55,6 +55,11 @@ pub enum AuthKind {
     /// In a header of its own.
     Header {
         /// Name of the header.
+        name: String,
+    },
+    /// In the address.
+    Query {
+        /// Name of the parameter.
         name: String,
     },
 }

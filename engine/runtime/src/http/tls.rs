@@ -55,11 +55,11 @@ fn add(store: &mut RootCertStore, path: &Path) -> Result<(), Error> {
 }
 
 #[cfg(feature = "aws-lc-rs")]
-fn provider() -> CryptoProvider {
+pub(crate) fn provider() -> CryptoProvider {
     rustls::crypto::aws_lc_rs::default_provider()
 }
 
 #[cfg(all(feature = "ring", not(feature = "aws-lc-rs")))]
-fn provider() -> CryptoProvider {
+pub(crate) fn provider() -> CryptoProvider {
     rustls::crypto::ring::default_provider()
 }
