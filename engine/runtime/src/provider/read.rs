@@ -80,6 +80,7 @@ pub(super) fn from_toml(
     source: &Source,
     known: &dyn Fn(&str) -> Option<Provider>,
 ) -> Result<Rows, Error> {
+    // Counted only when there is something to tell: doing so for each row took longer than parsing.
     let at = |span: Option<Range<usize>>| {
         let line = text.as_bytes()[..span.map_or(0, |span| span.start.min(text.len()))].iter();
         format!("{place}:{}", 1 + line.filter(|byte| **byte == b'\n').count())
@@ -88,12 +89,12 @@ pub(super) fn from_toml(
         .map_err(|error| Error::Row { place: at(error.span()), reason: explained(error.message()) })?;
     let mut providers: Vec<Provider> = Vec::new();
     for row in file.provider {
-        let place = at(Some(row.span()));
+        let span = row.span();
         let provider = provider(row.into_inner(), source, &|id| {
             providers.iter().find(|row| row.is_named(id)).cloned().or_else(|| known(id))
         })
         .and_then(|provider| distinct(&providers, provider))
-        .map_err(|reason| Error::Row { place, reason })?;
+        .map_err(|reason| Error::Row { place: at(Some(span)), reason })?;
         providers.push(provider);
     }
     Ok(Rows { dialects: file.dialects, providers })
