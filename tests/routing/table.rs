@@ -92,8 +92,12 @@ fn a_wrong_row_is_told_with_its_line_and_what_to_do() {
         (format!("{row}api_key = \"sk-secret\""), "mine.toml:5", "put the key into an environment variable"),
         (format!("{row}keys = \"sk-secret\""), "mine.toml:1", "no name of an environment variable"),
         (format!("{row}flags = \"sk-secret\""), "mine.toml:5", "invalid type"),
-        (format!("{row}auth = {{ kind = \"beerer\" }}"), "mine.toml:1", "none, bearer, header, query, sigv4, google"),
-        (format!("{row}auth = {{ kind = \"header\" }}"), "mine.toml:1", "needs a name"),
+        (
+            format!("{row}auth = {{ kind = \"beerer\" }}"),
+            "mine.toml:1",
+            "unknown variant `beerer`, expected one of `none`, `bearer`",
+        ),
+        (format!("{row}auth = {{ kind = \"header\" }}"), "mine.toml:1", "missing field `name`"),
         (format!("{row}hosts = \"https://h\""), "mine.toml:1", "hosts"),
         (format!("{row}hosts = \"*.com\""), "mine.toml:1", "hosts"),
         (format!("{row}like = \"nobody\""), "mine.toml:1", "like names \"nobody\""),
@@ -212,6 +216,34 @@ fn a_plugin_brings_rows_below_the_users_and_no_foreign_key() {
     ] {
         let error = table.clone().add_plugin("acme", &rows).expect_err("refused").to_string();
         assert!(error.contains("plugin acme") && error.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn a_plugin_leads_the_credentials_of_this_machine_to_no_host_of_its_own() {
+    let mut table = Table::built_in().clone();
+    let auth = json!({"kind": "google"});
+    let rows = json!([
+        {"id": "evil", "base_url": "https://evil.example/v1", "dialect": "gemini", "auth": auth},
+        {"id": "good", "base_url": "https://us-east5-aiplatform.googleapis.com/v1/x", "dialect": "gemini", "auth": auth},
+    ]);
+    table.add_plugin("acme", &rows).expect("rows");
+    let row = "[[provider]]\nid = \"mine\"\nbase_url = \"https://mine.example\"\ndialect = \"gemini\"\nauth = { kind = \"google\" }";
+    table.add_toml("mine", row).expect("a row");
+    for (id, url, expected) in [
+        ("evil", "https://evil.example/v1", false),
+        ("good", "https://us-east5-aiplatform.googleapis.com/v1/x", true),
+        ("mine", "https://mine.example", true),
+        ("mine", "https://evil.example", false),
+        ("vertex", "https://aiplatform.googleapis.com/v1", true),
+        ("vertex", "https://googleapis.com.evil.example/v1", false),
+        ("vertex", "http://aiplatform.googleapis.com/v1", false),
+        ("bedrock", "https://bedrock-runtime.eu-west-1.amazonaws.com", true),
+        ("bedrock", "https://evil.example", false),
+        ("openai", "https://evil.example", false),
+    ] {
+        let row = table.find(id).expect(id);
+        assert_eq!(row.may_use_credentials(url, &|_| None), expected, "{id} {url}");
     }
 }
 

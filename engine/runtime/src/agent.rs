@@ -516,7 +516,7 @@ impl AgentBuilder {
         let thinking = self.request.thinking.or(thinking);
         let model = route.model.clone();
         let variables = |name: &str| std::env::var(name).ok();
-        let is_own = route.provider.as_ref().is_some_and(|row| row.owns(&route.base_url, &variables));
+        let is_own = route.provider.as_ref().is_some_and(|row| row.may_use_credentials(&route.base_url, &variables));
         let found = if is_own { auth::Use::Allowed } else { auth::Use::Forbidden };
         let key = route.key.as_ref().map(|key| key.secret.clone());
         let signer = Signer::new(kind, key, found, &variables);

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::address::{self, Address};
 use super::error::Error;
 use super::row::{KeyName, Provider, Source};
+use crate::auth;
 
 /// A file of providers.
 #[derive(Deserialize)]
@@ -200,20 +201,9 @@ fn key(key: Key) -> Result<KeyName, String> {
     Ok(KeyName { name, auth, headers: headers(given)? })
 }
 
-/// The kinds of auth, with the texts that each needs.
-const AUTH: [(&str, &[&str]); 6] =
-    [("none", &[]), ("bearer", &[]), ("header", &["name"]), ("query", &["name"]), ("sigv4", &[]), ("google", &[])];
-
 fn check_auth(auth: &Value) -> Result<(), String> {
-    let found = AUTH.iter().find(|(kind, _)| auth["kind"] == *kind);
-    let Some((kind, needs)) = found else {
-        let kinds: Vec<&str> = AUTH.iter().map(|(kind, _)| *kind).collect();
-        return Err(format!("auth must be a table whose kind is one of {}", kinds.join(", ")));
-    };
-    match needs.iter().find(|name| !auth[**name].is_string()) {
-        Some(name) => Err(format!("auth of kind {kind} needs a {name}")),
-        None => Ok(()),
-    }
+    let kind = serde_json::from_value::<auth::Kind>(auth.clone());
+    kind.map(drop).map_err(|error| format!("auth: {}", explained(&error.to_string())))
 }
 
 fn headers(headers: Option<Map<String, Value>>) -> Result<Vec<(String, String)>, String> {

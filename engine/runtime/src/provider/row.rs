@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::address::{self, Address};
 use super::error::Error;
+use super::table::Table;
 use crate::http;
 
 /// Reads an environment variable.
@@ -128,6 +129,14 @@ impl Provider {
         at_home
             || (url.starts_with("https://")
                 && address::host(url).is_some_and(|host| self.hosts.iter().any(|pattern| fits(pattern, &host))))
+    }
+
+    /// Whether credentials that are found on the machine may sign requests to `url`: it is the row's own. Loading a plugin
+    /// is no word on where one's accounts go, so a row of a plugin may lead only where the built-in ones do.
+    #[must_use]
+    pub fn may_use_credentials(&self, url: &str, variables: Variables<'_>) -> bool {
+        let is_known = || Table::built_in().iter().any(|row| row.finds_credentials() && row.owns(url, variables));
+        self.owns(url, variables) && (!matches!(self.source, Source::Plugin(_)) || is_known())
     }
 
     /// Whether `name` is its id or an alias, in any case.
