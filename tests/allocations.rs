@@ -143,3 +143,25 @@ fn stream_that_brings_one_event_at_a_time_keeps_less_than_two_kib() {
     assert_small("openai-chat", Direct::new(OpenAiChat.open("{}").expect(open)), &openai());
     assert_small("anthropic", Direct::new(AnthropicMessages.open("{}").expect(open)), &anthropic());
 }
+
+#[test]
+fn memory_of_a_huge_event_is_kept_for_the_next_one_and_given_back_when_none_follows() {
+    let huge = [b"data: \"", &vec![b'x'; 8 << 20][..], b"\"\n\n"].concat();
+    let before = live_bytes();
+    let mut decoder = sse::Decoder::new(Limits::default());
+    let feed = |decoder: &mut sse::Decoder| {
+        let before = allocations();
+        let mut seen = 0;
+        for piece in huge.chunks(1 << 10) {
+            decoder.feed(piece, |event| seen = event.data.len()).expect("within limits");
+        }
+        assert_eq!(seen, huge.len() - 8);
+        allocations() - before
+    };
+    feed(&mut decoder);
+    assert_eq!(feed(&mut decoder), 0, "the second one finds the room of the first");
+    for _ in 0..100 {
+        decoder.feed(b"data: small\n\n", |_| ()).expect("within limits");
+    }
+    assert!(live_bytes() - before < 64 << 10, "{} bytes", live_bytes() - before);
+}

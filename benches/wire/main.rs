@@ -5,6 +5,7 @@
 
 mod decode;
 mod frame;
+mod huge;
 mod naive;
 
 use criterion::{Criterion, SamplingMode, Throughput};
@@ -39,8 +40,30 @@ fn main() {
     dialect::<thalweg_openai::Package>(&mut criterion, &mut table, &openai, naive::openai);
     let anthropic = anthropic::input(input_bytes());
     dialect::<thalweg_anthropic::Package>(&mut criterion, &mut table, &anthropic, naive::anthropic);
+    huge_event(&mut criterion, &mut table);
     criterion.final_summary();
     table.finish();
+}
+
+/// One event of many pieces; a check makes do with a smaller one.
+fn huge_event(criterion: &mut Criterion, table: &mut Table) {
+    let text_bytes = if is_measuring() { 16 << 20 } else { 256 << 10 };
+    let body = huge::event(text_bytes);
+    let bytes = body.len() as u64;
+    let mut group = criterion.benchmark_group("one event of 16 MiB");
+    group.throughput(Throughput::Bytes(bytes)).sampling_mode(SamplingMode::Flat).sample_size(10);
+    let mut bench = |layer: &str, work: &mut dyn FnMut()| {
+        let row = format!("{layer}/one event of 16 MiB/1KiB");
+        group.bench_function(format!("{layer}/1KiB"), |bencher| {
+            bencher.iter_custom(|times| table.sample(&row, 1, bytes, times, &mut *work));
+        });
+    };
+    let mut decoder = thalweg_wire::sse::Decoder::new(Limits::default());
+    bench("frame", &mut || huge::frame(&body, &mut decoder));
+    let stream = thalweg_openai::OpenAiChat.open("{}").expect("no options are always allowed");
+    let mut pipeline = Pipeline::new(Direct::new(stream), Framing::Sse, Limits::default());
+    bench("decode, linked in", &mut || huge::decode(&body, text_bytes, &mut pipeline));
+    group.finish();
 }
 
 fn dialect<P: Package>(criterion: &mut Criterion, table: &mut Table, input: &Input, twin: naive::Read)

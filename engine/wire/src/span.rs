@@ -6,6 +6,10 @@
 
 use memchr::memchr;
 
+use crate::simd::Level;
+use crate::simd::line_ends::{ENDS_MAX, line_ends};
+use crate::utf8;
+
 /// What a slice is cut from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -40,8 +44,8 @@ pub(crate) struct Span {
 
 /// One walk from the first to the last byte of a chunk.
 ///
-/// It knows how far the chunk is plain: valid UTF-8 without a CR. Both are looked for in windows of many events, so
-/// that they cost a pass over memory and not a call per event.
+/// It knows how far the chunk is plain: valid UTF-8 without a CR; and where the lines end as far as that. Both are looked
+/// for in windows of many events, so that they cost a pass over memory and not a call per event.
 #[derive(Debug)]
 pub(crate) struct Walk<'c> {
     pub(crate) chunk: &'c [u8],
@@ -49,75 +53,132 @@ pub(crate) struct Walk<'c> {
     pub(crate) at: usize,
     /// Whether what earlier chunks left over was taken care of.
     pub(crate) entered: bool,
+    /// Where the chunk stops being plain, as far as was looked; not before `window`.
     plain: usize,
-    cr_free: usize,
+    /// Where the window begins whose line ends are noted.
+    window: usize,
+    /// Line ends of the window, counted from its begin.
+    ends: [u16; ENDS_MAX],
+    /// Those noted, and the first one that is not asked for yet.
+    noted: usize,
+    next: usize,
+    /// Bytes of the next window: small at first, as whoever walks the chunk may go on by himself.
+    length: usize,
+    /// Times in a row that what was asked for was not plain, and for how many events nobody should ask again.
+    failures: u8,
+    pause: u8,
     /// Bytes looked at so far, each search counted.
     pub(crate) scanned: usize,
 }
 
 impl<'c> Walk<'c> {
+    #[inline]
     pub(crate) const fn new(chunk: &'c [u8]) -> Self {
-        Self { chunk, at: 0, entered: false, plain: 0, cr_free: 0, scanned: 0 }
+        let ends = [0; ENDS_MAX];
+        Self {
+            chunk,
+            at: 0,
+            entered: false,
+            plain: 0,
+            window: 0,
+            ends,
+            noted: 0,
+            next: 0,
+            length: WINDOW_BYTES,
+            failures: 0,
+            pause: 0,
+            scanned: 0,
+        }
     }
 
+    #[inline]
     pub(crate) fn rest(&self) -> &'c [u8] {
         &self.chunk[self.at..]
     }
 
-    /// The first LF at or after `from`, if everything up to it is plain.
+    /// Whether it pays to ask for plain lines: a stream with a CR in each event has none.
     #[inline]
-    pub(crate) fn plain_line_end(&mut self, mut from: usize) -> Option<usize> {
-        if self.plain < self.at {
-            // The general path went over something that is not plain; begin anew behind it.
-            self.plain = self.at;
-            self.cr_free = self.cr_free.max(self.at);
-        }
+    pub(crate) const fn is_worth_asking(&mut self) -> bool {
+        let is_worth = self.pause == 0;
+        self.pause = self.pause.saturating_sub(1);
+        is_worth
+    }
+
+    /// The first LF at or after `from`, if everything from `at` to it is plain. What lies before is not asked for again.
+    #[inline]
+    pub(crate) fn plain_line_end(&mut self, from: usize) -> Option<usize> {
         loop {
-            if from < self.plain {
-                let found = memchr(b'\n', &self.chunk[from..self.plain]);
-                let end = found.map_or(self.plain, |n| from + n);
-                self.scanned += end - from;
-                if found.is_some() {
+            while self.next < self.noted {
+                let end = self.window + usize::from(*self.ends.get(self.next)?);
+                self.next += 1;
+                if end >= from {
                     return Some(end);
                 }
-                from = self.plain;
             }
-            if !self.widen() {
+            if !self.widen(from) {
                 return None;
             }
         }
     }
 
-    /// Looks at the next window; false when the chunk ends or stops being plain right here.
-    #[cold]
-    #[inline(never)]
-    fn widen(&mut self) -> bool {
-        let before = self.plain;
-        let end = self.chunk.len().min(self.plain + WINDOW_BYTES);
-        if self.cr_free < end {
-            let found = memchr(b'\r', &self.chunk[self.cr_free..end]);
-            let free = found.map_or(end, |n| self.cr_free + n);
-            self.scanned += free - self.cr_free;
-            self.cr_free = free;
+    /// The line behind the one that was asked for last is empty, and read: the event was plain.
+    #[inline]
+    pub(crate) const fn pass_empty_line(&mut self) {
+        self.failures = 0;
+        if self.next < self.noted {
+            self.next += 1;
         }
-        self.plain += valid_up_to(&self.chunk[self.plain..self.cr_free]);
-        self.scanned += self.plain - before;
-        self.plain > before
+    }
+
+    /// Looks at the next window; false when the chunk ends or stops being plain right here.
+    #[inline(never)]
+    fn widen(&mut self, from: usize) -> bool {
+        // Others went on from the last window, over what may not be plain; nobody asks for what is before.
+        let start = if self.plain < self.at { self.at } else { self.plain };
+        self.length = match self.failures {
+            0 if self.plain < self.at => WINDOW_BYTES,
+            0 => self.length.saturating_mul(2),
+            _ => 1,
+        };
+        debug_assert!(from >= self.at, "lines are asked for in order");
+        (self.window, self.noted, self.next) = (start, 0, 0);
+        if start >= self.chunk.len() {
+            return false;
+        }
+        let seen = line_ends(Level::detect(), self.chunk, start, self.length, &mut self.ends);
+        self.scanned += seen.bytes;
+        self.noted = seen.count;
+        let window = &self.chunk[start..start + seen.bytes];
+        self.plain = start + if seen.has_return || seen.has_high { self.plain_bytes(window) } else { seen.bytes };
+        if self.plain > start {
+            return true;
+        }
+        self.failures = (self.failures + 1).min(FAILURES_MAX);
+        self.pause = 1 << self.failures;
+        false
+    }
+
+    /// How much of a window that has other bytes than ASCII is plain. Line ends behind are forgotten.
+    #[cold]
+    fn plain_bytes(&mut self, window: &[u8]) -> usize {
+        let free = memchr(b'\r', window).unwrap_or(window.len());
+        let plain = utf8::valid_up_to(&window[..free]);
+        self.scanned += free + plain;
+        while self.noted > 0 && usize::from(self.ends[self.noted - 1]) >= plain {
+            self.noted -= 1;
+        }
+        plain
     }
 }
+
+/// Bytes of the first window: room for an event of most dialects.
+const WINDOW_BYTES: usize = 512;
+
+/// After so many failures in a row it is tried again every 32 events.
+const FAILURES_MAX: u8 = 5;
 
 /// Longest buffer that is kept from one batch to the next.
 pub(crate) const KEPT_BYTES: usize = 1 << 20;
-
-/// Fits the first-level cache together with what the events are copied to.
-const WINDOW_BYTES: usize = 16 << 10;
-
-fn valid_up_to(bytes: &[u8]) -> usize {
-    match std::str::from_utf8(bytes) {
-        Ok(_) => bytes.len(),
-        Err(error) => error.valid_up_to(),
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -137,10 +198,10 @@ mod tests {
 
     #[test]
     fn a_line_longer_than_many_windows_is_scanned_once_for_each_purpose() {
-        let mut chunk = "ä".repeat(8 * WINDOW_BYTES).into_bytes();
+        let mut chunk = "ä".repeat(128 << 10).into_bytes();
         chunk.push(b'\n');
         let mut walk = Walk::new(&chunk);
         assert_eq!(walk.plain_line_end(0), Some(chunk.len() - 1));
-        assert!(walk.scanned <= 3 * chunk.len(), "{} bytes scanned for {}", walk.scanned, chunk.len());
+        assert!(walk.scanned <= 4 * chunk.len(), "{} bytes scanned for {}", walk.scanned, chunk.len());
     }
 }

@@ -160,6 +160,13 @@ impl Reply {
         }
     }
 
+    /// Back to the start of a reply. The list of choices keeps its memory, so that a reply of text allocates nothing.
+    pub(crate) fn reset(&mut self) {
+        let mut choices = std::mem::take(&mut self.choices);
+        choices.clear();
+        *self = Self { choices, tags: self.tags, ..Self::default() };
+    }
+
     /// Reads one frame that is no error body.
     #[inline]
     pub(crate) fn read<'f>(&mut self, frame: &FrameRef<'f>, emit: &mut Emit<'_, '_, 'f>) {

@@ -5,6 +5,7 @@
 //! and the tests hold each against the plain one.
 
 pub(crate) mod half;
+pub(crate) mod line_ends;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg(any(test, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]

@@ -3,7 +3,7 @@
 use super::{BLOCK, Level, Scalar, Vector, Work, string_stop};
 
 /// All levels of this processor.
-fn levels() -> Vec<Level> {
+pub(super) fn levels() -> Vec<Level> {
     let mut levels = vec![Level::Scalar(Scalar), Level::detect()];
     #[cfg(target_arch = "x86_64")]
     levels.push(Level::Sse2(super::Sse2));

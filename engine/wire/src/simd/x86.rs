@@ -15,7 +15,8 @@ pub(crate) struct Avx2(());
 impl Avx2 {
     #[inline]
     pub(crate) fn detect() -> Option<Self> {
-        let is_there = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi1");
+        let is_there =
+            is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("popcnt");
         is_there.then_some(Self(()))
     }
 
@@ -26,7 +27,7 @@ impl Avx2 {
     }
 }
 
-#[target_feature(enable = "avx2,bmi1")]
+#[target_feature(enable = "avx2,bmi1,popcnt")]
 fn with_avx2<W: Work>(vector: Avx2, work: W) -> W::Output {
     work.run(vector)
 }

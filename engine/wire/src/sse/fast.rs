@@ -34,6 +34,7 @@ pub(super) fn event(walk: &mut Walk<'_>) -> Option<Shape> {
     if chunk.get(end + 1) != Some(&b'\n') {
         return None;
     }
+    walk.pass_empty_line();
     Some(Shape { event_type, data: value..end, end: end + 2 })
 }
 

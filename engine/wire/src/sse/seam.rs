@@ -1,0 +1,128 @@
+//! Where one chunk ends and the next begins: what is carried over, and what a line end or a mark across both means.
+
+use crate::limits::Error;
+use crate::span::{Place, Span, Walk};
+use crate::sse::block::Seek;
+use crate::sse::decoder::{Decoder, Paths};
+
+impl Decoder {
+    /// Whether the next byte is the first of an event, whatever was read before.
+    #[inline]
+    pub(crate) fn is_between_events(&self) -> bool {
+        usize::from(self.mark) == BYTE_ORDER_MARK.len()
+            && self.carry.is_empty()
+            && !self.in_comment
+            && !self.seek.after_cr
+            && self.failed.is_none()
+    }
+
+    /// An event was read elsewhere that ended with a CR: an LF that comes next belongs to it.
+    pub(crate) const fn expect_line_feed(&mut self) {
+        self.seek.after_cr = true;
+    }
+
+    /// At the start of a chunk: skips an LF that belongs to the event before.
+    #[inline]
+    pub(crate) fn skip_line_feed(&mut self, walk: &mut Walk<'_>) {
+        if self.seek.after_cr
+            && self.carry.is_empty()
+            && !self.in_comment
+            && let Some(&byte) = walk.rest().first()
+        {
+            self.seek.after_cr = false;
+            walk.at += usize::from(byte == b'\n');
+        }
+    }
+
+    /// Begins a chunk: what was left open by the ones before comes first.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn enter(&mut self, walk: &mut Walk<'_>) -> Result<Option<Span>, Error> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        walk.entered = true;
+        self.counters.bytes += walk.chunk.len() as u64;
+        self.skip_mark(walk);
+        if self.seek.after_cr
+            && let Some(&byte) = walk.rest().first()
+        {
+            self.seek.after_cr = false;
+            if byte == b'\n' {
+                walk.at += 1;
+                if !self.carry.is_empty() {
+                    self.carry.push(b'\n');
+                }
+            }
+        }
+        if self.in_comment {
+            self.comment(walk);
+        }
+        if self.carry.is_empty() || walk.rest().is_empty() {
+            return Ok(None);
+        }
+        let start = walk.at;
+        let end = self.seek.block_end(walk.chunk, start);
+        let until = end.unwrap_or(walk.chunk.len());
+        self.counters.scanned_bytes += (until - start) as u64;
+        self.check_length(self.carry.len() + (until - start))?;
+        self.carry_over(&walk.chunk[start..until]);
+        walk.at = until;
+        if end.is_none() {
+            return Ok(None);
+        }
+        walk.at = self.seek.after_line_end(walk.chunk, until - 1);
+        std::mem::swap(&mut self.joined, &mut self.carry);
+        self.carry.clear();
+        self.has_copies = true;
+        let joined = std::mem::take(&mut self.joined);
+        let shape = if self.paths == Paths::All { self.fast(&mut Walk::new(&joined), Place::Joined) } else { None };
+        let span = match shape {
+            Some((span, _)) => Some(span),
+            None => self.block(&joined, 0, Place::Joined),
+        };
+        self.joined = joined;
+        Ok(span)
+    }
+
+    /// The event whose blank line is missing at the end of the stream.
+    pub(crate) fn pending(&mut self) -> Option<Span> {
+        if self.failed.is_some() {
+            return None;
+        }
+        self.begin_batch();
+        std::mem::swap(&mut self.joined, &mut self.carry);
+        self.carry.clear();
+        self.seek = Seek::START;
+        let joined = std::mem::take(&mut self.joined);
+        let id = self.id_now;
+        let span = self.block(&joined, 0, Place::Joined);
+        self.joined = joined;
+        self.id_now = id;
+        span
+    }
+
+    /// The one copy that an event across two chunks costs.
+    pub(super) fn carry_over(&mut self, bytes: &[u8]) {
+        self.carry.extend_from_slice(bytes);
+        self.counters.copied_bytes += bytes.len() as u64;
+    }
+
+    /// One byte-order mark at the very start is skipped, also when it is cut.
+    pub(super) fn skip_mark(&mut self, walk: &mut Walk<'_>) {
+        while usize::from(self.mark) < BYTE_ORDER_MARK.len() {
+            let Some(&byte) = walk.rest().first() else { return };
+            if byte != BYTE_ORDER_MARK[usize::from(self.mark)] {
+                // No mark after all: its first bytes belong to the first line.
+                self.carry.extend_from_slice(&BYTE_ORDER_MARK[..usize::from(self.mark)]);
+                self.seek.line_is_empty = self.mark == 0;
+                self.mark = BYTE_ORDER_MARK.len() as u8;
+                return;
+            }
+            self.mark += 1;
+            walk.at += 1;
+        }
+    }
+}
+
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
