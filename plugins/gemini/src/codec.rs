@@ -13,8 +13,8 @@ use crate::{message, request};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Gemini;
 
-/// What the engine has to know. The counters are read only where a reply ends, and no such event is repeatable.
-const DESCRIPTION: &str = r#"{"dialect":"gemini","framing":"sse","auth":{"kind":"header","name":"x-goog-api-key"},"volatile_keys":["createTime","promptTokenCount","candidatesTokenCount","totalTokenCount","thoughtsTokenCount","cachedContentTokenCount","toolUsePromptTokenCount","tokenCount","trafficType","serviceTier","probability","probabilityScore","severity","severityScore","avgLogprobs"]}"#;
+/// What the engine has to know. Usage is read only where a reply ends, and no such event is repeatable.
+const DESCRIPTION: &str = r#"{"dialect":"gemini","framing":"sse","auth":{"kind":"header","name":"x-goog-api-key"},"volatile_keys":["createTime","usageMetadata"]}"#;
 
 impl Codec for Gemini {
     type Stream = Stream;

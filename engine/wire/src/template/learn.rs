@@ -132,20 +132,30 @@ impl<'a> Lesson<'a> {
         let bytes = self.frame.get(..data.end)?;
         let mut at = data.start;
         let mut depth = 0;
+        // Depth of the members of a volatile object; 0 outside of one.
+        let mut volatile_depth = 0;
         let mut has_text = false;
         while let Some(&byte) = bytes.get(at) {
             at += 1;
             match byte {
                 b'{' | b'[' => depth += 1,
-                b'}' | b']' => depth -= 1,
+                b'}' | b']' => {
+                    depth -= 1;
+                    if depth < volatile_depth {
+                        volatile_depth = 0;
+                    }
+                }
                 b'"' => {
                     let string = at..string_end(bytes, at)?;
                     at = string.end + 1;
                     if string == *text && !has_text {
                         has_text = true;
                         self.push(Hole::Text, string);
-                    } else if depth == 1 && volatile.has(&bytes[string]) {
+                    } else if volatile_depth > 0 || depth == 1 && volatile.has(&bytes[string]) {
                         at = self.volatile_value(bytes, at, text)?;
+                        if volatile_depth == 0 && bytes.get(at) == Some(&b'{') {
+                            volatile_depth = depth + 1;
+                        }
                     }
                 }
                 _ => {}
