@@ -8,6 +8,7 @@ mod choice;
 use std::borrow::Cow;
 
 use serde_json::Value;
+use thalweg_abi::retry_hint::retry_after_ms;
 use thalweg_abi::types::{
     EVENT_BLOCK_END, EVENT_DONE, EVENT_ERROR, EVENT_MESSAGE_START, EVENT_OTHER_CONTENT, EVENT_REDACTED_THINKING,
     EVENT_REFUSAL, EVENT_STOP, EVENT_TEXT, EVENT_THINKING, EVENT_THINKING_SIGNATURE, EVENT_TOOL_ARGUMENTS,
@@ -284,7 +285,8 @@ impl Assembly {
             text => text.into_owned(),
         };
         let details = serde_json::from_slice::<Value>(event.aux()).ok();
-        self.fail(Failure { details, ..Failure::new(FailureKind::from_num(event.num()), message) });
+        let retry_after_ms = retry_after_ms(event.text(), event.aux());
+        self.fail(Failure { details, retry_after_ms, ..Failure::new(FailureKind::from_num(event.num()), message) });
     }
 
     /// The first failure counts: what follows is mostly its consequence.

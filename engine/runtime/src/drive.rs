@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use thalweg_abi::host::{CancelToken, CodecStream};
+use thalweg_abi::retry_hint::retry_after_ms;
 use thalweg_abi::types::{
     EVENT_ERROR, EVENT_REFUSAL, EVENT_TEXT, EVENT_THINKING, EVENT_TOOL_ARGUMENTS, FAILURE_MALFORMED, FRAME_ERROR_BODY,
     StreamEvent,
@@ -253,11 +254,12 @@ impl Driver {
         let mut body = Vec::new();
         // As much as came is enough: the status alone says that it failed.
         let _ = response.body.read_to(&mut body, ERROR_BODY_BYTES_MAX).await;
-        let mut said = None;
+        let (mut said, mut asked_ms) = (None, None);
         let read = pipeline.whole_body(&body, FRAME_ERROR_BODY, u32::from(status), &mut |events| {
             let error = events.iter().find(|event| event.kind() == EVENT_ERROR);
             if let (None, Some(event)) = (&said, error) {
                 let details = serde_json::from_slice(event.aux()).ok();
+                asked_ms = retry_after_ms(event.text(), event.aux());
                 said = Some((event.num(), String::from_utf8_lossy(event.text()).into_owned(), details));
             }
         });
@@ -272,6 +274,10 @@ impl Driver {
         )
         .with_http_status(status);
         failure.details = details;
+        failure.retry_after_ms = asked_ms;
+        // What only the body asks for: no shorter pause is of use, and one that is too long ends the tries.
+        let asked = asked_ms.map_or(Duration::ZERO, Duration::from_millis);
+        let wait = wait.filter(|_| asked <= setup.retry.asked_max).map(|wait| wait.max(asked));
         match wait {
             Some(wait) => Reply::Retry { failure: failure.with_retry_after_ms(wait.as_millis() as u64), wait },
             None => Reply::Ended(End::Error(failure)),

@@ -11,6 +11,7 @@ pub mod guest;
 #[cfg(feature = "host")]
 pub mod host;
 pub mod module;
+pub mod retry_hint;
 #[cfg(any(feature = "guest", feature = "host"))]
 mod sized;
 pub mod table;

@@ -3,13 +3,13 @@
 use serde_json::json;
 use thalweg_abi::types::{
     EVENT_BLOCK_END, EVENT_MESSAGE_START, EVENT_OTHER_CONTENT, EVENT_REDACTED_THINKING, EVENT_REFUSAL, EVENT_SKIPPED,
-    EVENT_THINKING_SIGNATURE, EVENT_USAGE_RAW, FLAG_MERGE, STOP_ERROR, STOP_SEQUENCE, StreamEvent,
+    EVENT_THINKING_SIGNATURE, EVENT_USAGE_RAW, FAILURE_RATE_LIMIT, FLAG_MERGE, STOP_ERROR, STOP_SEQUENCE, StreamEvent,
 };
 use thalweg_agent::assembly::{Assembly, Change, End, Outcome};
 use thalweg_agent::limits::{BLOCKS_MAX, CHOICES_MAX};
 use thalweg_agent::message::{AssistantMessage, ContentBlock, FailureKind, StopKind};
 
-use crate::support::{arguments, begin, done, stop, stop_end, stop_tools, text, thinking};
+use crate::support::{arguments, begin, done, error, stop, stop_end, stop_tools, text, thinking};
 
 fn assemble(events: &[StreamEvent<'_>]) -> (AssistantMessage, Assembly) {
     let mut assembly = Assembly::new();
@@ -166,6 +166,13 @@ fn further_choices_are_kept_apart() {
     assert_eq!(assembly.message_of(1).text(), "bc");
     assert_eq!(assembly.message_of(9).content, []);
     assert_eq!(changes(&mut assembly).len(), 2, "changes tell of the first choice only");
+}
+
+#[test]
+fn a_wait_that_the_error_asks_for_is_kept() {
+    let (message, _) = assemble(&[error(FAILURE_RATE_LIMIT, "Too many tokens. Please try again in 1.5s.")]);
+    let failure = message.error.expect("an error was told");
+    assert_eq!((failure.kind, failure.retry_after_ms), (FailureKind::RateLimit, Some(1500)));
 }
 
 #[test]
