@@ -5,8 +5,13 @@ use std::fmt::Write;
 use thalweg_abi::decode::Decode;
 use thalweg_abi::guest::{Codec, Direct};
 use thalweg_anthropic::AnthropicMessages;
+use thalweg_bedrock::Bedrock;
+use thalweg_cohere::Cohere;
+use thalweg_cohere_v1::CohereV1;
+use thalweg_ollama::Ollama;
 use thalweg_openai::OpenAiChat;
 use thalweg_tests::counting::{Counting, allocations, live_bytes};
+use thalweg_tests::naive_event_stream::{event, to_base64};
 use thalweg_tests::spoken::Spoken;
 use thalweg_wire::limits::Limits;
 use thalweg_wire::pipeline::{Framing, Pipeline};
@@ -55,6 +60,59 @@ fn anthropic() -> Vec<String> {
     })
 }
 
+fn ollama() -> Vec<String> {
+    stream(|out, index, text| {
+        writeln!(
+            out,
+            "{{\"model\":\"m\",\"created_at\":\"2026-08-06T06:29:40.{index}Z\",\"message\":{{\"role\":\"assistant\",\
+             \"content\":\"{text}\"}},\"done\":false}}"
+        )
+        .expect("a string takes everything");
+    })
+}
+
+fn cohere() -> Vec<String> {
+    stream(|out, index, text| {
+        let start = "data: {\"type\":\"content-start\",\"index\":0,\"delta\":{\"message\":{\"content\":{\"type\":\"text\",\
+                     \"text\":\"\"}}}}\n\n";
+        let start = if index == 0 { start } else { "" };
+        write!(
+            out,
+            "{start}event: content-delta\ndata: {{\"type\":\"content-delta\",\"index\":0,\"delta\":{{\"message\":\
+             {{\"content\":{{\"text\":\"{text}\"}}}}}}}}\n\n"
+        )
+        .expect("a string takes everything");
+    })
+}
+
+fn cohere_v1() -> Vec<String> {
+    stream(|out, _, text| {
+        writeln!(out, "{{\"is_finished\":false,\"event_type\":\"text-generation\",\"text\":\"{text}\"}}")
+            .expect("a string takes everything");
+    })
+}
+
+fn converse() -> Vec<Vec<u8>> {
+    let payloads = stream(|out, _, text| {
+        write!(out, "{{\"contentBlockIndex\":0,\"delta\":{{\"text\":\"{text}\"}},\"p\":\"abcdef\"}}")
+            .expect("a string takes everything");
+    });
+    payloads.iter().map(|payload| event("contentBlockDelta", payload)).collect()
+}
+
+/// Messages of Claude inside of events of `InvokeModel`.
+fn invoke() -> Vec<Vec<u8>> {
+    let payloads = stream(|out, _, text| {
+        write!(
+            out,
+            "{{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":\"{text}\"}}}}"
+        )
+        .expect("a string takes everything");
+    });
+    let wrapped = |payload: &String| format!("{{\"bytes\":\"{}\"}}", to_base64(payload.as_bytes()));
+    payloads.iter().map(|payload| event("chunk", &wrapped(payload))).collect()
+}
+
 /// Shapes that leave the fast path: CR LF, ids, several lines, comments.
 fn odd() -> Vec<String> {
     stream(|out, index, text| {
@@ -69,12 +127,12 @@ fn odd() -> Vec<String> {
 }
 
 /// The stream in pieces of each size, and each event by itself.
-fn cuts(events: &[String]) -> Vec<(String, Vec<Vec<u8>>)> {
-    let whole = events.concat().into_bytes();
+fn cuts(events: &[impl AsRef<[u8]>]) -> Vec<(String, Vec<Vec<u8>>)> {
+    let whole: Vec<u8> = events.iter().flat_map(|event| event.as_ref().iter().copied()).collect();
     let mut cuts: Vec<_> = [16 << 10, 1 << 10, 97]
         .map(|size: usize| (format!("pieces of {size}"), whole.chunks(size).map(<[u8]>::to_vec).collect()))
         .into();
-    cuts.push(("one event a piece".into(), events.iter().map(|event| event.clone().into_bytes()).collect()));
+    cuts.push(("one event a piece".into(), events.iter().map(|event| event.as_ref().to_vec()).collect()));
     cuts
 }
 
@@ -103,6 +161,37 @@ fn decoding_allocates_nothing_once_the_buffers_have_grown() {
     assert_steady("openai-chat", || Direct::new(OpenAiChat.open("{}").expect(open)), &openai());
     assert_steady("anthropic", || Direct::new(AnthropicMessages.open("{}").expect(open)), &anthropic());
     assert_steady("unusual shapes", Spoken::default, &odd());
+}
+
+/// A second reply, in whose second half nothing is left that happens once.
+fn assert_steady_again<C: Codec>(framing: Framing, name: &str, codec: &C, events: &[impl AsRef<[u8]>]) {
+    let open = || Direct::new(codec.open("{}").expect("no options are options"));
+    for (how, pieces) in cuts(events) {
+        let mut pipeline = Pipeline::new(open(), framing, Limits::default());
+        let (mut seen, mut made) = (0, 0);
+        for _ in 0..2 {
+            pipeline.reset();
+            seen = 0;
+            for pieces in pieces.chunks(pieces.len().div_ceil(2)) {
+                let before = allocations();
+                for piece in pieces {
+                    pipeline.feed(piece, &mut |batch| seen += batch.len()).expect("a good stream");
+                }
+                made = allocations() - before;
+            }
+        }
+        assert_eq!(made, 0, "{name}, {how}");
+        assert!(seen >= EVENTS, "{name}, {how}: {seen} events");
+    }
+}
+
+#[test]
+fn other_dialects_and_framings_allocate_nothing_once_the_buffers_have_grown() {
+    assert_steady_again(Framing::NdJson, "ollama", &Ollama, &ollama());
+    assert_steady_again(Framing::NdJson, "cohere-v1", &CohereV1, &cohere_v1());
+    assert_steady_again(Framing::Sse, "cohere-v2", &Cohere, &cohere());
+    assert_steady_again(Framing::EventStream, "bedrock, Converse", &Bedrock, &converse());
+    assert_steady_again(Framing::EventStream, "bedrock, InvokeModel", &Bedrock, &invoke());
 }
 
 #[test]

@@ -152,6 +152,52 @@ fn repeatable_lines_of_ollama_keep_the_promise() {
 }
 
 #[test]
+fn repeatable_events_of_cohere_keep_the_promise() {
+    let frames = [
+        r#"{"type":"content-start","index":0,"delta":{"message":{"content":{"type":"text","text":""}}}}"#,
+        r#"{"type":"content-delta","index":0,"delta":{"message":{"content":{"text":"a"}}}}"#,
+        r#"{"type":"content-delta","index":0,"delta":{"message":{"content":{"text":"a","thinking":"b"}}}}"#,
+        r#"{"type":"content-delta","index":0,"delta":{"message":{"content":{"thinking":"b"}}}}"#,
+        r#"{"type":"content-delta","index":7,"delta":{"message":{"content":{"text":"a"}}}}"#,
+        r#"{"type":"content-delta","index":7,"delta":{"message":{"content":{"text":""}}}}"#,
+        r#"{"type":"tool-plan-delta","delta":{"message":{"tool_plan":"I"}}}"#,
+        r#"{"type":"tool-call-start","index":0,"delta":{"message":{"tool_calls":{"id":"i","function":{"name":"f","arguments":"x"}}}}}"#,
+        r#"{"type":"tool-call-delta","index":0,"delta":{"message":{"tool_calls":{"function":{"arguments":"x"}}}}}"#,
+        r#"{"type":"tool-call-delta","index":0,"delta":{"message":{"tool_calls":{"id":"j","function":{"arguments":"x"}}}}}"#,
+        r#"{"type":"tool-call-delta","index":1,"delta":{"message":{"tool_calls":{"function":{"arguments":"x"}}}}}"#,
+    ];
+    assert_eq!(check_own(&Cohere, frames), 3);
+    let frames = [
+        r#"{"event_type":"text-generation","text":"a"}"#,
+        r#"{"event_type":"text-generation","text":"b"}"#,
+        r#"{"event_type":"tool-calls-generation","text":"b","tool_calls":[{"name":"f"}]}"#,
+        r#"{"event_type":"text-generation","text":"c"}"#,
+        r#"{"event_type":"text-generation","text":"d"}"#,
+    ];
+    assert_eq!(check_own(&CohereV1, frames), 2);
+}
+
+#[test]
+fn repeatable_events_of_bedrock_keep_the_promise() {
+    let frames = [
+        ("contentBlockDelta", r#"{"contentBlockIndex":0,"delta":{"text":"a"}}"#),
+        ("contentBlockDelta", r#"{"contentBlockIndex":0,"delta":{"text":"b"}}"#),
+        ("contentBlockDelta", r#"{"contentBlockIndex":9,"delta":{"text":"b"}}"#),
+        ("contentBlockDelta", r#"{"contentBlockIndex":0,"delta":{"text":""}}"#),
+        ("contentBlockDelta", r#"{"contentBlockIndex":0,"delta":{"text":"a","toolUse":{"input":"b"}}}"#),
+        ("contentBlockDelta", r#"{"contentBlockIndex":0,"delta":{"toolUse":{"input":"b"}}}"#),
+        ("contentBlockDelta", r#"{"contentBlockIndex":0,"delta":{"reasoningContent":{"text":"b"}}}"#),
+        ("contentBlockDelta", r#"{"contentBlockIndex":0,"delta":{"reasoningContent":{"signature":"b"}}}"#),
+        ("contentBlockDelta", r#"{"contentBlockIndex":0,"delta":{"citation":{"text":"b"}}}"#),
+        ("chunk", r#"{"generation":"a","stop_reason":null}"#),
+        ("chunk", r#"{"generation":"b","stop_reason":null}"#),
+        ("chunk", r#"{"generation":"b","stop_reason":"stop"}"#),
+        ("chunk", r#"{"generation":"b","text":""}"#),
+    ];
+    assert_eq!(check_codec(&Bedrock, "own", &frames).1, 6);
+}
+
+#[test]
 fn repeatable_frames_of_every_recording_keep_the_promise() {
     let Some(folder) = corpus::folder() else { return };
     check_recordings(&folder, &OpenAiChat);

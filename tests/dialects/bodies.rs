@@ -3,7 +3,11 @@
 use thalweg_abi::guest::{Codec, CodecStream, Direct};
 use thalweg_abi::types::{FRAME_ERROR_BODY, FRAME_WHOLE_BODY};
 use thalweg_anthropic::AnthropicMessages;
+use thalweg_bedrock::Bedrock;
+use thalweg_cohere::Cohere;
+use thalweg_cohere_v1::CohereV1;
 use thalweg_gemini::Gemini;
+use thalweg_ollama::Ollama;
 use thalweg_openai::OpenAiChat;
 use thalweg_openai_completions::OpenAiCompletions;
 use thalweg_openai_responses::OpenAiResponses;
@@ -213,4 +217,116 @@ fn a_stream_that_was_reset_forgets_the_reply() {
         pipeline.feed(body, &mut |batch| events.extend(batch.iter().map(Step::of))).unwrap();
         assert_eq!(merged(events).iter().map(show).collect::<Vec<_>>(), [r#"start "" (a)"#, r#"text 0.0 "x""#]);
     }
+}
+
+#[test]
+fn whole_replies_of_ollama_and_cohere_give_the_events_of_a_stream() {
+    let ollama = |body: &[u8]| read(Ollama.open("").unwrap(), body, FRAME_WHOLE_BODY, 0);
+    let body = br#"{"model":"m","message":{"role":"assistant","content":"Hi","thinking":"hm"},"done":true,
+        "done_reason":"stop","eval_count":2}"#;
+    assert_eq!(
+        ollama(body),
+        [
+            r#"start "m""#,
+            r#"thinking 0.0 "hm""#,
+            r#"text 0.1 "Hi""#,
+            r#"usage {"eval_count":2}"#,
+            "count output 2",
+            r#"stop 0 end "stop""#,
+            "done",
+        ]
+    );
+    assert_eq!(ollama(br#"{"error":"no"}"#), [r#"error other "no" ("no")"#]);
+    let cohere = |body: &[u8]| read(Cohere.open("").unwrap(), body, FRAME_WHOLE_BODY, 0);
+    let body = br#"{"id":"r","message":{"role":"assistant","content":[{"type":"thinking","thinking":"hm"},
+        {"type":"text","text":"Hi"}],"tool_plan":"I will","tool_calls":[{"id":"t","type":"function",
+        "function":{"name":"f","arguments":"{}"}}],"citations":[{"start":0},{"start":1}]},"finish_reason":"TOOL_CALL",
+        "usage":{"tokens":{"input_tokens":1,"output_tokens":2}}}"#;
+    assert_eq!(
+        cohere(body),
+        [
+            r#"start "" (r)"#,
+            r#"thinking 0.0 "hm""#,
+            "end 0.0",
+            r#"text 0.1 "Hi""#,
+            "end 0.1",
+            r#"other 0.0 "I will" (tool_plan)"#,
+            r#"call 0.2 "f" (t)"#,
+            r#"arguments 0.2 "{}""#,
+            "end 0.2",
+            r#"other 0.0 {"start":0} (citations)"#,
+            r#"other 0.0 {"start":1} (citations)"#,
+            r#"stop 0 tools "TOOL_CALL""#,
+            r#"usage {"tokens":{"input_tokens":1,"output_tokens":2}}"#,
+            "count input 1",
+            "count output 2",
+            "done",
+        ]
+    );
+    assert_eq!(cohere(br#"{"message":"no api key"}"#), [r#"error auth "no api key" ({"message":"no api key"})"#]);
+    assert_eq!(cohere(b"[]"), ["skipped"]);
+    let first = |body: &[u8]| read(CohereV1.open("").unwrap(), body, FRAME_WHOLE_BODY, 0);
+    let body = br#"{"response_id":"x","generation_id":"g","text":"Hi","finish_reason":"COMPLETE","tool_calls":null,
+        "meta":{"tokens":{"input_tokens":1,"output_tokens":2}}}"#;
+    assert_eq!(
+        first(body),
+        [
+            r#"start "" (g)"#,
+            r#"text 0.0 "Hi""#,
+            r#"stop 0 end "COMPLETE""#,
+            r#"usage {"tokens":{"input_tokens":1,"output_tokens":2}}"#,
+            "count input 1",
+            "count output 2",
+            "done",
+        ]
+    );
+    assert!(first(b"<html>")[0].starts_with("error malformed"));
+}
+
+#[test]
+fn whole_replies_of_bedrock_give_the_events_of_a_stream() {
+    let bedrock = |body: &[u8]| read(Bedrock.open("").unwrap(), body, FRAME_WHOLE_BODY, 0);
+    let body = br#"{"output":{"message":{"role":"assistant","content":[
+        {"reasoningContent":{"reasoningText":{"text":"hm","signature":"s"}}},{"reasoningContent":{"redactedContent":"zz"}},
+        {"text":"Hi"},{"toolUse":{"toolUseId":"t","name":"f","input":{"x":1}}},{"toolUse":{"toolUseId":"u","name":"g","input":{}}},
+        {"citationsContent":{"a":1}}]}},"stopReason":"tool_use","metrics":{"latencyMs":1},
+        "usage":{"inputTokens":1,"outputTokens":2,"totalTokens":3}}"#;
+    assert_eq!(
+        bedrock(body),
+        [
+            r#"start """#,
+            r#"thinking 0.0 "hm""#,
+            r#"signature 0.0 "s""#,
+            "end 0.0",
+            r#"redacted 0.1 "zz""#,
+            "end 0.1",
+            r#"text 0.2 "Hi""#,
+            "end 0.2",
+            r#"call 0.3 "f" (t)"#,
+            r#"arguments 0.3 "{\"x\":1}""#,
+            "end 0.3",
+            r#"call 0.4 "g" (u)"#,
+            r#"arguments 0.4 "{}""#,
+            "end 0.4",
+            r#"other 0.5 {"a":1} (citationsContent)"#,
+            "end 0.5",
+            r#"stop 0 tools "tool_use""#,
+            r#"usage {"inputTokens":1,"outputTokens":2,"totalTokens":3}"#,
+            "count input 1",
+            "count output 2",
+            "count total 3",
+            "done",
+        ]
+    );
+    let claude =
+        br#"{"id":"i","type":"message","model":"c","content":[{"type":"text","text":"Hi"}],"stop_reason":"end_turn"}"#;
+    assert_eq!(
+        bedrock(claude),
+        [r#"start "c" (i)"#, r#"text 0.0 "Hi""#, r#"stop 0 end "end_turn""#, "end 0.0", "done"]
+    );
+    let llama = br#"{"generation":"Hi","prompt_token_count":1,"stop_reason":"length"}"#;
+    assert_eq!(bedrock(llama), [r#"start """#, r#"text 0.0 "Hi""#, r#"stop 0 length """#]);
+    assert_eq!(bedrock(br#"{"message":"m"}"#), [r#"error other "m" ({"message":"m"})"#]);
+    let error = read(Bedrock.open("").unwrap(), br#"{"message":"Too many tokens"}"#, FRAME_ERROR_BODY, 429);
+    assert_eq!(error, [r#"error rate_limit "Too many tokens" ({"message":"Too many tokens"})"#]);
 }
