@@ -106,12 +106,13 @@ fn line(row: &Provider) -> [String; 4] {
         Err(Error::NoAddress { variables, .. }) => format!("(set {})", variables.join(" and ")),
         Err(error) => format!("({error})"),
     };
-    let key = match (row.key_from(&variable), row.keys.first()) {
-        (Some((key, _)), _) => format!("{} (set)", key.name),
-        (None, Some(key)) if row.works_without_key() => format!("{} (not needed)", key.name),
-        (None, Some(key)) => key.name.clone(),
-        (None, None) if row.finds_credentials() => "credentials of this machine".to_owned(),
-        (None, None) => "none".to_owned(),
+    let names: Vec<&str> = row.keys.iter().map(|key| key.name.as_str()).collect();
+    let key = match row.key_from(&variable) {
+        Some((key, _)) => format!("{} (set)", key.name),
+        None if row.finds_credentials() => [&names[..], &["credentials of this machine"]].concat().join(" or "),
+        None if names.is_empty() => "none".to_owned(),
+        None if row.works_without_key() => format!("{} (not needed)", names.join(" or ")),
+        None => names.join(" or "),
     };
     [row.id.clone(), format!("{}{star}", row.dialect), address, key]
 }
