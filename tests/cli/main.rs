@@ -357,6 +357,43 @@ fn an_anthropic_reply_decodes_alike_at_any_piece_size() {
 }
 
 #[test]
+fn a_recording_is_measured_and_says_what_it_said() {
+    let file = repository().join("engine/replay/recordings/weather-and-arithmetic.jsonl");
+    let output = thalweg().args(["bench", "--json"]).arg(&file).output().expect("started");
+    assert!(output.status.success(), "{}", stderr(&output));
+    let figures: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    assert_eq!(figures["dialect"], "openai-chat");
+    assert!(figures["answers"].to_string().contains("391"), "{figures}");
+    assert!(figures["wire_events"].as_u64().is_some_and(|events| events > 10), "{figures}");
+    for figure in ["first", "warm_best", "warm_median", "cold_median"] {
+        let nanos = figures[format!("{figure}_ns_per_event")].as_f64();
+        assert!(nanos.is_some_and(|nanos| nanos > 0.0), "{figure} in {figures}");
+    }
+    assert!(figures["warm_best_ns_per_event"].as_f64() <= figures["warm_median_ns_per_event"].as_f64());
+
+    let output = thalweg().arg("bench").arg(&file).output().expect("started");
+    let text = stdout(&output);
+    for part in ["ns/event", "GB/s", "first pass", "warm", "cold", "391"] {
+        assert!(text.contains(part), "no `{part}` in {text}");
+    }
+}
+
+#[test]
+fn a_bare_body_is_measured_when_its_dialect_is_named() {
+    let place = Place::new();
+    let file = place.file("reply.sse");
+    fs::write(&file, "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"hi\"}}]}\n\ndata: [DONE]\n\n")
+        .expect("written");
+    let output = thalweg().arg("bench").arg(&file).output().expect("started");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("--dialect"), "{}", stderr(&output));
+    let output = thalweg().args(["bench", "--dialect", "openai-chat", "--json"]).arg(&file).output().expect("started");
+    let figures: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    assert_eq!(figures["answers"][0]["text"], "hi");
+    assert_eq!(figures["wire_events"], 2);
+}
+
+#[test]
 fn a_dialect_or_a_file_that_is_not_there_is_wrong_usage() {
     let unknown = thalweg().args(["decode", "--dialect", "klingon", "-"]).output().expect("started");
     assert_eq!(unknown.status.code(), Some(2));

@@ -16,6 +16,7 @@ mod plugins;
 mod prompt;
 mod render;
 mod session;
+mod timing;
 mod watch;
 
 #[global_allocator]
@@ -34,6 +35,7 @@ enum Command {
     Chat(command::chat::Chat),
     Run(command::run::Run),
     Decode(command::decode::Decode),
+    Bench(command::bench::Bench),
     #[command(subcommand)]
     Plugin(command::plugin::Plugin),
     Providers(command::providers::Providers),
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
             Command::Chat(chat) => chat.execute().await,
             Command::Run(run) => run.execute().await,
             Command::Decode(decode) => decode.execute(),
+            Command::Bench(bench) => bench.execute(),
             Command::Plugin(plugin) => plugin.execute(),
             Command::Providers(providers) => providers.execute(),
             Command::Record(record) => record.execute().await,
@@ -97,6 +100,7 @@ Examples:
   git diff | thalweg chat -                        stdin is the prompt
   thalweg run \"What is 17 * 23?\" | jq -r 'select(.type==\"agent_end\")'
   thalweg decode --dialect anthropic reply.sse
+  thalweg bench session.jsonl                      how fast a recording of your own is decoded
   thalweg plugin check ./my_tool.so
   thalweg record --upstream https://api.openai.com/v1 --out session.jsonl
   thalweg replay session.jsonl --pace max

@@ -69,7 +69,7 @@ impl Decode {
 }
 
 /// How the dialect's bodies are cut.
-fn framing(codec: &Codec) -> Result<Framing, Failure> {
+pub(crate) fn framing(codec: &Codec) -> Result<Framing, Failure> {
     let description: Value = serde_json::from_str(codec.describe().map_err(Failure::run)?.as_ref())
         .map_err(|error| Failure::run(format_args!("the codec's description cannot be read: {error}")))?;
     let name = description["framing"].as_str().unwrap_or_default();
