@@ -49,7 +49,20 @@ pub(crate) struct Content {
     pub(crate) failures: u32,
 }
 
+impl Tally {
+    /// With what everyone means by the same words: the text, and the arguments of calls. Servers of one protocol differ in
+    /// when they count tokens and how often they say why they stop, and readers in what they make of it.
+    pub(crate) const fn of_text(self) -> Self {
+        Self { payload_bytes: 0, payloads: 0, stops: 0, output_tokens: 0, failures: 0, ..self }
+    }
+}
+
 impl Content {
+    /// See [`Tally::of_text`].
+    pub(crate) fn of_text(self) -> Self {
+        Self { text: self.text, arguments: self.arguments, ..Self::default() }
+    }
+
     /// The sizes of it.
     pub(crate) const fn tally(&self) -> Tally {
         Tally {

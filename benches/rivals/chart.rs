@@ -7,7 +7,7 @@ use thalweg_benches::record;
 
 use crate::rivals::group::Group;
 use crate::rivals::settings::packages;
-use crate::rivals::stacks::{LOADED, OURS};
+use crate::rivals::stacks::OURS;
 
 /// Writes `stacks.svg` to the records, if there is something to draw.
 pub(crate) fn write(groups: &[Group], caption: &str) -> io::Result<()> {
@@ -54,7 +54,11 @@ fn panel(body: &mut String, group: &Group, mut y: usize) -> Result<usize, std::f
     let size = group.bytes / group.events;
     writeln!(body, r#"<text class="title" x="8" y="{y}">{}, events of {size} bytes</text>"#, escaped(&group.section))?;
     y += 8;
-    let mut rows: Vec<_> = group.rows.iter().filter(|row| row.name != LOADED && !row.name.starts_with('(')).collect();
+    let mut rows: Vec<_> = group
+        .rows
+        .iter()
+        .filter(|row| row.name == OURS || !row.name.starts_with(OURS) && !row.name.starts_with('('))
+        .collect();
     rows.sort_by(|a, b| group.figure(a).total_cmp(&group.figure(b)));
     let longest = rows.last().map_or(1.0, |row| group.figure(row));
     let ours = group.row(OURS).map_or(f64::NAN, |row| group.figure(row));

@@ -16,6 +16,8 @@ pub(crate) struct Group {
     pub(crate) section: String,
     /// Its column there.
     pub(crate) column: String,
+    /// What must be said of its input; mostly empty.
+    pub(crate) note: String,
     /// Events of one pass.
     pub(crate) events: u64,
     /// Bytes of one pass.
@@ -43,6 +45,21 @@ pub(crate) struct Row {
 }
 
 impl Group {
+    /// Without stacks, and measuring nothing.
+    pub(crate) const fn empty() -> Self {
+        Self {
+            section: String::new(),
+            column: String::new(),
+            note: String::new(),
+            events: 0,
+            bytes: 0,
+            rows: Vec::new(),
+            rounds: 0,
+            sample_time: Duration::ZERO,
+            is_cold: false,
+        }
+    }
+
     /// What criterion and a filter on the command line call it.
     pub(crate) fn id(&self) -> String {
         format!("{}/{}", self.section, self.column)

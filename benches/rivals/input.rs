@@ -1,11 +1,9 @@
 //! Streams, cut into chunks beforehand, with what must be read from them.
 
-use std::rc::Rc;
-
 use bytes::Bytes;
 use thalweg_benches::reply::{self, Cut};
 
-use crate::rivals::answer::Content;
+use crate::rivals::answer::{Content, Tally};
 
 /// Streams of one dialect.
 pub(crate) struct Input {
@@ -23,19 +21,34 @@ pub(crate) struct Body {
     pub(crate) chunks: Vec<Bytes>,
     /// What it says.
     pub(crate) said: Content,
+    /// Whether it was recorded, so that text and arguments alone are compared.
+    pub(crate) is_recorded: bool,
+}
+
+impl Body {
+    /// What is compared of an answer to this stream.
+    pub(crate) const fn expects(&self, tally: Tally) -> Tally {
+        if self.is_recorded { tally.of_text() } else { tally }
+    }
 }
 
 impl Input {
     /// Generated replies, cut, with what they say.
-    pub(crate) fn said(replies: &[reply::Reply], cut: Cut) -> Rc<Self> {
-        let bodies = replies.iter().map(|reply| Body { chunks: chunks(reply, cut), said: said(reply) }).collect();
-        Rc::new(Self::new(bodies, replies))
+    pub(crate) fn said(replies: &[reply::Reply], cut: Cut) -> Self {
+        let bodies = replies
+            .iter()
+            .map(|reply| Body { chunks: chunks(reply, cut), said: said(reply), is_recorded: false })
+            .collect();
+        Self::new(bodies, replies)
     }
 
     /// Generated replies, cut, with the payloads of their events.
-    pub(crate) fn framed(replies: &[reply::Reply], cut: Cut) -> Rc<Self> {
-        let bodies = replies.iter().map(|reply| Body { chunks: chunks(reply, cut), said: framed(reply) }).collect();
-        Rc::new(Self::new(bodies, replies))
+    pub(crate) fn framed(replies: &[reply::Reply], cut: Cut) -> Self {
+        let bodies = replies
+            .iter()
+            .map(|reply| Body { chunks: chunks(reply, cut), said: framed(reply), is_recorded: false })
+            .collect();
+        Self::new(bodies, replies)
     }
 
     fn new(bodies: Vec<Body>, replies: &[reply::Reply]) -> Self {

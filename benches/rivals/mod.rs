@@ -14,6 +14,7 @@ mod groups;
 mod input;
 mod ours;
 mod reader;
+mod recorded;
 mod settings;
 mod stack;
 mod stacks;
@@ -47,7 +48,8 @@ pub(crate) fn run() {
         }
         measured.push(group);
     }
-    let mut criterion = Criterion::default().configure_from_args();
+    // The samples are there; what takes time from here on is resampling, and drawing.
+    let mut criterion = Criterion::default().nresamples(settings.resamples).configure_from_args();
     for group in &mut measured {
         group.report(&mut criterion);
     }

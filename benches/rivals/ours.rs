@@ -1,4 +1,4 @@
-//! The engine itself: with the codec linked in, through the codec's C table, and framing alone.
+//! The engine itself: with the codec linked in, through the codec's C table, without templates, and framing alone.
 
 use bytes::Bytes;
 use thalweg_abi::decode::Decode;
@@ -8,8 +8,8 @@ use thalweg_abi::types::{
     EVENT_ERROR, EVENT_STOP, EVENT_TEXT, EVENT_TOOL_ARGUMENTS, EVENT_USAGE, StreamEvent, USAGE_OUTPUT,
 };
 use thalweg_wire::limits::Limits;
-use thalweg_wire::pipeline::{Framing, Pipeline};
-use thalweg_wire::sse;
+use thalweg_wire::pipeline::Pipeline;
+use thalweg_wire::{sse, utf8};
 
 use crate::rivals::answer::Answer;
 use crate::rivals::dialect::Dialect;
@@ -23,20 +23,30 @@ pub(crate) fn linked_in<D: Dialect>() -> impl Decoder
 where
     <D::Package as Package>::Codec: Codec<Stream: 'static>,
 {
+    Ours(direct::<D>())
+}
+
+/// The same, without the fast path for frames that repeat: every frame is parsed.
+pub(crate) fn parsing<D: Dialect>() -> impl Decoder
+where
+    <D::Package as Package>::Codec: Codec<Stream: 'static>,
+{
+    Ours(direct::<D>().without_template())
+}
+
+fn direct<D: Dialect>() -> Pipeline<Direct<<<D::Package as Package>::Codec as Codec>::Stream>> {
     let codec = D::Package::codec().expect("a package of a dialect");
     let stream = codec.open("{}").expect("no options are always allowed");
-    Ours(pipeline(Direct::new(stream), D::FRAMING))
+    Pipeline::new(Direct::new(stream), D::FRAMING, Limits::default()).with_description(codec.describe())
 }
 
 /// The codec of a dialect through its table of C functions, as a loaded plugin is called.
 pub(crate) fn loaded<D: Dialect>() -> Ours<CodecStream> {
     let plugin = Plugin::from_guest::<D::Package>(Host::silent()).expect("a plugin of our own");
-    let stream = plugin.codec().expect("it has a dialect").open("{}").expect("no options are always allowed");
-    Ours(pipeline(stream, D::FRAMING))
-}
-
-fn pipeline<C: Decode>(codec: C, framing: Framing) -> Pipeline<C> {
-    Pipeline::new(codec, framing, Limits::default())
+    let codec = plugin.codec().expect("it has a dialect");
+    let stream = codec.open("{}").expect("no options are always allowed");
+    let description = codec.describe().expect("a codec of our own");
+    Ours(Pipeline::new(stream, D::FRAMING, Limits::default()).with_description(&description))
 }
 
 impl<C: Decode + 'static> Decoder for Ours<C> {
@@ -85,7 +95,13 @@ impl Frames {
 impl Decoder for Frames {
     #[inline]
     fn feed<A: Answer>(&mut self, chunk: &Bytes, answer: &mut A) {
-        if self.0.feed(chunk, |event| answer.payload(event.data)).is_err() {
+        // The rivals' payloads are strings.
+        let mut are_strings = true;
+        let fed = self.0.feed(chunk, |event| {
+            are_strings &= utf8::is_valid(event.data);
+            answer.payload(event.data);
+        });
+        if fed.is_err() || !are_strings {
             answer.failure();
         }
     }

@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) streams: usize,
     /// Bytes of the one large event.
     pub(crate) large_event: usize,
+    /// How often criterion draws from the samples to say how sure it is.
+    pub(crate) resamples: usize,
     /// All cuts and inputs, or the usual ones.
     pub(crate) is_full: bool,
 }
@@ -38,6 +40,7 @@ impl Settings {
             sample_time: Duration::from_millis(3),
             streams: 1000,
             large_event: 16 << 20,
+            resamples: 4000,
             is_full: true,
         };
         match (is_measuring(), TARGET) {
@@ -47,6 +50,7 @@ impl Settings {
                 rounds: 10,
                 cold_rounds: 200,
                 sample_time: Duration::from_millis(2),
+                resamples: 1001,
                 is_full: false,
                 ..full
             },

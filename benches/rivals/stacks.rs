@@ -1,10 +1,14 @@
 //! Who is measured on what.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::rivals::answer::Tally;
+use bytes::Bytes;
+
+use crate::rivals::answer::{Content, Tally};
 use crate::rivals::dialect::Dialect;
 use crate::rivals::framer::eventsource_stream::EventsourceStream;
+use crate::rivals::framer::lines::Lines;
 use crate::rivals::framer::naive::Naive;
 use crate::rivals::framer::sse_core::SseCore;
 use crate::rivals::framer::sse_stream::SseStream;
@@ -16,6 +20,7 @@ use crate::rivals::reader::jiter::Walk;
 use crate::rivals::reader::serde_json::{SerdeJson, Tree};
 use crate::rivals::reader::simd_json::SimdJson;
 use crate::rivals::reader::sonic_rs::SonicRs;
+use crate::rivals::recorded::{Probe, Read};
 use crate::rivals::stack::{Count, Decoder, Framer, Reader, Stack};
 use crate::rivals::work::{Ceiling, Cold, InTurn, SideBySide};
 
@@ -23,6 +28,8 @@ use crate::rivals::work::{Ceiling, Cold, InTurn, SideBySide};
 pub(crate) const OURS: &str = "thalweg";
 /// The same, its codec called as a plugin is.
 pub(crate) const LOADED: &str = "thalweg, codec as a plugin";
+/// The same, without the fast path for events that repeat.
+pub(crate) const PARSING: &str = "thalweg, templates off";
 
 /// How stacks are put to work on their input.
 #[derive(Clone)]
@@ -33,6 +40,8 @@ pub(crate) enum Way {
     SideBySide,
     /// One event after a walk over so much memory.
     Cold(Rc<[u64]>),
+    /// Not at all: each is asked what it reads.
+    Probe(Rc<RefCell<Vec<Probe>>>),
 }
 
 /// A group that is being filled with stacks.
@@ -40,13 +49,16 @@ pub(crate) struct Stacks<'a> {
     pub(crate) group: &'a mut Group,
     pub(crate) input: &'a Rc<Input>,
     pub(crate) way: Way,
+    /// Names of those that are left out.
+    pub(crate) left_out: &'a [String],
 }
 
 impl Stacks<'_> {
-    /// The engine, its codec linked in and as a plugin.
+    /// The engine: its codec linked in, as a plugin, and with every event parsed.
     pub(crate) fn ours<D: Dialect>(&mut self) {
         self.add(OURS, ours::linked_in::<D>);
         self.add(LOADED, ours::loaded::<D>);
+        self.add(PARSING, ours::parsing::<D>);
     }
 
     /// A rival's framer with a rival's reader.
@@ -73,6 +85,16 @@ impl Stacks<'_> {
         self.pair::<Sseer, SonicRs<D>>("sseer + sonic-rs");
     }
 
+    /// The same for NDJSON.
+    pub(crate) fn lines<D: Dialect>(&mut self) {
+        self.ours::<D>();
+        self.pair::<Lines, SonicRs<D>>("memchr lines + sonic-rs");
+        self.pair::<Lines, SerdeJson<D>>("memchr lines + serde_json");
+        self.pair::<Lines, SimdJson<D>>("memchr lines + simd-json");
+        self.pair::<Lines, Walk<D>>("memchr lines + jiter");
+        self.pair::<Lines, Tree<D>>("memchr lines + serde_json Value");
+    }
+
     /// Framers alone.
     pub(crate) fn framers(&mut self) {
         self.add(OURS, Frames::new);
@@ -84,7 +106,7 @@ impl Stacks<'_> {
 
     /// What bounds them all.
     pub(crate) fn ceilings(&mut self) {
-        let longest = self.input.bodies.iter().flat_map(|body| &body.chunks).map(bytes::Bytes::len).max();
+        let longest = self.input.bodies.iter().flat_map(|body| &body.chunks).map(Bytes::len).max();
         let mut target = vec![0; longest.unwrap_or(0)];
         let copy = move |chunk: &[u8]| {
             let target = &mut target[..chunk.len()];
@@ -93,14 +115,20 @@ impl Stacks<'_> {
         };
         self.group.push("(memcpy)", Box::new(Ceiling { input: Rc::clone(self.input), work: copy }));
         let find = |chunk: &[u8]| {
-            std::hint::black_box(memchr::memchr_iter(b'\n', chunk).count());
+            memchr::memchr_iter(b'\n', chunk).for_each(|at| {
+                std::hint::black_box(at);
+            });
         };
         self.group.push("(memchr, every line end)", Box::new(Ceiling { input: Rc::clone(self.input), work: find }));
     }
 
     fn add<D: Decoder>(&mut self, name: &str, open: impl Fn() -> D) {
+        if self.left_out.iter().any(|left_out| left_out == name) {
+            return;
+        }
         let input = Rc::clone(self.input);
         match &self.way {
+            Way::Probe(probes) => probes.borrow_mut().push((name.to_owned(), probe(open()))),
             Way::InTurn => self.group.push(name, Box::new(InTurn { name: name.to_owned(), decoder: open(), input })),
             Way::SideBySide => {
                 let decoders = input.bodies.iter().map(|_| open()).collect();
@@ -113,4 +141,15 @@ impl Stacks<'_> {
             }
         }
     }
+}
+
+/// Reads one stream after the other with one decoder.
+pub(crate) fn probe<D: Decoder>(mut decoder: D) -> Read {
+    Box::new(move |chunks| {
+        let mut content = Content::default();
+        decoder.reset();
+        chunks.iter().for_each(|chunk| decoder.feed(chunk, &mut content));
+        decoder.finish(&mut content);
+        content
+    })
 }

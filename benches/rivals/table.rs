@@ -36,6 +36,9 @@ pub(crate) fn details(groups: &[Group]) -> String {
 fn block(text: &mut String, columns: &[Group]) -> std::fmt::Result {
     let first = &columns[0];
     writeln!(text, "{}: {}", first.section, what(first))?;
+    if !first.note.is_empty() {
+        writeln!(text, "  ({})", first.note)?;
+    }
     write!(text, "  {:NAMES$}", "")?;
     for column in columns {
         write!(text, "{:>18}", column.column)?;

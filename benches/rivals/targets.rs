@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::rivals::group::Group;
 use crate::rivals::groups::ASYNC_OPENAI;
-use crate::rivals::stacks::{LOADED, OURS};
+use crate::rivals::stacks::{OURS, PARSING};
 
 /// One line a target.
 pub(crate) fn text(groups: &[Group]) -> String {
@@ -14,11 +14,14 @@ pub(crate) fn text(groups: &[Group]) -> String {
             line(&mut text, &format!("{section}/{column}, ns/event at most"), nanos, *nanos_max, nanos <= *nanos_max);
         }
     }
+    if let Some(nanos) = nanos(groups, "openai-chat", "16KiB", PARSING) {
+        line(&mut text, "openai-chat/16KiB, templates off, ns/event at most", nanos, 110.0, nanos <= 110.0);
+    }
     for (section, column, rival, times_min) in TIMES {
         let Some(group) = find(groups, section, column) else { continue };
         let Some(ours) = group.row(OURS) else { continue };
         let rivals = group.rows.iter().filter(|row| match *rival {
-            "" => row.name != OURS && row.name != LOADED && !row.name.starts_with('('),
+            "" => !row.name.starts_with(OURS) && !row.name.starts_with('('),
             rival => row.name == rival,
         });
         let Some(best) = rivals.min_by(|a, b| group.figure(a).total_cmp(&group.figure(b))) else { continue };
@@ -32,7 +35,7 @@ pub(crate) fn text(groups: &[Group]) -> String {
         );
     }
     let ours = || groups.iter().flat_map(|group| group.rows.iter().map(move |row| (group, row)));
-    let counted = ours().filter(|(_, row)| row.name == OURS || row.name == LOADED);
+    let counted = ours().filter(|(_, row)| row.name.starts_with(OURS));
     let most =
         counted.filter_map(|(group, row)| Some(row.allocations? as f64 / group.events as f64)).max_by(f64::total_cmp);
     if let Some(most) = most {

@@ -16,12 +16,19 @@ pub(crate) trait Work {
     fn pass(&mut self);
     /// Nanoseconds of one pass, taken over so many.
     fn sample(&mut self, times: u32) -> f64 {
-        let start = Instant::now();
+        let start = cpu_nanos();
         for _ in 0..times {
             self.pass();
         }
-        start.elapsed().as_nanos() as f64 / f64::from(times)
+        (cpu_nanos() - start) / f64::from(times)
     }
+}
+
+/// What this thread has had of a core: a pass that another program interrupts is no slower for it. Not for a single event,
+/// since asking takes longer than reading one.
+fn cpu_nanos() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
 }
 
 fn read<D: Decoder, A: Answer>(decoder: &mut D, body: &Body, answer: &mut A) {
@@ -51,6 +58,7 @@ impl<D: Decoder> Work for InTurn<D> {
         for body in &self.input.bodies {
             let mut content = Content::default();
             read(&mut self.decoder, body, &mut content);
+            let content = if body.is_recorded { content.of_text() } else { content };
             compare(&self.name, &content, &body.said);
         }
     }
@@ -59,7 +67,7 @@ impl<D: Decoder> Work for InTurn<D> {
         for body in &self.input.bodies {
             let mut tally = Tally::default();
             read(&mut self.decoder, body, &mut tally);
-            assert_eq!(tally, body.said.tally(), "{}", self.name);
+            assert_eq!(body.expects(tally), body.said.tally(), "{}", self.name);
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::rivals::answer::Answer;
 
 pub(crate) mod anthropic;
 pub(crate) mod chat;
+pub(crate) mod ollama;
 pub(crate) mod responses;
 pub(crate) mod text;
 
