@@ -8,8 +8,11 @@ use thalweg_anthropic::AnthropicMessages;
 use thalweg_bedrock::Bedrock;
 use thalweg_cohere::Cohere;
 use thalweg_cohere_v1::CohereV1;
+use thalweg_gemini::Gemini;
 use thalweg_ollama::Ollama;
 use thalweg_openai::OpenAiChat;
+use thalweg_openai_completions::OpenAiCompletions;
+use thalweg_openai_responses::OpenAiResponses;
 use thalweg_tests::counting::{Counting, allocations, live_bytes};
 use thalweg_tests::naive_event_stream::{event, to_base64};
 use thalweg_tests::spoken::Spoken;
@@ -113,6 +116,44 @@ fn invoke() -> Vec<Vec<u8>> {
     payloads.iter().map(|payload| event("chunk", &wrapped(payload))).collect()
 }
 
+fn responses() -> Vec<String> {
+    stream(|out, index, text| {
+        // The same event with and without the template: one key stands elsewhere in every other event.
+        let (before, behind) =
+            if index % 2 == 0 { ("", ",\"sequence_number\":7") } else { ("\"sequence_number\":7,", "") };
+        write!(
+            out,
+            "event: response.output_text.delta\ndata: {{{before}\"type\":\"response.output_text.delta\",\"output_index\":0,\
+             \"content_index\":0,\"delta\":\"{text}\"{behind}}}\n\n"
+        )
+        .expect("a string takes everything");
+    })
+}
+
+fn completions() -> Vec<String> {
+    stream(|out, index, text| {
+        let (before, behind) = if index % 2 == 0 { ("", ",\"index\":0") } else { ("\"index\":0,", "") };
+        write!(
+            out,
+            "data: {{\"id\":\"cmpl-1\",\"object\":\"text_completion\",\"created\":1,\"choices\":[{{{before}\"text\":\"{text}\"\
+             {behind},\"logprobs\":null,\"finish_reason\":null}}],\"model\":\"m\",\"usage\":null}}\n\n"
+        )
+        .expect("a string takes everything");
+    })
+}
+
+fn gemini() -> Vec<String> {
+    stream(|out, index, text| {
+        let thought = if index % 2 == 0 { "" } else { ",\"thought\":false" };
+        write!(
+            out,
+            "data: {{\"candidates\":[{{\"content\":{{\"parts\":[{{\"text\":\"{text}\"{thought}}}]}},\"index\":0}}],\
+             \"usageMetadata\":{{\"totalTokenCount\":{index}}}}}\r\n\r\n"
+        )
+        .expect("a string takes everything");
+    })
+}
+
 /// Shapes that leave the fast path: CR LF, ids, several lines, comments.
 fn odd() -> Vec<String> {
     stream(|out, index, text| {
@@ -189,6 +230,9 @@ fn assert_steady_again<C: Codec>(framing: Framing, name: &str, codec: &C, events
 fn other_dialects_and_framings_allocate_nothing_once_the_buffers_have_grown() {
     assert_steady_again(Framing::NdJson, "ollama", &Ollama, &ollama());
     assert_steady_again(Framing::NdJson, "cohere-v1", &CohereV1, &cohere_v1());
+    assert_steady_again(Framing::Sse, "openai-responses", &OpenAiResponses, &responses());
+    assert_steady_again(Framing::Sse, "openai-completions", &OpenAiCompletions, &completions());
+    assert_steady_again(Framing::Sse, "gemini", &Gemini, &gemini());
     assert_steady_again(Framing::Sse, "cohere-v2", &Cohere, &cohere());
     assert_steady_again(Framing::EventStream, "bedrock, Converse", &Bedrock, &converse());
     assert_steady_again(Framing::EventStream, "bedrock, InvokeModel", &Bedrock, &invoke());
