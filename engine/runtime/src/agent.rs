@@ -117,8 +117,10 @@ impl Agent {
         let driver = Driver::new(Arc::clone(&self.inner.setup), *session, writer, run.shared.abort.subscribe());
         let guard = Guard { inner: Arc::clone(&self.inner), run: run.clone() };
         tokio::spawn(async move {
-            let (session, outcome) = driver.run().await;
+            let (session, outcome, writer) = driver.run().await;
             guard.finish(session, outcome);
+            // Last: a reader that has seen the end may prompt the agent again at once.
+            drop(writer);
         });
         Ok(run)
     }
@@ -282,6 +284,7 @@ pub struct AgentBuilder {
     tool_mode: ToolMode,
     messages: Vec<Message>,
     http: http::Options,
+    client: Option<http::Client>,
     retry: http::Retry,
     measure_decode: bool,
 }
@@ -423,6 +426,20 @@ impl AgentBuilder {
         self
     }
 
+    /// Nucleus sampling.
+    #[must_use]
+    pub const fn top_p(mut self, top_p: f64) -> Self {
+        self.request.top_p = Some(top_p);
+        self
+    }
+
+    /// Texts that end the reply.
+    #[must_use]
+    pub fn stop(mut self, sequences: Vec<String>) -> Self {
+        self.request.stop = sequences;
+        self
+    }
+
     /// How much to think.
     #[must_use]
     pub fn thinking(mut self, thinking: Thinking) -> Self {
@@ -462,6 +479,13 @@ impl AgentBuilder {
     #[must_use]
     pub fn http(mut self, options: http::Options) -> Self {
         self.http = options;
+        self
+    }
+
+    /// The HTTP client, to share its connections with other agents; [`AgentBuilder::http`] has no effect then.
+    #[must_use]
+    pub fn client(mut self, client: http::Client) -> Self {
+        self.client = Some(client);
         self
     }
 
@@ -534,7 +558,10 @@ impl AgentBuilder {
             parameters: tool.parameters().clone(),
         });
         let request = Request { model, tools: specs.collect(), thinking, ..self.request };
-        let client = http::Client::new(self.http).map_err(|error| Error::Http(Arc::new(error)))?;
+        let client = match self.client {
+            Some(client) => client,
+            None => http::Client::new(self.http).map_err(|error| Error::Http(Arc::new(error)))?,
+        };
         let defaults = Config::default();
         let setup = Setup {
             client,
@@ -573,16 +600,22 @@ fn machine_config(setup: &Setup) -> Config {
 }
 
 fn open_session(codec: &host::Codec, endpoint: &Endpoint, machine: Machine) -> Result<Session, Error> {
+    let pipeline = open_pipeline(codec, &endpoint.route.codec_options(), Limits::default())?;
+    Ok(Session { machine, conversation: Conversation::new(), pipeline })
+}
+
+/// The route from chunk to events with a stream of `codec`, framed as it asks for. `options` are those of the codec, as
+/// JSON.
+///
+/// # Errors
+/// When the codec does not describe itself well, or refuses the options.
+pub fn open_pipeline(codec: &host::Codec, options: &str, limits: Limits) -> Result<Pipeline<host::CodecStream>, Error> {
     let text = codec.describe().map_err(Error::codec)?;
     let description = read_description(text.clone())?;
     let framing = description["framing"].as_str().and_then(Framing::from_name);
     let framing = framing.ok_or_else(|| Error::Framing { framing: description["framing"].to_string() })?;
-    let stream = codec.open(&endpoint.route.codec_options()).map_err(Error::codec)?;
-    Ok(Session {
-        machine,
-        conversation: Conversation::new(),
-        pipeline: Pipeline::new(stream, framing, Limits::default()).with_description(&text),
-    })
+    let stream = codec.open(options).map_err(Error::codec)?;
+    Ok(Pipeline::new(stream, framing, limits).with_description(&text))
 }
 
 fn describe(codec: &host::Codec) -> Result<Value, Error> {

@@ -111,8 +111,8 @@ impl Driver {
         }
     }
 
-    /// Runs to the end. The prompt has been handed to the machine.
-    pub(crate) async fn run(mut self) -> (Session, Outcome) {
+    /// Runs to the end. The prompt has been handed to the machine. Readers see the end once the writer is dropped.
+    pub(crate) async fn run(mut self) -> (Session, Outcome, Writer) {
         loop {
             self.recorder.record_engine_events(&mut self.session.machine);
             match self.session.machine.poll_action() {
@@ -124,7 +124,7 @@ impl Driver {
             }
         }
         self.cancel_tools();
-        self.recorder.writer.close();
+        self.recorder.writer.publish();
         self.recorder.stats.total = self.recorder.started.elapsed();
         self.recorder.stats.decode_warm = self.recorder.decode_again(&mut self.session.pipeline);
         self.recorder.stats.decode_cpu = self.recorder.clock.as_ref().map(CpuClock::total).unwrap_or_default();
@@ -140,7 +140,7 @@ impl Driver {
             error,
             stats: self.recorder.stats,
         };
-        (self.session, outcome)
+        (self.session, outcome, self.recorder.writer)
     }
 
     async fn stream_reply(&mut self, turn: u32) {

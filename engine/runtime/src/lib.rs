@@ -35,11 +35,12 @@ pub mod run;
 pub mod stats;
 pub mod tool;
 
-pub use agent::{Agent, AgentBuilder, Prompt};
+pub use agent::{Agent, AgentBuilder, Prompt, open_pipeline};
 pub use error::Error;
 pub use run::{Events, Outcome, Run, Text};
 pub use stats::Stats;
 pub use thalweg_abi::host::Codec;
 pub use thalweg_abi::module::Module;
-pub use thalweg_agent::{event, failure, machine, message, request};
+pub use thalweg_agent::{event, failure, kind, machine, message, request};
+pub use thalweg_log::{Cursor, Entry};
 pub use tool::{Tool, ToolContext};

@@ -58,6 +58,20 @@ impl Run {
         Text { events: self.events() }
     }
 
+    /// The log of the run as it stands, from its beginning, for one reader: every event, also those that are no step of
+    /// the run, with the numbers of [`kind`](thalweg_agent::kind).
+    #[must_use]
+    pub fn cursor(&self) -> Cursor {
+        self.shared.log.cursor()
+    }
+
+    /// How the run ended; `None` while it goes on.
+    #[must_use]
+    pub fn outcome(&self) -> Option<&Outcome> {
+        // The flag comes after the outcome and after the agent is idle again.
+        self.shared.finished.borrow().then(|| self.shared.outcome.get()).flatten()
+    }
+
     /// Stops the run: the socket is closed, running tools are told, what was received is kept.
     pub fn abort(&self) {
         self.shared.abort.send_replace(true);

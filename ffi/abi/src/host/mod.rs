@@ -21,5 +21,5 @@ pub use codec::{Codec, CodecStream, Request};
 pub use error::{Error, Misbehaviour};
 pub use manifest::{ManifestError, check_manifest};
 pub use plugin::Plugin;
-pub use services::{Host, LogLine};
+pub use services::{Host, LogLine, services};
 pub use tool::{Invocation, TOOL_ANSWER_BYTES_MAX, Tool};

@@ -45,7 +45,24 @@ impl Plugin {
         let name: Arc<str> = manifest.id().into();
         check_manifest(&manifest).map_err(|reason| Error::Manifest { plugin: Arc::clone(&name), reason })?;
         let table = enter(module, &name, host)?;
-        let started = Arc::new(Started { name, manifest, host, table });
+        Self::read(Started { name, manifest, host, table })
+    }
+
+    /// A plugin of this name whose table was filled without an entry function: what a program offers that links the
+    /// engine in. Its manifest is empty. `deinit` is called on an error, too.
+    ///
+    /// # Errors
+    /// As [`Plugin::start`], but that there is no entry to fail.
+    ///
+    /// # Safety
+    /// `table`, and everything that it hands out, must keep the rules of the ABI as `thalweg_plugin.h` states them.
+    pub unsafe fn adopt(name: &str, table: table::Plugin, host: &'static Host) -> Result<Self, Error> {
+        Self::read(Started { name: name.into(), manifest: Manifest::from_bytes(&[]), host, table })
+    }
+
+    /// Looks at all that a started plugin offers.
+    fn read(started: Started) -> Result<Self, Error> {
+        let started = Arc::new(started);
         let codec = match started.interface(c"thw.codec/1") {
             Some(table) => Some(CodecFunctions::read(&started, table.cast())?),
             None => None,

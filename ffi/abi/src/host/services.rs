@@ -61,6 +61,12 @@ impl core::fmt::Debug for Host {
 }
 
 /// The table that every plugin gets.
+#[must_use]
+pub const fn services() -> &'static HostServices {
+    &SERVICES
+}
+
+/// See [`services`].
 pub(crate) static SERVICES: HostServices = HostServices {
     struct_size: size_of::<HostServices>() as u32,
     abi_minor: ABI_MINOR,
