@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Writes ffi/include/thalweg_plugin.h: the items from ffi/abi by cbindgen, in the order and among the prose of
-# thalweg_plugin.h.in. With --check it writes nothing and fails when the committed header differs.
+# Writes ffi/include/thalweg_plugin.h and thalweg.h: the items from ffi/abi and ffi/capi by cbindgen, in the order and
+# among the prose of thalweg_plugin.h.in and thalweg.h.in. With --check it writes nothing and fails when a committed header
+# differs.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -12,10 +13,16 @@ CBINDGEN_VERSION=0.29.4
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-(cd abi && cbindgen --quiet --config ../cbindgen.toml --crate thalweg-abi --output "$work/items")
+version=$(sed -n '/^\[workspace.package\]/,/^$/s/^version = "\(.*\)"$/\1/p' ../Cargo.toml)
+failed=0
+
+# generate NAME CRATE CONFIG: writes, or compares, include/NAME.
+generate() {
+    local name=$1 crate=$2 config=$3
+    cbindgen --quiet --config "$config" --crate "thalweg-$crate" --output "$work/items" "$crate"
 
 # A blank line ends an item; its name is in a #define, in `} name;`, or in a typedef. Rust links become C names.
-awk -v items="$work/items" '
+awk -v items="$work/items" -v template="$name.in" -v version="$version" '
 function keep() {
     if (text == "") return
     if (name == "") { print "no name in: " text > "/dev/stderr"; failed = 1 }
@@ -30,6 +37,9 @@ function put(which) {
 BEGIN {
     while ((getline line < items) > 0) {
         if (line == "") { keep(); continue }
+        # What a caller in Rust must hold is what the comment says.
+        if (line ~ /^\/\/ # Safety$/) { getline line < items; sub(/\/\/\n$/, "", text); continue }
+        if (line == "THW_API") { text = text "THW_API "; continue }
         while (match(line, /\[`[A-Z_]+`\]/))
             line = substr(line, 1, RSTART - 1) "`THW_" substr(line, RSTART + 2, RLENGTH - 4) "`" substr(line, RSTART + RLENGTH)
         gsub(/\[`Error`\]/, "`thw_error`", line)
@@ -43,28 +53,44 @@ BEGIN {
         } else if (line ~ /^} [a-z_]+;$/) { name = line; gsub(/^} |;$/, "", name) }
         else if (line ~ /^typedef .*\(\*[a-z_]+\)\(/) { name = line; sub(/^[^(]*\(\*/, "", name); sub(/\).*/, "", name) }
         else if (line ~ /^typedef [a-z0-9_]+ [a-z_]+;$/) { name = line; sub(/;$/, "", name); sub(/.* /, "", name) }
+        else if (line ~ /^(THW_API )?[a-z].*[ *]thw_[a-z0-9_]+\(/ && line !~ /^typedef / && name == "") {
+            name = line; sub(/\(.*/, "", name); sub(/.*[ *]/, "", name)
+        }
         text = text line "\n"
     }
     keep()
+}
+$0 == "@version" {
+    split(version, part, ".")
+    printf "#define THW_VERSION \"%s\"\n", version
+    printf "#define THW_VERSION_MAJOR %d\n#define THW_VERSION_MINOR %d\n#define THW_VERSION_PATCH %d\n", part[1], part[2], part[3]
+    print "#define THW_VERSION_NUMBER (THW_VERSION_MAJOR << 16 | THW_VERSION_MINOR << 8 | THW_VERSION_PATCH)\n"
+    next
 }
 /^@section / { sub(/^@section /, ""); print "// ---- " $0 " ----\n"; next }
 /^@ / { for (i = 2; i <= NF; i++) put($i); next }
 { print }
 END {
-    for (name in item) if (!(name in used)) { print name " is missing in thalweg_plugin.h.in" > "/dev/stderr"; failed = 1 }
+    for (name in item) if (!(name in used)) { print name " is missing in " template > "/dev/stderr"; failed = 1 }
     exit failed
-}' thalweg_plugin.h.in > "$work/header"
-# One blank line is enough.
-cat -s "$work/header" > "$work/thalweg_plugin.h"
+}' "$name.in" > "$work/header"
+    # One blank line is enough.
+    cat -s "$work/header" > "$work/$name"
 
-if [ "${1:-}" = --check ]; then
-    diff -u include/thalweg_plugin.h "$work/thalweg_plugin.h" || {
-        echo "ffi/include/thalweg_plugin.h is not what ffi/abi says: run ffi/generate-headers.sh and commit" >&2
-        exit 1
-    }
-    echo "headers are up to date"
-else
-    mkdir -p include
-    cp "$work/thalweg_plugin.h" include/thalweg_plugin.h
-    echo "wrote ffi/include/thalweg_plugin.h"
-fi
+    if [ "$mode" = --check ]; then
+        diff -u "include/$name" "$work/$name" || {
+            echo "ffi/include/$name is not what ffi/$crate says: run ffi/generate-headers.sh and commit" >&2
+            failed=1
+        }
+    else
+        mkdir -p include
+        cp "$work/$name" "include/$name"
+        echo "wrote ffi/include/$name"
+    fi
+}
+
+mode=${1:-}
+generate thalweg_plugin.h abi cbindgen.toml
+generate thalweg.h capi capi/cbindgen.toml
+[ "$failed" = 0 ] || exit 1
+[ "$mode" != --check ] || echo "headers are up to date"

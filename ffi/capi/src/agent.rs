@@ -1,0 +1,305 @@
+//! An agent: a model, its tools, and the conversation with it.
+
+use std::collections::BTreeMap;
+use std::ffi::{CString, c_char};
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use thalweg::http::Retry;
+use thalweg::machine::ToolMode;
+use thalweg::message::Message;
+use thalweg::request::{Thinking, ToolChoice};
+use thalweg::{Agent as Inner, AgentBuilder, Prompt, Tool};
+use thalweg_abi::failure::Failure;
+use thalweg_abi::types::{Error, OK, Status};
+
+use crate::engine::{Engine, EngineObject, Shared};
+use crate::fault::Fault;
+use crate::handle::{self, Class};
+use crate::json::{self, Conversation};
+use crate::run::{self, Run, RunOptions};
+use crate::tool::{self, Callbacks};
+use crate::{guard, text};
+
+/// A model, its tools, and the conversation with it.
+#[repr(C)]
+pub struct Agent {
+    _opaque: [u8; 0],
+}
+
+/// What lies behind a `thw_agent`.
+pub(crate) struct AgentObject {
+    pub(crate) engine: Arc<Shared>,
+    pub(crate) agent: Inner,
+}
+
+impl Class for AgentObject {
+    type Handle = Agent;
+    const NAME: &'static str = "agent";
+    const TAG: &'static [u8; 8] = b"thwagent";
+}
+
+/// The keys of the options.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Options {
+    model: Option<String>,
+    provider: Option<String>,
+    base_url: Option<String>,
+    dialect: Option<String>,
+    api_key: Option<String>,
+    headers: BTreeMap<String, String>,
+    system: Option<String>,
+    tools: Option<Vec<String>>,
+    tool_choice: Option<ToolChoice>,
+    tool_mode: Option<Mode>,
+    max_turns: Option<u32>,
+    max_tokens: Option<u32>,
+    temperature: Option<f64>,
+    top_p: Option<f64>,
+    stop: Vec<String>,
+    thinking: Option<Thinking>,
+    extra: Map<String, Value>,
+    retries: Option<u32>,
+    messages: Vec<Message>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Mode {
+    Parallel,
+    Sequential,
+}
+
+impl Options {
+    fn builder(self) -> AgentBuilder {
+        let mut builder = Inner::builder().messages(self.messages);
+        macro_rules! set {
+            ($($key:ident),*) => {$(if let Some(value) = self.$key {
+                builder = builder.$key(value);
+            })*};
+        }
+        set!(model, provider, base_url, dialect, api_key, system, tool_choice, max_turns, max_tokens, temperature);
+        set!(top_p, thinking);
+        for (name, value) in self.headers {
+            builder = builder.header(name, value);
+        }
+        for (name, value) in self.extra {
+            builder = builder.extra(name, value);
+        }
+        if !self.stop.is_empty() {
+            builder = builder.stop(self.stop);
+        }
+        if let Some(mode) = self.tool_mode {
+            builder = builder.tool_mode(match mode {
+                Mode::Parallel => ToolMode::Parallel,
+                Mode::Sequential => ToolMode::Sequential,
+            });
+        }
+        if let Some(retries) = self.retries {
+            builder = builder.retry(Retry { retries, ..Retry::default() });
+        }
+        builder
+    }
+}
+
+fn build(engine: &Shared, mut options: Options, mut tools: Vec<Tool>) -> Result<Inner, Fault> {
+    let wanted = options.tools.take();
+    let registry = engine.registry();
+    match wanted {
+        Some(names) => {
+            for name in names {
+                let unknown =
+                    || Failure::invalid(format!("no plugin was loaded that has the tool {name:?} of `tools`"));
+                tools.push(Tool::from_plugin(registry.tool(&name).ok_or_else(unknown)?.clone()));
+            }
+        }
+        None => tools.extend(registry.tools().cloned().map(Tool::from_plugin)),
+    }
+    let mut builder = options.builder().client(engine.client.clone()).tools(tools);
+    for codec in registry.codecs() {
+        builder = builder.codec(codec.clone());
+    }
+    Ok(builder.build()?)
+}
+
+/// Makes an agent; NULL on an error. Opens no connection. `options` is JSON, borrowed for the call; an unknown key is an
+/// error that names it. Its keys, all optional but for `model`:
+///
+/// - `model`: "provider/model", such as "openai/gpt-4o-mini". With `base_url` or `provider`: the model as it stands.
+/// - `provider`, `base_url`, `dialect`: who serves it, where, and what is spoken there ("openai-chat" if nothing says).
+/// - `api_key`: if absent, the environment variable of the provider is read, such as `OPENAI_API_KEY`.
+/// - `headers`: further headers of each request, an object of strings.
+/// - `system`, `max_tokens`, `temperature`, `top_p`, `stop` (array), `thinking` ({"level": "low" | "medium" | "high",
+///   "budget_tokens": n}), `tool_choice` ("auto" | "none" | "required" | {"name": s}): as the words say.
+/// - `extra`: an object whose fields go into the body of each request as they are.
+/// - `tools`: names of tools of loaded plugins; all of them if absent. Tools of `callbacks` come on top.
+/// - `tool_mode`: "parallel" if absent, or "sequential".
+/// - `max_turns`: turns that one run may take; 50 if absent. `retries`: of a request that found no answer; 3 if absent.
+/// - `messages`: the conversation to go on with, an array as `thw_agent_conversation` writes it.
+///
+/// `callbacks` are what it calls in your program, or NULL; see there. The agent is the caller's, to be freed with
+/// `thw_agent_free`. `[any-thread]`
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn thw_agent_new(
+    engine: *mut Engine,
+    options: *const c_char,
+    options_len: usize,
+    callbacks: *const Callbacks,
+    error: *mut Error,
+) -> *mut Agent {
+    let body = || {
+        // First, since the contexts of the tools are taken over whatever happens.
+        // SAFETY: by contract.
+        let tools = unsafe { tool::read(callbacks) }?;
+        // SAFETY: by contract.
+        let EngineObject(engine) = unsafe { handle::get::<EngineObject>(engine) }?;
+        engine.process.check()?;
+        // SAFETY: by contract.
+        let options = json::read(unsafe { text::text(options, options_len, "options") }?, "options")?;
+        let agent = build(engine, options, tools)?;
+        Ok(handle::new(AgentObject { engine: Arc::clone(engine), agent }))
+    };
+    // SAFETY: by contract.
+    unsafe { guard::pointer(error, body) }
+}
+
+/// Frees an agent. A run that goes on goes on; abort it first if it shall not. NULL is accepted. `[any-thread]`
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn thw_agent_free(agent: *mut Agent) {
+    guard::quiet(|| {
+        // SAFETY: by contract.
+        if let Some(agent) = unsafe { handle::take::<AgentObject>(agent) }
+            && agent.engine.process.is_other()
+        {
+            std::mem::forget(agent);
+        }
+    });
+}
+
+/// Starts a run that answers `prompt`, a text that is borrowed for the call; NULL on an error. `options` may be NULL.
+/// `THW_E_STATE` while another run of the agent goes on. The run goes on by itself, and is the caller's, to be freed with
+/// `thw_run_free`. `[any-thread]`
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn thw_agent_prompt(
+    agent: *mut Agent,
+    prompt: *const c_char,
+    prompt_len: usize,
+    options: *const RunOptions,
+    error: *mut Error,
+) -> *mut Run {
+    let body = || {
+        // SAFETY: by contract.
+        let prompt = unsafe { text::text(prompt, prompt_len, "prompt") }?;
+        // SAFETY: by contract.
+        unsafe { start(agent, Prompt::from(prompt), options) }
+    };
+    // SAFETY: by contract.
+    unsafe { guard::pointer(error, body) }
+}
+
+/// As `thw_agent_prompt`, with a JSON array of user messages, such as
+/// `[{"role": "user", "content": [{"type": "text", "text": "hi"}]}]`. An empty array answers what the conversation ends
+/// with. `[any-thread]`
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn thw_agent_prompt_json(
+    agent: *mut Agent,
+    messages: *const c_char,
+    messages_len: usize,
+    options: *const RunOptions,
+    error: *mut Error,
+) -> *mut Run {
+    let body = || {
+        // SAFETY: by contract.
+        let messages = json::messages(unsafe { text::text(messages, messages_len, "messages") }?, "messages")?;
+        // SAFETY: by contract.
+        unsafe { start(agent, Prompt::from(messages), options) }
+    };
+    // SAFETY: by contract.
+    unsafe { guard::pointer(error, body) }
+}
+
+/// # Safety
+/// Both are NULL or as the header says.
+unsafe fn start(agent: *mut Agent, prompt: Prompt, options: *const RunOptions) -> Result<*mut Run, Fault> {
+    // SAFETY: promised by the caller.
+    let AgentObject { engine, agent } = unsafe { handle::get::<AgentObject>(agent) }?;
+    engine.process.check()?;
+    // SAFETY: promised by the caller.
+    let options = unsafe { run::read_options(options) }?;
+    let run = {
+        let _inside = engine.handle()?.enter();
+        agent.prompt(prompt)?
+    };
+    Ok(run::new(engine, run, &options))
+}
+
+/// The conversation so far as JSON, `{"schema": 1, "messages": [...]}`; during a run, as it was when the run began. NULL
+/// on an error. NUL-terminated and the caller's, to be freed with `thw_free`. `[any-thread]`
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn thw_agent_conversation(agent: *mut Agent, error: *mut Error) -> *mut c_char {
+    let body = || {
+        // SAFETY: by contract.
+        let AgentObject { engine, agent } = unsafe { handle::get::<AgentObject>(agent) }?;
+        engine.process.check()?;
+        // JSON escapes every NUL.
+        Ok(CString::new(Conversation::write(agent.messages())).unwrap_or_default().into_raw())
+    };
+    // SAFETY: by contract.
+    unsafe { guard::pointer(error, body) }
+}
+
+/// Sets the conversation to one that `thw_agent_conversation` wrote; the JSON is borrowed for the call. `THW_E_VERSION`
+/// for a schema that this library does not read, `THW_E_STATE` during a run. `[any-thread]`
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn thw_agent_set_conversation(
+    agent: *mut Agent,
+    conversation: *const c_char,
+    conversation_len: usize,
+    error: *mut Error,
+) -> Status {
+    let body = || {
+        // SAFETY: by contract.
+        let AgentObject { engine, agent } = unsafe { handle::get::<AgentObject>(agent) }?;
+        engine.process.check()?;
+        // SAFETY: by contract.
+        let text = unsafe { text::text(conversation, conversation_len, "conversation") }?;
+        agent.set_messages(Conversation::read(text)?)?;
+        Ok(OK)
+    };
+    // SAFETY: by contract.
+    unsafe { guard::status(error, body) }
+}
+
+/// Frees a text that the library gave away. NULL is accepted. `[any-thread]`
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn thw_free(text: *mut c_char) {
+    guard::quiet(|| {
+        if !text.is_null() {
+            // SAFETY: by contract it is one that `CString::into_raw` gave.
+            drop(unsafe { CString::from_raw(text) });
+        }
+    });
+}

@@ -1,0 +1,32 @@
+//! The C library of thalweg, and the only source of `thalweg.h`.
+//!
+//! What a C program holds are handles: addresses of tagged objects that this crate made and only this crate looks into.
+//! Every function checks its pointers, stops panics, and fills the caller's error; the comments on them are the text of
+//! the header. How the library is used is told by `docs/C.md`.
+//!
+//! Nothing here decodes, drives or stores: the engine below does. This crate hands on, and lends out.
+
+#![expect(unsafe_code, reason = "a C library is made of pointers; each use says why it holds")]
+
+pub mod agent;
+mod built_in;
+pub mod callback;
+pub mod decoder;
+mod drain;
+pub mod engine;
+pub mod events;
+mod failure;
+mod fault;
+mod guard;
+mod handle;
+mod json;
+pub mod packed;
+mod process;
+pub mod reader;
+pub mod run;
+mod signal;
+mod text;
+pub mod tool;
+pub mod version;
+
+pub use drain::Batch;
