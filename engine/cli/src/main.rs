@@ -41,6 +41,8 @@ enum Command {
     Providers(command::providers::Providers),
     Record(command::record::Record),
     Replay(command::replay::Replay),
+    #[command(name = "install-c")]
+    InstallC(command::install_c::InstallC),
 }
 
 fn main() -> ExitCode {
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
             Command::Providers(providers) => providers.execute(),
             Command::Record(record) => record.execute().await,
             Command::Replay(replay) => replay.execute().await,
+            Command::InstallC(install) => install.execute(),
         }
     });
     // A tool that ignores its cancel, or a terminal that is being read, must not keep the process alive.
