@@ -15,23 +15,26 @@ use thalweg_tests::c;
 const WARNINGS: [&str; 7] =
     ["-Wall", "-Wextra", "-pedantic", "-Werror", "-Wconversion", "-Wsign-conversion", "-Wpadded"];
 
+/// One program for each header, that uses every macro of it.
+const USES: [&str; 2] = ["uses_header.c", "uses_library.c"];
+
 #[test]
-fn header_compiles_without_a_warning_as_c99_and_c11() {
+fn headers_compile_without_a_warning_as_c99_and_c11() {
     for standard in ["-std=c99", "-std=c11"] {
         let mut compiler = c::compiler();
         compiler.arg(standard).args(WARNINGS).arg("-Wstrict-prototypes").arg("-I").arg(c::include());
-        c::run(compiler.arg("-fsyntax-only").arg(c::sources().join("uses_header.c")));
+        c::run(compiler.arg("-fsyntax-only").args(USES.map(|source| c::sources().join(source))));
     }
 }
 
 #[test]
-fn header_compiles_without_a_warning_as_cpp17() {
+fn headers_compile_without_a_warning_as_cpp17() {
     let Some(mut compiler) = c::cpp_compiler() else {
         println!("skipped: there is no C++ compiler");
         return;
     };
     compiler.arg("-std=c++17").args(WARNINGS).arg("-I").arg(c::include());
-    c::run(compiler.arg("-fsyntax-only").args(["-x", "c++"]).arg(c::sources().join("uses_header.c")));
+    c::run(compiler.arg("-fsyntax-only").args(["-x", "c++"]).args(USES.map(|source| c::sources().join(source))));
 }
 
 #[test]
