@@ -87,6 +87,8 @@ impl Channels {
         for (index, event) in events.iter().enumerate() {
             if !self.holding.is_empty() {
                 self.release(index, event);
+            } else if event.flags() & (FLAG_TEXT_ESCAPED | FLAG_AUX_ESCAPED) == 0 {
+                continue;
             }
             self.note_text(index, event);
             if event.has(FLAG_AUX_ESCAPED) {

@@ -70,11 +70,12 @@ impl Framer {
         }
     }
 
-    /// At the start of a chunk: skips an LF that belongs to the frame before.
+    /// Skips an LF at `at` of the chunk that belongs to the frame before. Returns where to go on.
     #[inline]
-    pub(crate) fn skip_line_feed(&mut self, walk: &mut Walk<'_>) {
-        if let Self::Sse(decoder) = self {
-            decoder.skip_line_feed(walk);
+    pub(crate) fn skip_line_feed(&mut self, chunk: &[u8], at: usize) -> usize {
+        match self {
+            Self::Sse(decoder) => decoder.skip_line_feed(chunk, at),
+            Self::NdJson(_) | Self::EventStream(_) => at,
         }
     }
 

@@ -2,18 +2,18 @@
 //!
 //! Nothing is copied but what straddles two chunks or is escaped, and once the buffers have grown nothing is allocated.
 
+use std::mem;
 use std::num::NonZeroU32;
 
-use thalweg_abi::decode::Decode;
+use thalweg_abi::decode::{Decode, recycle_events};
 use thalweg_abi::types::{FRAME_EVENT, FrameRef, StreamEvent};
 
 pub use crate::error::Error;
 pub use crate::framing::Framing;
 use crate::json;
 use crate::limits::{self, Limits};
-use crate::reader::{Check, Left, Reader};
+use crate::reader::{Check, Reader};
 use crate::seam::{Completed, Seam};
-use crate::span::Walk;
 use crate::template::Volatile;
 use crate::utf8;
 
@@ -95,34 +95,41 @@ impl<D: Decode> Pipeline<D> {
     /// When a frame is longer than the limit, or the codec is broken. What came before was handed on.
     pub fn feed(&mut self, chunk: &[u8], sink: &mut Sink<'_>) -> Result<(), Error> {
         self.bytes += chunk.len() as u64;
-        let mut walk = Walk::new(chunk);
-        let left = if self.seam.is_empty() {
-            self.reader.framer.skip_line_feed(&mut walk);
-            self.reader.read(&mut walk, None, sink)?
+        let end = if self.seam.is_empty() {
+            let at = self.reader.framer.skip_line_feed(chunk, 0);
+            self.reader.read(chunk, at, sink)?
         } else {
-            let reader = &mut self.reader;
-            match self.seam.complete(&mut reader.templates, reader.level, &mut walk, self.limits) {
-                Completed::Short => return Ok(()),
-                Completed::Fits(position, fit) => {
-                    let event = reader.templates.event(position, self.seam.bytes(), &fit);
-                    if reader.templates.ends_with_cr(position) {
-                        reader.framer.expect_line_feed();
-                        reader.framer.skip_line_feed(&mut walk);
-                    }
-                    let left = reader.read(&mut walk, Some(event), sink);
-                    self.seam.clear();
-                    left?
-                }
-                Completed::Misses => {
-                    self.give_up_seam(sink)?;
-                    self.reader.read(&mut walk, None, sink)?
-                }
-            }
+            self.feed_behind_seam(chunk, sink)?
         };
-        if let Left::Short { bytes_min } = left {
-            self.seam.begin(&mut walk, bytes_min);
+        if end < chunk.len() {
+            self.seam.begin(&chunk[end..], self.reader.templates.bytes_min());
         }
         Ok(())
+    }
+
+    /// Reads a chunk that goes on with a frame which was held back. Returns where it ended.
+    #[inline(never)]
+    fn feed_behind_seam(&mut self, chunk: &[u8], sink: &mut Sink<'_>) -> Result<usize, Error> {
+        let reader = &mut self.reader;
+        match self.seam.complete(&mut reader.templates, reader.level, chunk, self.limits) {
+            Completed::Short => Ok(chunk.len()),
+            Completed::Fits { mut at, position, fit } => {
+                let event = reader.templates.event(position, self.seam.bytes(), &fit);
+                if reader.templates.ends_with_cr(position) {
+                    reader.framer.expect_line_feed();
+                    at = reader.framer.skip_line_feed(chunk, at);
+                }
+                let mut batch = recycle_events(mem::take(&mut reader.stage.batch));
+                batch.push(event);
+                let end = reader.read_behind(chunk, at, batch, sink);
+                self.seam.clear();
+                end
+            }
+            Completed::Misses => {
+                self.give_up_seam(sink)?;
+                self.reader.read(chunk, 0, sink)
+            }
+        }
     }
 
     /// The body has ended. A last frame whose end is missing is delivered if it is complete JSON, its events marked with

@@ -15,7 +15,7 @@ use crate::seam;
 use crate::simd::Level;
 use crate::span::{Span, Walk};
 use crate::stage::{Escapes, Stage, capacity};
-use crate::template::{Ended, Read, Templates, Volatile};
+use crate::template::{Ended, Hits, Read, Templates, Volatile};
 
 /// All between the bytes of a chunk and the sink.
 #[derive(Debug)]
@@ -38,15 +38,6 @@ pub(crate) struct Reader<D> {
     pub(crate) frame_count: u64,
     pub(crate) template_hits: u64,
     pub(crate) template_lies: u64,
-}
-
-/// What is left of a chunk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Left {
-    /// Nothing that the framer does not know of.
-    Nothing,
-    /// The beginning of a frame that a template may take; it has at least so many bytes.
-    Short { bytes_min: usize },
 }
 
 /// Frames in a row without a repeatable one after which the codec gets many a call, as it cannot be slowed down by what
@@ -86,72 +77,112 @@ impl<D: Decode> Reader<D> {
         self.template_lies = 0;
     }
 
-    /// Reads a chunk. `first` is the event of a frame that began in an earlier one.
-    pub(crate) fn read(
-        &mut self,
-        walk: &mut Walk<'_>,
-        mut first: Option<StreamEvent<'_>>,
-        sink: &mut Sink<'_>,
-    ) -> Result<Left, Error> {
-        loop {
-            if let Some(left) = self.batch(walk, first.take(), sink)? {
-                return Ok(left);
-            }
-        }
+    /// Reads a chunk from `at` on. Returns where it ended: behind that lies the beginning of a frame that a template may
+    /// take, and of which the framer does not know.
+    #[inline]
+    pub(crate) fn read(&mut self, chunk: &[u8], at: usize, sink: &mut Sink<'_>) -> Result<usize, Error> {
+        let batch = recycle_events(mem::take(&mut self.stage.batch));
+        self.read_behind(chunk, at, batch, sink)
     }
 
-    /// Reads frames up to the next that no template fits, that one included, and hands their events on. `None` when there
-    /// may be more in the chunk.
-    fn batch(
+    /// As [`Reader::read`]. The events in `batch` come before.
+    #[inline]
+    pub(crate) fn read_behind(
         &mut self,
-        walk: &mut Walk<'_>,
-        first: Option<StreamEvent<'_>>,
+        chunk: &[u8],
+        at: usize,
+        batch: Vec<StreamEvent<'_>>,
         sink: &mut Sink<'_>,
-    ) -> Result<Option<Left>, Error> {
-        let mut batch = recycle_events(mem::take(&mut self.stage.batch));
-        let mut escapes = first.as_ref().map_or(Escapes::None, |_| Escapes::Perhaps);
-        let mut ended = Ended::Miss;
-        let mut expected = None;
-        batch.extend(first);
-        if self.templates.is_armed() && self.framer.is_between_frames() {
-            let (before, start) = (batch.len(), walk.at);
-            let room = before + self.check.room();
+    ) -> Result<usize, Error> {
+        // From here on its events may also lie in the chunk.
+        let mut batch = batch;
+        let mut hits = Hits { at, ended: Ended::Miss, has_escapes: !batch.is_empty(), is_line_feed_due: false };
+        if self.check.is_off() && self.templates.is_armed() && self.framer.is_between_frames() {
             let max = self.limits.event_bytes_max;
-            let hits = self.templates.run(self.level, walk.chunk, start, &mut batch, room, max);
-            (walk.at, ended) = (hits.at, hits.ended);
-            if self.check.takes(batch.len() - before) {
-                expected = batch.pop();
-                (walk.at, ended) = (start, Ended::Miss);
-            } else if hits.is_line_feed_due {
-                self.framer.expect_line_feed();
-            }
-            if hits.has_escapes {
-                escapes = Escapes::Perhaps;
+            let came = self.templates.run_current(self.level, chunk, at, &mut batch, FRAMES_MAX, max);
+            hits = Hits { has_escapes: hits.has_escapes | came.has_escapes, ..came };
+            if hits.ended == Ended::Whole {
+                // Most chunks of a fast stream end here.
+                self.template_hits += batch.len() as u64;
+                if hits.is_line_feed_due {
+                    self.framer.expect_line_feed();
+                }
+                self.stage.hand_on(batch, Escapes::of(hits.has_escapes), sink);
+                return Ok(chunk.len());
             }
         }
-        self.template_hits += batch.len() as u64;
-        let left = match ended {
-            Ended::Whole => Some(Left::Nothing),
-            Ended::Full => None,
-            Ended::Short { bytes_min } if seam::takes(walk.rest().len(), self.limits) => {
-                Some(Left::Short { bytes_min })
+        self.read_on(chunk, batch, hits, sink)
+    }
+
+    /// Reads the rest of a chunk, where the current template did not take all of it.
+    #[inline(never)]
+    fn read_on(
+        &mut self,
+        chunk: &[u8],
+        batch: Vec<StreamEvent<'_>>,
+        mut hits: Hits,
+        sink: &mut Sink<'_>,
+    ) -> Result<usize, Error> {
+        // Most chunks need none.
+        let mut walk = None;
+        let mut given = Some(batch);
+        loop {
+            let mut batch = match given.take() {
+                Some(batch) => batch,
+                None => recycle_events(mem::take(&mut self.stage.batch)),
+            };
+            let start = hits.at;
+            let before = batch.len();
+            let mut expected = None;
+            if hits.ended == Ended::Miss && self.templates.is_armed() && self.framer.is_between_frames() {
+                let room = before + self.check.room();
+                hits = self.templates.run(self.level, chunk, hits, &mut batch, room, self.limits.event_bytes_max);
+                if self.check.takes(batch.len() - before) {
+                    expected = batch.pop();
+                    (hits.at, hits.ended, hits.is_line_feed_due) = (start, Ended::Miss, false);
+                }
             }
-            Ended::Short { .. } | Ended::Miss => return self.next(batch, escapes, expected, walk, sink),
-        };
-        self.stage.hand_on(batch, escapes, sink);
-        Ok(left)
+            self.template_hits += batch.len() as u64;
+            if hits.is_line_feed_due {
+                self.framer.expect_line_feed();
+            }
+            let escapes = Escapes::of(hits.has_escapes);
+            let Hits { mut at, mut ended, .. } = hits;
+            if ended == Ended::Short && !seam::takes(chunk.len() - at, self.limits) {
+                ended = Ended::Miss;
+            }
+            match ended {
+                Ended::Whole | Ended::Full | Ended::Short => self.stage.hand_on(batch, escapes, sink),
+                Ended::Miss => {
+                    let walk = walk.get_or_insert_with(|| Walk::new(chunk));
+                    walk.at = at;
+                    ended = match self.next(batch, escapes, expected.as_ref(), walk, sink)? {
+                        Filled::Whole => Ended::Whole,
+                        Filled::Part => Ended::Full,
+                    };
+                    at = walk.at;
+                }
+            }
+            match ended {
+                Ended::Short => return Ok(at),
+                Ended::Whole => return Ok(chunk.len()),
+                Ended::Full | Ended::Miss => {}
+            }
+            hits = Hits { at, ended: Ended::Miss, has_escapes: false, is_line_feed_due: false };
+        }
     }
 
     /// Has the codec read the next frame, and hands its events on behind those in `batch`. `expected` is what a template
     /// says of it, where the two are to be compared.
+    #[inline(never)]
     fn next(
         &mut self,
         batch: Vec<StreamEvent<'_>>,
         escapes: Escapes,
-        expected: Option<StreamEvent<'_>>,
+        expected: Option<&StreamEvent<'_>>,
         walk: &mut Walk<'_>,
         sink: &mut Sink<'_>,
-    ) -> Result<Option<Left>, Error> {
+    ) -> Result<Filled, Error> {
         // From here on its events may also lie in what the framer and the codec own.
         let mut batch = batch;
         if self.unrepeatable >= UNREPEATABLE_MAX || !self.is_template_on {
@@ -162,7 +193,7 @@ impl<D: Decode> Reader<D> {
         let found = self.framer.next(walk);
         let Ok(Some(span)) = found else {
             self.stage.hand_on(batch, escapes, sink);
-            return found.map(|_| Some(Left::Nothing));
+            return found.map(|_| Filled::Whole);
         };
         self.frame_count += 1;
         let frame = self.framer.frame(walk.chunk, &span, FRAME_EVENT);
@@ -181,7 +212,7 @@ impl<D: Decode> Reader<D> {
             _ => None,
         };
         if let Some(expected) = expected
-            && !matches!(told, [event] if is_same(event, &expected))
+            && !matches!(told, [event] if is_same(event, expected))
         {
             self.template_lies += 1;
             self.is_template_on = false;
@@ -206,28 +237,28 @@ impl<D: Decode> Reader<D> {
         }
         self.stage.hand_on(batch, Escapes::Perhaps, sink);
         match progress.map_err(Error::Codec)? {
-            Progress::Done if read == 1 => Ok(None),
+            Progress::Done if read == 1 => Ok(Filled::Part),
             Progress::More if is_moved => {
                 self.stage.decode(&mut self.decoder, &frames, read, 0, sink)?;
-                Ok(None)
+                Ok(Filled::Part)
             }
             Progress::Done | Progress::More => Err(Error::CodecStuck { frames: 1, read }),
         }
     }
 
     /// Frames many events of the chunk and has the codec read them with one call.
-    fn many(&mut self, walk: &mut Walk<'_>, sink: &mut Sink<'_>) -> Result<Option<Left>, Error> {
+    fn many(&mut self, walk: &mut Walk<'_>, sink: &mut Sink<'_>) -> Result<Filled, Error> {
         let filled = self.framer.fill(walk, &mut self.spans);
         if !self.spans.is_empty() {
             self.decode(walk.chunk, FRAME_EVENT, sink)?;
         }
-        Ok((filled? == Filled::Whole).then_some(Left::Nothing))
+        filled
     }
 
     /// Reads a chunk without any template.
     pub(crate) fn read_in_full(&mut self, chunk: &[u8], sink: &mut Sink<'_>) -> Result<(), Error> {
         let mut walk = Walk::new(chunk);
-        while self.many(&mut walk, sink)?.is_none() {}
+        while self.many(&mut walk, sink)? == Filled::Part {}
         Ok(())
     }
 
@@ -273,6 +304,11 @@ pub(crate) struct Check {
 impl Check {
     pub(crate) const fn new(every: NonZeroU32) -> Self {
         Self { every: Some(every), left: every.get() - 1 }
+    }
+
+    #[inline]
+    const fn is_off(&self) -> bool {
+        self.every.is_none()
     }
 
     /// Hits that a run may have: one to be checked, or those before.

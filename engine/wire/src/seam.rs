@@ -5,7 +5,6 @@
 
 use crate::limits::Limits;
 use crate::simd::Level;
-use crate::span::Walk;
 use crate::template::{Ended, Fit, Templates};
 
 /// The beginning of a frame whose end has not come yet.
@@ -20,8 +19,8 @@ pub(crate) struct Seam {
 /// What the next chunk has made of it.
 #[derive(Debug)]
 pub(crate) enum Completed {
-    /// The frame fits the template at this place of the list, and lies in [`Seam::bytes`].
-    Fits(usize, Fit),
+    /// The frame fits the template at `position` of the list, and lies in [`Seam::bytes`]. The chunk goes on at `at`.
+    Fits { at: usize, position: usize, fit: Fit },
     /// All of the chunk was taken, and the end is still missing.
     Short,
     /// It fits none. What came with this chunk was given back.
@@ -73,10 +72,9 @@ impl Seam {
     }
 
     /// Keeps the rest of a chunk.
-    pub(crate) fn begin(&mut self, walk: &mut Walk<'_>, bytes_min: usize) {
+    pub(crate) fn begin(&mut self, rest: &[u8], bytes_min: usize) {
         self.bytes_min = bytes_min;
-        self.push(walk.rest());
-        walk.at = walk.chunk.len();
+        self.push(rest);
     }
 
     /// Goes on with the next chunk, which is not read yet.
@@ -84,10 +82,9 @@ impl Seam {
         &mut self,
         templates: &mut Templates,
         level: Level,
-        walk: &mut Walk<'_>,
+        chunk: &[u8],
         limits: Limits,
     ) -> Completed {
-        let chunk = walk.chunk;
         let before = self.bytes.len();
         let mut taken = 0;
         loop {
@@ -96,24 +93,22 @@ impl Seam {
             self.push(&chunk[taken..end]);
             taken = end;
             let ended = if self.bytes.len() < self.bytes_min {
-                Ended::Short { bytes_min: self.bytes_min }
+                Ended::Short
             } else {
                 match templates.one(level, &self.bytes, limits.event_bytes_max) {
                     Ok((position, fit)) if fit.end > before => {
-                        walk.at = fit.end - before;
-                        return Completed::Fits(position, fit);
+                        return Completed::Fits { at: fit.end - before, position, fit };
                     }
                     Ok(_) => Ended::Miss,
                     Err(ended) => ended,
                 }
             };
             match ended {
-                Ended::Short { bytes_min } if taken < chunk.len() => {
-                    self.bytes_min = bytes_min.max(self.bytes.len() + 1);
+                Ended::Short if taken < chunk.len() => {
+                    self.bytes_min = self.bytes_min.max(self.bytes.len() + 1);
                 }
-                Ended::Short { bytes_min } if takes(self.bytes.len(), limits) => {
-                    self.bytes_min = bytes_min.max(self.bytes.len() + 1);
-                    walk.at = chunk.len();
+                Ended::Short if takes(self.bytes.len(), limits) => {
+                    self.bytes_min = self.bytes_min.max(self.bytes.len() + 1);
                     return Completed::Short;
                 }
                 _ => {

@@ -132,6 +132,13 @@ pub(crate) enum Escapes {
     Perhaps,
 }
 
+impl Escapes {
+    #[inline]
+    pub(crate) const fn of(has_escapes: bool) -> Self {
+        if has_escapes { Self::Perhaps } else { Self::None }
+    }
+}
+
 /// Events that the codec may give for `frames` more frames: more than one each where there is memory, which an idle stream
 /// need not have.
 pub(crate) fn capacity(batch: &Vec<StreamEvent<'_>>, frames: usize) -> usize {

@@ -21,17 +21,15 @@ impl Decoder {
         self.seek.after_cr = true;
     }
 
-    /// At the start of a chunk: skips an LF that belongs to the event before.
+    /// Skips an LF at `at` of the chunk that belongs to the event before. Returns where to go on.
     #[inline]
-    pub(crate) fn skip_line_feed(&mut self, walk: &mut Walk<'_>) {
-        if self.seek.after_cr
-            && self.carry.is_empty()
-            && !self.in_comment
-            && let Some(&byte) = walk.rest().first()
-        {
-            self.seek.after_cr = false;
-            walk.at += usize::from(byte == b'\n');
+    pub(crate) fn skip_line_feed(&mut self, chunk: &[u8], at: usize) -> usize {
+        if !self.seek.after_cr || !self.carry.is_empty() || self.in_comment {
+            return at;
         }
+        let Some(&byte) = chunk.get(at) else { return at };
+        self.seek.after_cr = false;
+        at + usize::from(byte == b'\n')
     }
 
     /// Begins a chunk: what was left open by the ones before comes first.

@@ -89,13 +89,26 @@ fn literal<V: Vector>(vector: V, literals: &[u8], segment: &Segment, input: &[u8
 /// Whether two slices of one length, at least a block, are equal.
 #[inline(always)]
 fn is_long_same<V: Vector>(vector: V, one: &[u8], other: &[u8]) -> bool {
-    let (Some(one_last), Some(other_last)) = (one.last_chunk(), other.last_chunk()) else { return false };
-    let mut differences = vector.xor(vector.load(one_last), vector.load(other_last));
-    let (ones, others) = (one.as_chunks().0, other.as_chunks().0);
-    for (one, other) in ones.iter().zip(others) {
-        differences = vector.or(differences, vector.xor(vector.load(one), vector.load(other)));
+    differences(vector, one, other).is_some_and(|differences| vector.is_zero(differences))
+}
+
+/// A block that is zero if two slices of one length, at least a block, are equal.
+#[inline(always)]
+pub(super) fn differences<V: Vector>(vector: V, one: &[u8], other: &[u8]) -> Option<V::Block> {
+    let differ = |one, other| vector.xor(vector.load(one), vector.load(other));
+    let mut differences = differ(one.last_chunk()?, other.last_chunk()?);
+    let (one_pairs, one_rest) = one.as_chunks::<{ 2 * BLOCK }>();
+    let (other_pairs, other_rest) = other.as_chunks::<{ 2 * BLOCK }>();
+    for (one, other) in one_pairs.iter().zip(other_pairs) {
+        let (ones, others) = (one.as_chunks().0, other.as_chunks().0);
+        for (one, other) in ones.iter().zip(others) {
+            differences = vector.or(differences, differ(one, other));
+        }
     }
-    vector.is_zero(differences)
+    if let (Some(one), Some(other)) = (one_rest.first_chunk(), other_rest.first_chunk()) {
+        differences = vector.or(differences, differ(one, other));
+    }
+    Some(differences)
 }
 
 #[cold]
@@ -119,6 +132,7 @@ pub(super) struct Run<'r, 'c> {
 }
 
 /// How far a run came.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Came {
     pub(super) at: usize,
     /// Why it went no further; `None` when the input ended with a frame, or the batch is full.
@@ -136,8 +150,16 @@ impl Work for Run<'_, '_> {
         let Self { template, input, at, batch, room, frame_max } = self;
         let mut came = Came { at, stop: None, is_line_feed_due: false, has_escapes: false };
         while batch.len() < room && came.at < input.len() {
-            let fit = match fit(vector, template, &template.tight, input, came.at, |_, _| ()) {
-                Ok(fit) if fit.end - came.at <= frame_max => fit,
+            match fit(vector, template, &template.tight, input, came.at, |_, _| ()) {
+                Ok(fit) if fit.end - came.at <= frame_max => {
+                    came.at = fit.end;
+                    came.has_escapes |= fit.is_escaped;
+                    batch.push(event(template, input, &fit));
+                    if template.ends_with_cr {
+                        came.is_line_feed_due = came.at == input.len();
+                        came.at += usize::from(input.get(came.at) == Some(&b'\n'));
+                    }
+                }
                 Ok(_) => {
                     came.stop = Some(Stop::Miss);
                     break;
@@ -146,13 +168,6 @@ impl Work for Run<'_, '_> {
                     came.stop = Some(stop);
                     break;
                 }
-            };
-            came.at = fit.end;
-            came.has_escapes |= fit.is_escaped;
-            batch.push(event(template, input, &fit));
-            if template.ends_with_cr {
-                came.is_line_feed_due = came.at == input.len();
-                came.at += usize::from(input.get(came.at) == Some(&b'\n'));
             }
         }
         came

@@ -12,6 +12,7 @@ mod hole;
 mod learn;
 mod matcher;
 mod shape;
+mod usual;
 mod volatile;
 
 use thalweg_abi::types::StreamEvent;
@@ -25,6 +26,7 @@ use crate::simd::Level;
 use learn::Lesson;
 use matcher::{One, Places, Run, Stop, event};
 use shape::Template;
+use usual::RunUsual;
 
 /// The templates of one stream.
 #[derive(Debug)]
@@ -47,8 +49,8 @@ pub(crate) enum Ended {
     Full,
     /// The next frame fits none.
     Miss,
-    /// The next frame fits as far as it is there. A frame that fits has at least so many bytes.
-    Short { bytes_min: usize },
+    /// The next frame fits as far as it is there.
+    Short,
 }
 
 /// A run of hits.
@@ -81,8 +83,9 @@ impl Templates {
         }
     }
 
-    /// Reads frames from `at` on until one fits no template, and appends their events until `batch` has `room`.
-    pub(crate) fn run<'c>(
+    /// Reads frames that fit the tight program of the current template, and appends their events until `batch` has `room`.
+    #[inline]
+    pub(crate) fn run_current<'c>(
         &mut self,
         level: Level,
         input: &'c [u8],
@@ -92,57 +95,81 @@ impl Templates {
         frame_max: usize,
     ) -> Hits {
         let mut hits = Hits { at, ended: Ended::Miss, has_escapes: false, is_line_feed_due: false };
-        while hits.at < input.len() {
+        let Some(template) = self.list.get_mut(self.current).filter(|template| template.is_armed) else { return hits };
+        loop {
+            let mut room_now = room;
+            if template.is_usual {
+                let before = hits.at;
+                let batch = &mut *batch;
+                hits.at = level.run(RunUsual { template, input, at: before, batch, room, frame_max });
+                template.has_fit |= hits.at > before;
+                room_now = batch.len() + 1;
+            }
+            if hits.at == input.len() {
+                hits.ended = Ended::Whole;
+                return hits;
+            }
             if batch.len() >= room {
                 hits.ended = Ended::Full;
                 return hits;
             }
-            let Some(template) = self.list.get_mut(self.current) else { return hits };
-            if template.is_armed {
-                let before = hits.at;
-                let run = Run { template, input, at: before, batch, room, frame_max };
-                let came = level.run(run);
-                hits.at = came.at;
-                hits.has_escapes |= came.has_escapes;
-                hits.is_line_feed_due = came.is_line_feed_due;
-                template.has_fit |= came.at > before;
-                match came.stop {
-                    None => continue,
-                    Some(Stop::Short) if input.len() - came.at <= frame_max => {
-                        hits.ended = Ended::Short { bytes_min: template.tight.bytes_min() };
-                        return hits;
-                    }
-                    Some(_) => {}
-                }
+            // The next frame is not of the usual form: a look at all that it may be.
+            let batch = &mut *batch;
+            let came = level.run(Run { template, input, at: hits.at, batch, room: room_now, frame_max });
+            template.has_fit |= came.at > hits.at;
+            hits.at = came.at;
+            hits.has_escapes |= came.has_escapes;
+            hits.is_line_feed_due = came.is_line_feed_due;
+            match came.stop {
+                Some(Stop::Short) => hits.ended = Ended::Short,
+                Some(Stop::Miss) => {}
+                None => continue,
             }
-            match self.find(level, &input[hits.at..], frame_max, Tried::Tight) {
-                Ok((position, fit)) => {
-                    let template = &self.list[position];
-                    let frame = &input[hits.at..];
-                    batch.push(event(template, frame, &fit));
-                    hits.has_escapes |= fit.is_escaped;
-                    hits.at += fit.end;
-                    hits.is_line_feed_due = false;
-                    if template.ends_with_cr {
-                        hits.is_line_feed_due = hits.at == input.len();
-                        hits.at += usize::from(input.get(hits.at) == Some(&b'\n'));
-                    }
-                    self.current = position;
-                }
-                Err(ended) => {
-                    hits.ended = ended;
-                    return hits;
-                }
-            }
+            return hits;
         }
-        hits.ended = Ended::Whole;
+    }
+
+    /// Reads frames until one fits no template, going on behind `hits`, and appends their events until `batch` has `room`.
+    pub(crate) fn run<'c>(
+        &mut self,
+        level: Level,
+        input: &'c [u8],
+        mut hits: Hits,
+        batch: &mut Vec<StreamEvent<'c>>,
+        room: usize,
+        frame_max: usize,
+    ) -> Hits {
+        while hits.ended == Ended::Miss {
+            let frame = &input[hits.at..];
+            let (position, fit) = match self.find(level, frame, frame_max) {
+                Ok(found) => found,
+                Err(ended) => return Hits { ended, ..hits },
+            };
+            self.current = position;
+            let template = &self.list[position];
+            batch.push(event(template, frame, &fit));
+            let has_escapes = hits.has_escapes | fit.is_escaped;
+            let mut at = hits.at + fit.end;
+            if template.ends_with_cr {
+                hits.is_line_feed_due = at == input.len();
+                at += usize::from(input.get(at) == Some(&b'\n'));
+            }
+            if at == input.len() {
+                return Hits { at, ended: Ended::Whole, has_escapes, ..hits };
+            }
+            if batch.len() >= room {
+                return Hits { at, ended: Ended::Full, has_escapes, ..hits };
+            }
+            hits = self.run_current(level, input, at, batch, room, frame_max);
+            hits.has_escapes |= has_escapes;
+        }
         hits
     }
 
     /// The template that the frame at the start of `input` fits. One that fits only the wide program is made tight
     /// anew.
     #[inline(never)]
-    fn find(&mut self, level: Level, input: &[u8], frame_max: usize, tried: Tried) -> Result<(usize, Fit), Ended> {
+    fn find(&mut self, level: Level, input: &[u8], frame_max: usize) -> Result<(usize, Fit), Ended> {
         let mut places = Places::default();
         let mut ended = Ended::Miss;
         let count = self.list.len();
@@ -150,7 +177,7 @@ impl Templates {
             // The one that fit last is tried first, and every tight program before any wide one.
             let position = (self.current + step) % count;
             let template = &self.list[position];
-            if !template.is_armed || (step == 0 && tried == Tried::Tight) {
+            if !template.is_armed {
                 continue;
             }
             let is_wide = step >= count;
@@ -165,9 +192,7 @@ impl Templates {
                     }
                     return Ok((position, fit));
                 }
-                Err(Stop::Short) if input.len() <= frame_max && ended == Ended::Miss => {
-                    ended = Ended::Short { bytes_min: program.bytes_min() };
-                }
+                Err(Stop::Short) if input.len() <= frame_max => ended = Ended::Short,
                 Ok(_) | Err(_) => {}
             }
         }
@@ -176,7 +201,7 @@ impl Templates {
 
     /// The template that the frame at the start of `input` fits, which was put together from several chunks.
     pub(crate) fn one(&mut self, level: Level, input: &[u8], frame_max: usize) -> Result<(usize, Fit), Ended> {
-        let found = self.find(level, input, frame_max, Tried::None)?;
+        let found = self.find(level, input, frame_max)?;
         self.current = found.0;
         Ok(found)
     }
@@ -184,6 +209,12 @@ impl Templates {
     /// The event of a frame that fits the template at `position`.
     pub(crate) fn event<'c>(&self, position: usize, input: &'c [u8], fit: &Fit) -> StreamEvent<'c> {
         event(&self.list[position], input, fit)
+    }
+
+    /// Bytes that a frame which fits has at least.
+    pub(crate) fn bytes_min(&self) -> usize {
+        let armed = self.list.iter().filter(|template| template.is_armed);
+        armed.map(|template| template.wide.bytes_min()).min().unwrap_or(0)
     }
 
     /// Whether an LF behind a frame that fits the template at `position` belongs to it.
@@ -225,12 +256,4 @@ impl Templates {
         }
         (self.current + 1) % self.list.len()
     }
-}
-
-/// What is known not to fit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Tried {
-    None,
-    /// The tight program of the current template.
-    Tight,
 }

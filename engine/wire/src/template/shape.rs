@@ -6,6 +6,7 @@ use thalweg_abi::types::{FLAG_TEXT_ESCAPED, StreamEvent};
 
 use crate::simd::BLOCK;
 use crate::template::learn::Lesson;
+use crate::template::usual::is_usual;
 
 /// Holes that a template has at most; further volatile values stay literal.
 pub(super) const SLOTS_MAX: usize = 7;
@@ -104,6 +105,8 @@ pub(super) struct Template {
     pub(super) is_armed: bool,
     /// Whether the tight program has fit since it was made.
     pub(super) has_fit: bool,
+    /// Whether the tight program has the form that the hottest loop takes.
+    pub(super) is_usual: bool,
 }
 
 impl Template {
@@ -118,6 +121,7 @@ impl Template {
             ends_with_cr: false,
             is_armed: false,
             has_fit: false,
+            is_usual: false,
         }
     }
 
@@ -200,5 +204,6 @@ impl Template {
         self.wide.push(start..end, Hole::End);
         self.tight.push(tight_start..end, Hole::End);
         self.literals.extend_from_slice(&[0; BLOCK]);
+        self.is_usual = is_usual(self);
     }
 }

@@ -5,7 +5,7 @@ use crate::json;
 /// Names of keys at the top of a payload, whose values say nothing once a reply has begun.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Volatile {
-    /// Each name with a NUL before and behind it, so that all take one piece of memory.
+    /// Each name behind its length, so that all take one piece of memory.
     names: Box<[u8]>,
 }
 
@@ -14,10 +14,12 @@ impl Volatile {
     pub(crate) fn new<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
         let mut joined = Vec::new();
         for name in names {
-            joined.push(0);
-            joined.extend_from_slice(name.as_bytes());
+            // A longer one is of no use: it would never be looked for.
+            if let Ok(length) = u8::try_from(name.len()) {
+                joined.push(length);
+                joined.extend_from_slice(name.as_bytes());
+            }
         }
-        joined.push(0);
         Self { names: joined.into() }
     }
 
@@ -30,7 +32,15 @@ impl Volatile {
 
     /// Whether `name`, as it stands between its quotes, is one of them.
     pub(crate) fn has(&self, name: &[u8]) -> bool {
-        !name.is_empty() && self.names.split(|&byte| byte == 0).any(|one| one == name)
+        let mut rest = &*self.names;
+        while let [length, names @ ..] = rest {
+            let Some((one, behind)) = names.split_at_checked(usize::from(*length)) else { return false };
+            if one == name {
+                return true;
+            }
+            rest = behind;
+        }
+        false
     }
 }
 
