@@ -121,6 +121,8 @@ AIMOCK_DIALECTS = [
     ("anthropic", "", "claude-sonnet-4-5"),
     ("openai-responses", "/v1", "gpt-4o"),
     ("ollama", "", "llama3"),
+    ("gemini", "/v1beta", "gemini-2.5-flash"),
+    ("bedrock", "", "anthropic.claude-3"),
 ]
 LLMOCK_DIALECTS = [
     ("openai-chat", "/v1", "gpt-4o"),
@@ -129,6 +131,8 @@ LLMOCK_DIALECTS = [
     ("openai-chat", "/groq/openai/v1", "llama-3.3-70b-versatile"),
     ("openai-chat", "/xai/v1", "grok-4"),
     ("openai-responses", "/v1", "gpt-4o"),
+    ("gemini", "/gemini/v1beta", "gemini-2.5-flash"),
+    ("cohere-v2", "/cohere", "command-r-plus"),
 ]
 
 
@@ -157,7 +161,7 @@ def aimock(thalweg):
 def llmock(thalweg):
     """Faults one after the other; the server keeps a journal and judges the client by it."""
     port = free_port()
-    with Server([STATE / "venv/bin/llmock", "serve", "--host", "127.0.0.1", "--port", str(port), "--log-level", "warning", "--stream-chunk-delay-ms", "5"], port) as server:
+    with Server([STATE / "venv/bin/llmock", "serve", "--host", "127.0.0.1", "--port", str(port), "--log-level", "warning", "--stream-chunk-delay-ms", "15"], port) as server:
         def script(*behaviors):
             body = json.dumps({"behaviors": behaviors}).encode()
             request = urllib.request.Request(server.url + "/_llmock/scenario", body, {"content-type": "application/json"})
@@ -181,7 +185,8 @@ def llmock(thalweg):
                 run = ask(f"refused {status}")
                 check(f"{name}: {status} is told and not tried again", run.code == 1 and "not like this" in run.error, run)
             for kind in ("truncate", "disconnect", "malformed"):
-                script({"type": "stream_fault", "kind": kind, "after_chunks": 5})
+                # Behind the first text and before the end, which is near where chunks hold more words.
+                script({"type": "stream_fault", "kind": kind, "after_chunks": 1 if dialect == "gemini" else 5})
                 run = ask(kind, "--no-tools")
                 kept = run.code == 1 and run.text != ""
                 # Nothing is sent again once text was shown; asking again is the caller's choice.
