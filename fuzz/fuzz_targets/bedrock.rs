@@ -3,7 +3,6 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use thalweg_abi::guest::Codec;
 use thalweg_tests::naive::Dialect;
 use thalweg_tests::naive_event_stream::{event, to_base64};
 
@@ -21,5 +20,5 @@ fuzz_target!(|input: &[u8]| {
             None => event(&name, payload),
         });
     }
-    dialect::check(Dialect::Bedrock, &framed, || thalweg_bedrock::Bedrock.open("{}").expect("no options are options"));
+    dialect::check(Dialect::Bedrock, &framed, &thalweg_bedrock::Bedrock);
 });

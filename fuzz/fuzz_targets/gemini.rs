@@ -2,11 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use thalweg_abi::guest::Codec;
 use thalweg_tests::naive::Dialect;
 
 mod dialect;
 
 fuzz_target!(|input: &[u8]| {
-    dialect::check(Dialect::Gemini, input, || thalweg_gemini::Gemini.open("{}").expect("no options are options"));
+    dialect::check(Dialect::Gemini, input, &thalweg_gemini::Gemini);
 });
