@@ -4,6 +4,7 @@ mod anthropic;
 mod bedrock;
 mod bodies;
 mod cohere;
+mod every;
 mod gemini;
 mod json;
 mod ollama;

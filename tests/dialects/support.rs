@@ -49,7 +49,7 @@ pub(crate) fn product(dialect: Dialect, payloads: &[&str]) -> Vec<Step> {
     whole
 }
 
-fn read_with<'c>(dialect: Dialect, chunks: impl IntoIterator<Item = &'c [u8]>) -> Vec<Step> {
+pub(crate) fn read_with<'c>(dialect: Dialect, chunks: impl IntoIterator<Item = &'c [u8]>) -> Vec<Step> {
     match dialect {
         Dialect::OpenAiChat => read(&OpenAiChat, chunks),
         Dialect::Anthropic => read(&AnthropicMessages, chunks),

@@ -59,6 +59,21 @@ pub fn all(folder: &Path) -> impl Iterator<Item = (String, Recording)> {
     entries(folder).into_iter().map(move |entry| (text(&entry, "framing"), recording(folder, &entry)))
 }
 
+/// The number of bodies in the folder, whether or not the manifest names them.
+///
+/// # Panics
+/// When the corpus cannot be read.
+#[must_use]
+pub fn bodies(folder: &Path) -> usize {
+    let names = |folder: &Path| -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder).expect("a folder is readable");
+        entries.map(|entry| entry.expect("an entry is readable").path()).collect()
+    };
+    let is_body =
+        |path: &&PathBuf| matches!(path.extension().and_then(|it| it.to_str()), Some("sse" | "ndjson" | "bin"));
+    names(&folder.join("streams")).iter().map(|dialect| names(dialect).iter().filter(is_body).count()).sum()
+}
+
 fn entries(folder: &Path) -> Vec<Value> {
     let manifest = fs::read_to_string(folder.join("MANIFEST.jsonl")).expect("the corpus has a manifest");
     manifest.lines().map(|line| serde_json::from_str(line).expect("a line is a JSON object")).collect()

@@ -151,7 +151,7 @@ const fn of_status(status: u32) -> Option<i64> {
 fn of_message(message: &[u8]) -> i64 {
     if contains_any(message, &["rate limit", "too many requests", "quota"]) {
         FAILURE_RATE_LIMIT
-    } else if contains_any(message, &["overloaded", "high demand", "at capacity", "unavailable"]) {
+    } else if contains_any(message, &["overloaded", "high demand", "at capacity", "unavailable", "server busy"]) {
         FAILURE_OVERLOADED
     } else if contains_any(message, &["api key", "unauthorized", "authentication", "permission"]) {
         FAILURE_AUTH
