@@ -127,6 +127,7 @@ impl Answer for Content {
     }
 
     fn payload(&mut self, payload: &[u8]) {
+        assert!(std::str::from_utf8(payload).is_ok(), "a payload is a string");
         self.payloads += 1;
         self.payload.extend_from_slice(payload);
     }

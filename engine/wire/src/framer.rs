@@ -98,7 +98,12 @@ impl Framer {
         match self {
             Self::Sse(decoder) => {
                 decoder.begin_batch();
-                Ok(fill(spans, || decoder.next(walk))?)
+                spans.clear();
+                let is_whole = decoder.each(walk, |span| {
+                    spans.push(span);
+                    spans.len() < FRAMES_MAX
+                })?;
+                Ok(if is_whole { Filled::Whole } else { Filled::Part })
             }
             Self::NdJson(decoder) => {
                 decoder.begin_batch();

@@ -24,14 +24,6 @@ pub fn is_valid(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok()
 }
 
-/// How many of the first bytes are valid UTF-8.
-pub(crate) fn valid_up_to(bytes: &[u8]) -> usize {
-    match std::str::from_utf8(bytes) {
-        Ok(_) => bytes.len(),
-        Err(error) => error.valid_up_to(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

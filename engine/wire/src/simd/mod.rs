@@ -5,7 +5,7 @@
 //! and the tests hold each against the plain one.
 
 pub(crate) mod half;
-pub(crate) mod line_ends;
+pub(crate) mod marks;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg(any(test, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
@@ -38,6 +38,10 @@ pub(crate) trait Vector: Copy {
     fn string_stops(self, block: Self::Block) -> u32;
     /// The bytes outside of ASCII.
     fn high_bits(self, block: Self::Block) -> u32;
+    /// The control bytes, and the bytes outside of ASCII.
+    fn unusual(self, block: Self::Block) -> u32;
+    /// Whether none of the blocks has any of these.
+    fn are_usual(self, blocks: [Self::Block; 4]) -> bool;
     /// The bytes that are no ASCII digits.
     fn non_digits(self, block: Self::Block) -> u32;
     /// A block that is zero where both are equal, to be collected with [`Vector::or`].

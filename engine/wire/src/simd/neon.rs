@@ -2,7 +2,7 @@
 
 use std::arch::aarch64::{
     uint8x16_t, vandq_u8, vceqq_u8, vcgeq_u8, vcgtq_u8, vcltq_u8, vdupq_n_u8, veorq_u8, vgetq_lane_u32, vld1q_u8,
-    vmaxvq_u8, vorrq_u8, vpaddq_u8, vreinterpretq_u32_u8, vsubq_u8,
+    vmaxvq_u8, vminq_s8, vorrq_u8, vpaddq_u8, vreinterpretq_s8_u8, vreinterpretq_u8_s8, vreinterpretq_u32_u8, vsubq_u8,
 };
 
 use crate::simd::{BLOCK, Vector};
@@ -79,6 +79,26 @@ impl Vector for Neon {
     fn high_bits(self, block: [uint8x16_t; 2]) -> u32 {
         // SAFETY: every 64-bit ARM has NEON.
         Self::mask(block.map(|half| unsafe { vcgeq_u8(half, vdupq_n_u8(0x80)) }))
+    }
+
+    #[inline(always)]
+    #[expect(clippy::multiple_unsafe_ops_per_block, reason = "one reason holds for all")]
+    fn unusual(self, block: [uint8x16_t; 2]) -> u32 {
+        // SAFETY: every 64-bit ARM has NEON.
+        Self::mask(block.map(|half| unsafe { vcgtq_u8(vsubq_u8(half, vdupq_n_u8(0x20)), vdupq_n_u8(0x5f)) }))
+    }
+
+    #[inline(always)]
+    #[expect(clippy::multiple_unsafe_ops_per_block, reason = "one reason holds for all")]
+    fn are_usual(self, blocks: [[uint8x16_t; 2]; 4]) -> bool {
+        // SAFETY: every 64-bit ARM has NEON.
+        let lowest = |one, other| {
+            Self::pairs(one, other, |one, other| unsafe {
+                vreinterpretq_u8_s8(vminq_s8(vreinterpretq_s8_u8(one), vreinterpretq_s8_u8(other)))
+            })
+        };
+        let [first, second, third, fourth] = blocks;
+        self.unusual(lowest(lowest(first, second), lowest(third, fourth))) == 0
     }
 
     #[inline(always)]

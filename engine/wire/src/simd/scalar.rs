@@ -35,6 +35,16 @@ impl Vector for Scalar {
     }
 
     #[inline(always)]
+    fn unusual(self, block: [u8; BLOCK]) -> u32 {
+        mask(|n| block[n] < 0x20 || block[n] >= 0x80)
+    }
+
+    #[inline(always)]
+    fn are_usual(self, blocks: [[u8; BLOCK]; 4]) -> bool {
+        blocks.into_iter().all(|block| self.unusual(block) == 0)
+    }
+
+    #[inline(always)]
     fn non_digits(self, block: [u8; BLOCK]) -> u32 {
         mask(|n| !block[n].is_ascii_digit())
     }

@@ -28,6 +28,8 @@ struct Answers {
     quotes: u32,
     stops: u32,
     high: u32,
+    unusual: u32,
+    are_usual: [bool; 4],
     non_digits: u32,
     differs: bool,
     is_any_set: bool,
@@ -46,6 +48,12 @@ impl Work for Ask<'_> {
             quotes: vector.is_byte(one, b'"'),
             stops: vector.string_stops(one),
             high: vector.high_bits(one),
+            unusual: vector.unusual(one),
+            are_usual: std::array::from_fn(|at| {
+                let mut blocks = [vector.load(&[b'x'; BLOCK]); 4];
+                blocks[at] = one;
+                vector.are_usual(blocks)
+            }),
             non_digits: vector.non_digits(one),
             differs: !vector.is_zero(vector.xor(one, other)),
             is_any_set: !vector.is_zero(vector.or(one, other)),
@@ -60,7 +68,9 @@ fn expected(one: &[u8; BLOCK], other: &[u8; BLOCK]) -> Answers {
         quotes: mask(&|n| one[n] == b'"'),
         stops: mask(&|n| matches!(one[n], b'"' | b'\\' | 0..=0x1f)),
         high: mask(&|n| !one[n].is_ascii()),
+        unusual: mask(&|n| one[n].is_ascii_control() && one[n] != 0x7f || !one[n].is_ascii()),
         non_digits: mask(&|n| !one[n].is_ascii_digit()),
+        are_usual: [one.iter().all(|byte| (0x20..0x80).contains(byte)); 4],
         differs: one != other,
         is_any_set: one.iter().chain(other).any(|&byte| byte != 0),
     }

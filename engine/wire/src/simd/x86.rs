@@ -1,9 +1,10 @@
 //! AVX2, for which the processor is asked, and SSE2, which every x86-64 has.
 
 use std::arch::x86_64::{
-    __m128i, __m256i, _mm_add_epi8, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128,
-    _mm_set1_epi8, _mm_xor_si128, _mm256_add_epi8, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_min_epu8,
-    _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm256_testz_si256, _mm256_xor_si256,
+    __m128i, __m256i, _mm_add_epi8, _mm_cmpeq_epi8, _mm_cmpgt_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8,
+    _mm_or_si128, _mm_set1_epi8, _mm_xor_si128, _mm256_add_epi8, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8,
+    _mm256_loadu_si256, _mm256_min_epi8, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
+    _mm256_testz_si256, _mm256_xor_si256,
 };
 
 use crate::simd::{BLOCK, Vector, Work};
@@ -72,6 +73,26 @@ impl Vector for Avx2 {
     fn high_bits(self, block: __m256i) -> u32 {
         // SAFETY: `self` proves AVX2.
         unsafe { _mm256_movemask_epi8(block) }.cast_unsigned()
+    }
+
+    #[inline(always)]
+    #[expect(clippy::multiple_unsafe_ops_per_block, reason = "one reason holds for all")]
+    fn unusual(self, block: __m256i) -> u32 {
+        // SAFETY: `self` proves AVX2.
+        let unusual = unsafe {
+            // As signed numbers the bytes outside of ASCII are the lowest.
+            _mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), block)
+        };
+        self.high_bits(unusual)
+    }
+
+    #[inline(always)]
+    #[expect(clippy::multiple_unsafe_ops_per_block, reason = "one reason holds for all")]
+    fn are_usual(self, blocks: [__m256i; 4]) -> bool {
+        let [first, second, third, fourth] = blocks;
+        // SAFETY: `self` proves AVX2.
+        let lowest = unsafe { _mm256_min_epi8(_mm256_min_epi8(first, second), _mm256_min_epi8(third, fourth)) };
+        self.unusual(lowest) == 0
     }
 
     #[inline(always)]
@@ -161,6 +182,23 @@ impl Vector for Sse2 {
     #[inline(always)]
     fn high_bits(self, block: [__m128i; 2]) -> u32 {
         Self::mask(block)
+    }
+
+    #[inline(always)]
+    #[expect(clippy::multiple_unsafe_ops_per_block, reason = "one reason holds for all")]
+    fn unusual(self, block: [__m128i; 2]) -> u32 {
+        // SAFETY: every x86-64 has SSE2.
+        Self::mask(block.map(|half| unsafe { _mm_cmpgt_epi8(_mm_set1_epi8(0x20), half) }))
+    }
+
+    #[inline(always)]
+    #[expect(clippy::multiple_unsafe_ops_per_block, reason = "one reason holds for all")]
+    fn are_usual(self, blocks: [[__m128i; 2]; 4]) -> bool {
+        // SAFETY: every x86-64 has SSE2, which has no signed minimum of bytes.
+        let unusual = |half| unsafe { _mm_cmpgt_epi8(_mm_set1_epi8(0x20), half) };
+        let unusual = blocks.map(|[low, high]| self.or([unusual(low); 2], [unusual(high); 2])[0]);
+        let all = self.or([unusual[0], unusual[1]], [unusual[2], unusual[3]]);
+        Self::mask(all) == 0
     }
 
     #[inline(always)]

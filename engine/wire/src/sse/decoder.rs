@@ -3,7 +3,8 @@
 use crate::limits::{Error, Limits};
 use crate::span::{KEPT_BYTES, Place, Slice, Span, Walk};
 use crate::sse::block::Seek;
-use crate::sse::{Counters, Event, fast};
+use crate::sse::fast::{self, Stop, Why};
+use crate::sse::{Counters, Event};
 
 /// A decoder of server-sent events, fed with chunks cut anywhere.
 ///
@@ -86,10 +87,29 @@ impl Decoder {
     /// When an event is longer than the limit. The events before it were handed out; every later call fails as well.
     pub fn feed(&mut self, chunk: &[u8], mut sink: impl FnMut(Event<'_>)) -> Result<(), Error> {
         let mut walk = Walk::new(chunk);
+        self.begin_batch();
+        let mut found = self.enter(&mut walk)?;
         loop {
-            self.begin_batch();
-            let Some(span) = self.next(&mut walk)? else { return Ok(()) };
-            sink(self.resolve(chunk, &span));
+            if let Some(span) = found {
+                sink(self.resolve(chunk, &span));
+                self.begin_batch();
+            }
+            if self.paths == Paths::All {
+                // Nothing but the general path changes these.
+                let (last_event_id, reconnection_time_ms) = (self.last_event_id(), self.reconnection_time_ms);
+                let stop = fast::events(chunk, walk.at, self.limits.event_bytes_max, |shape| {
+                    let (event_type, data) = (shape.event_type.text, shape.data.text);
+                    sink(Event { event_type, data, last_event_id, reconnection_time_ms });
+                    true
+                });
+                if self.go_on(&mut walk, stop)? {
+                    return Ok(());
+                }
+            }
+            if walk.at == chunk.len() {
+                return Ok(());
+            }
+            found = self.general(&mut walk)?;
         }
     }
 
@@ -193,22 +213,62 @@ impl Decoder {
     /// The next event of the chunk, or none when all of it is read. The span is good until the next `begin_batch`.
     #[inline]
     pub(crate) fn next(&mut self, walk: &mut Walk<'_>) -> Result<Option<Span>, Error> {
-        if !walk.entered
-            && let Some(span) = self.enter(walk)?
-        {
-            return Ok(Some(span));
+        let mut found = None;
+        self.each(walk, |span| {
+            found = Some(span);
+            false
+        })?;
+        Ok(found)
+    }
+
+    /// Gives the events of the chunk to `take`, until that wants no more or all of the chunk is read, of which it returns
+    /// whether it is so. The spans are good until the next `begin_batch`.
+    #[inline]
+    pub(crate) fn each(&mut self, walk: &mut Walk<'_>, mut take: impl FnMut(Span) -> bool) -> Result<bool, Error> {
+        let mut found = if walk.entered { None } else { self.enter(walk)? };
+        loop {
+            if let Some(span) = found
+                && !take(span)
+            {
+                return Ok(false);
+            }
+            if self.paths == Paths::All {
+                let stop = fast::events(walk.chunk, walk.at, self.limits.event_bytes_max, |shape| {
+                    take(shape.span(Place::Chunk))
+                });
+                if self.go_on(walk, stop)? {
+                    return Ok(true);
+                }
+                if stop.why == Why::Enough {
+                    return Ok(false);
+                }
+            }
+            if walk.at == walk.chunk.len() {
+                return Ok(true);
+            }
+            found = self.general(walk)?;
         }
-        if walk.at == walk.chunk.len() {
-            return Ok(None);
+    }
+
+    /// Takes note of where the fast path has stopped. Whether that was the end of the chunk.
+    #[inline]
+    fn go_on(&mut self, walk: &mut Walk<'_>, stop: Stop) -> Result<bool, Error> {
+        self.counters.scanned_bytes += (stop.seen - walk.at) as u64;
+        walk.at = stop.at;
+        let Why::Ends { line_is_empty } = stop.why else { return Ok(false) };
+        let rest = walk.rest();
+        match rest.first() {
+            None => {}
+            // A comment may be of any length.
+            Some(b':') => return Ok(false),
+            Some(_) => {
+                self.check_length(rest.len())?;
+                self.carry_over(rest);
+                self.seek.line_is_empty = line_is_empty;
+                walk.at = walk.chunk.len();
+            }
         }
-        if self.paths == Paths::All
-            && walk.is_worth_asking()
-            && let Some((span, length)) = self.fast(walk, Place::Chunk)
-        {
-            self.check_length(length)?;
-            return Ok(Some(span));
-        }
-        self.general(walk)
+        Ok(true)
     }
 
     /// The span with its slices; `chunk` is the one that was walked. The id is the one in force now, so it is that of the
@@ -237,21 +297,6 @@ impl Decoder {
             Place::Scratch => &self.scratch,
             Place::Id => &self.id,
         }
-    }
-
-    /// The event at `walk.at` and its length, if it has one of the usual shapes.
-    #[inline]
-    pub(super) fn fast(&mut self, walk: &mut Walk<'_>, place: Place) -> Option<(Span, usize)> {
-        let shape = fast::event(walk);
-        self.counters.scanned_bytes += std::mem::take(&mut walk.scanned) as u64;
-        let shape = shape?;
-        let length = shape.end - walk.at;
-        walk.at = shape.end;
-        let span = Span {
-            data: Slice { place, start: shape.data.start, end: shape.data.end },
-            event_type: Slice { place, start: shape.event_type.start, end: shape.event_type.end },
-        };
-        Some((span, length))
     }
 
     pub(super) fn check_length(&mut self, bytes: usize) -> Result<(), Error> {

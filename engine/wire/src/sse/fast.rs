@@ -1,45 +1,198 @@
 //! The shapes that nearly all events have: an optional `event` line, one `data` line, a blank line, all ended by LF.
 //!
-//! Anything else, and any doubt, is left to the general path; so this can be slow for a stream but never wrong.
+//! One pass over the chunk, 64 bytes a step, for any number of events: line ends and whatever is not plain ASCII come out of
+//! the same comparison, and nothing is written down but where the event and its line begin. Anything else, and any doubt,
+//! is left to the general path; so this can be slow for a stream but never wrong.
 
-use std::ops::Range;
+use crate::simd::marks::{STEP, Steps};
+use crate::simd::{Level, Vector, Work};
+use crate::span::{Place, Slice, Span};
+use crate::utf8;
 
-use crate::span::Walk;
-
-/// A whole event in the chunk, as ranges of it.
-pub(super) struct Shape {
-    pub(super) event_type: Range<usize>,
-    pub(super) data: Range<usize>,
-    /// The first byte after the event.
-    pub(super) end: usize,
+/// A whole event in the chunk.
+#[derive(Debug)]
+pub(super) struct Shape<'c> {
+    pub(super) event_type: Value<'c>,
+    pub(super) data: Value<'c>,
 }
 
-/// The event at `walk.at` if it has a usual shape, is complete, valid UTF-8 and free of CR.
-#[inline]
-pub(super) fn event(walk: &mut Walk<'_>) -> Option<Shape> {
-    let chunk = walk.chunk;
-    let mut line = walk.at;
-    let mut event_type = line..line;
-    if chunk[line..].starts_with(b"event:") {
-        let value = value_start(chunk, line + b"event:".len());
-        let end = walk.plain_line_end(value)?;
-        event_type = value..end;
-        line = end + 1;
-    }
-    if !chunk[line..].starts_with(b"data:") {
-        return None;
-    }
-    let value = value_start(chunk, line + b"data:".len());
-    let end = walk.plain_line_end(value)?;
-    if chunk.get(end + 1) != Some(&b'\n') {
-        return None;
-    }
-    walk.pass_empty_line();
-    Some(Shape { event_type, data: value..end, end: end + 2 })
+/// The value of a line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Value<'c> {
+    pub(super) text: &'c [u8],
+    at: usize,
 }
 
-/// One space after the colon is not part of the value.
+impl<'c> Value<'c> {
+    const NONE: Self = Self { text: &[], at: 0 };
+
+    #[inline(always)]
+    fn of(chunk: &'c [u8], at: usize, end: usize) -> Option<Self> {
+        Some(Self { text: chunk.get(at..end)?, at })
+    }
+
+    #[inline]
+    const fn slice(self, place: Place) -> Slice {
+        Slice { place, start: self.at, end: self.at + self.text.len() }
+    }
+}
+
+impl Shape<'_> {
+    /// The same as slices of `place`, which was read.
+    #[inline]
+    pub(super) const fn span(&self, place: Place) -> Span {
+        Span { data: self.data.slice(place), event_type: self.event_type.slice(place) }
+    }
+}
+
+/// Where the pass has stopped, which is at the first byte of an event.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stop {
+    pub(super) at: usize,
+    pub(super) why: Why,
+    /// The first byte that did not matter any more.
+    pub(super) seen: usize,
+}
+
+/// Why it has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// The chunk ends before the event does, which has only plain lines so far.
+    Ends {
+        /// Whether the last of them is complete.
+        line_is_empty: bool,
+    },
+    /// The event has another shape, or is too long.
+    Odd,
+    /// Who takes the events wants no more.
+    Enough,
+}
+
+/// Hands each event from `at` on to `each`, until that wants no more. Every event is valid UTF-8, free of CR and no longer
+/// than `bytes_max`.
 #[inline]
-fn value_start(chunk: &[u8], after_colon: usize) -> usize {
-    after_colon + usize::from(chunk.get(after_colon) == Some(&b' '))
+pub(super) fn events<'c>(chunk: &'c [u8], at: usize, bytes_max: usize, each: impl FnMut(Shape<'c>) -> bool) -> Stop {
+    Level::detect().run(Events { chunk, at, bytes_max, each })
+}
+
+struct Events<'c, E> {
+    chunk: &'c [u8],
+    at: usize,
+    bytes_max: usize,
+    each: E,
+}
+
+impl<'c, E: FnMut(Shape<'c>) -> bool> Work for Events<'c, E> {
+    type Output = Stop;
+
+    #[inline(always)]
+    fn run<V: Vector>(self, vector: V) -> Stop {
+        let Self { chunk, at: mut start, bytes_max, mut each } = self;
+        let steps = Steps::new(chunk);
+        let (mut line, mut at) = (start, start);
+        let mut event_type = Value::NONE;
+        // Behind the last byte outside of ASCII, or a few more.
+        let mut high = start;
+        while at < chunk.len() {
+            if steps.are_two_usual(vector, at) {
+                at += 2 * STEP;
+                continue;
+            }
+            let step = steps.at(vector, at);
+            let unusual = step.unusual();
+            let seen = at + STEP;
+            if unusual == 0 {
+                at = seen;
+                continue;
+            }
+            let mut feeds = step.line_feeds();
+            let others = unusual & !feeds;
+            let mut odd = None;
+            if others != 0 {
+                let controls = others & !step.high();
+                if controls != others {
+                    high = seen;
+                }
+                if controls != 0 {
+                    odd = Some(at + controls.trailing_zeros() as usize + 1);
+                    feeds &= lowest(controls) - 1;
+                }
+            }
+            while feeds != 0 {
+                let end = at + feeds.trailing_zeros() as usize;
+                feeds &= feeds - 1;
+                if end < line {
+                    // Of the blank line that was taken with the step before.
+                    continue;
+                }
+                let odd = Stop { at: start, why: Why::Odd, seen: end + 1 };
+                match field(chunk, line) {
+                    Field::EventType(value) if line == start => {
+                        let Some(value) = Value::of(chunk, value, end) else { return odd };
+                        event_type = value;
+                        line = end + 1;
+                    }
+                    Field::Data(value) => {
+                        match chunk.get(end + 1) {
+                            Some(b'\n') => {}
+                            Some(_) => return odd,
+                            None => {
+                                return Stop { at: start, why: Why::Ends { line_is_empty: true }, seen: chunk.len() };
+                            }
+                        }
+                        let Some(data) = Value::of(chunk, value, end) else { return odd };
+                        let next = end + 2;
+                        if next - start > bytes_max || (high > start && !utf8::is_valid(&chunk[start..end])) {
+                            return odd;
+                        }
+                        feeds &= feeds.wrapping_sub(1);
+                        let wants_more = each(Shape { event_type, data });
+                        (start, line, event_type) = (next, next, Value::NONE);
+                        if !wants_more {
+                            return Stop { at: next, why: Why::Enough, seen: next };
+                        }
+                    }
+                    Field::EventType(_) | Field::Other => return odd,
+                }
+            }
+            if let Some(seen) = odd {
+                return Stop { at: start, why: Why::Odd, seen };
+            }
+            at = seen;
+        }
+        Stop { at: start, why: Why::Ends { line_is_empty: line >= chunk.len() }, seen: chunk.len() }
+    }
+}
+
+/// The lowest bit, by itself.
+#[inline(always)]
+const fn lowest(bits: u64) -> u64 {
+    bits & bits.wrapping_neg()
+}
+
+/// What a line says, with the place of its value.
+enum Field {
+    EventType(usize),
+    Data(usize),
+    Other,
+}
+
+/// The field of the line at `line`, as far as it is told by the first bytes. No name has an LF, so what lies behind the line
+/// does not matter.
+#[inline(always)]
+fn field(chunk: &[u8], line: usize) -> Field {
+    let Some(first) = chunk.get(line..).and_then(|rest| rest.first_chunk()) else { return Field::Other };
+    let first = u64::from_le_bytes(*first);
+    let begins = |name: [u8; 8], bytes: u32| first << (64 - 8 * bytes) == u64::from_le_bytes(name) << (64 - 8 * bytes);
+    if begins(*b"data: \0\0", 6) {
+        Field::Data(line + 6)
+    } else if begins(*b"event: \0", 7) {
+        Field::EventType(line + 7)
+    } else if begins(*b"data:\0\0\0", 5) {
+        Field::Data(line + 5)
+    } else if begins(*b"event:\0\0", 6) {
+        Field::EventType(line + 6)
+    } else {
+        Field::Other
+    }
 }

@@ -5,48 +5,38 @@ use std::ops::Range;
 use crate::limits::Error;
 use crate::span::{Place, Slice, Span, Walk};
 use crate::sse::block::{self, Data};
-use crate::sse::decoder::{Decoder, Paths};
+use crate::sse::decoder::Decoder;
 use crate::utf8;
 
 impl Decoder {
-    /// The next event of any shape.
+    /// Reads what is next, of any shape: a blank line, a comment or an event.
+    #[inline(never)]
     pub(super) fn general(&mut self, walk: &mut Walk<'_>) -> Result<Option<Span>, Error> {
-        while let Some(&first) = walk.rest().first() {
-            match first {
-                b'\n' | b'\r' => {
-                    walk.at = self.seek.after_line_end(walk.chunk, walk.at);
-                    continue;
-                }
-                b':' => {
-                    self.comment(walk);
-                    continue;
-                }
-                _ => {}
-            }
-            let start = walk.at;
-            self.seek.line_is_empty = true;
-            let end = self.seek.block_end(walk.chunk, start);
-            let until = end.unwrap_or(walk.chunk.len());
-            self.counters.scanned_bytes += (until - start) as u64;
-            self.check_length(until - start)?;
-            if end.is_none() {
-                self.carry_over(&walk.chunk[start..]);
-                walk.at = until;
+        match walk.rest().first() {
+            None => return Ok(None),
+            Some(b'\n' | b'\r') => {
+                walk.at = self.seek.after_line_end(walk.chunk, walk.at);
                 return Ok(None);
             }
-            walk.at = self.seek.after_line_end(walk.chunk, until - 1);
-            if let Some(span) = self.block(&walk.chunk[start..until], start, Place::Chunk) {
-                return Ok(Some(span));
+            Some(b':') => {
+                self.comment(walk);
+                return Ok(None);
             }
-            if self.paths == Paths::All
-                && walk.is_worth_asking()
-                && let Some((span, length)) = self.fast(walk, Place::Chunk)
-            {
-                self.check_length(length)?;
-                return Ok(Some(span));
-            }
+            Some(_) => {}
         }
-        Ok(None)
+        let start = walk.at;
+        self.seek.line_is_empty = true;
+        let end = self.seek.block_end(walk.chunk, start);
+        let until = end.unwrap_or(walk.chunk.len());
+        self.counters.scanned_bytes += (until - start) as u64;
+        self.check_length(until - start)?;
+        if end.is_none() {
+            self.carry_over(&walk.chunk[start..]);
+            walk.at = until;
+            return Ok(None);
+        }
+        walk.at = self.seek.after_line_end(walk.chunk, until - 1);
+        Ok(self.block(&walk.chunk[start..until], start, Place::Chunk))
     }
 
     /// Skips the comment at `walk.at`. Only its end is remembered, so a comment of any length costs no memory.

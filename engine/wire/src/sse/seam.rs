@@ -4,6 +4,7 @@ use crate::limits::Error;
 use crate::span::{Place, Span, Walk};
 use crate::sse::block::Seek;
 use crate::sse::decoder::{Decoder, Paths};
+use crate::sse::fast;
 
 impl Decoder {
     /// Whether the next byte is the first of an event, whatever was read before.
@@ -33,9 +34,18 @@ impl Decoder {
     }
 
     /// Begins a chunk: what was left open by the ones before comes first.
-    #[cold]
-    #[inline(never)]
+    #[inline]
     pub(super) fn enter(&mut self, walk: &mut Walk<'_>) -> Result<Option<Span>, Error> {
+        if !self.is_between_events() {
+            return self.enter_open(walk);
+        }
+        walk.entered = true;
+        self.counters.bytes += walk.chunk.len() as u64;
+        Ok(None)
+    }
+
+    #[inline(never)]
+    fn enter_open(&mut self, walk: &mut Walk<'_>) -> Result<Option<Span>, Error> {
         if let Some(error) = self.failed {
             return Err(error);
         }
@@ -74,11 +84,17 @@ impl Decoder {
         self.carry.clear();
         self.has_copies = true;
         let joined = std::mem::take(&mut self.joined);
-        let shape = if self.paths == Paths::All { self.fast(&mut Walk::new(&joined), Place::Joined) } else { None };
-        let span = match shape {
-            Some((span, _)) => Some(span),
-            None => self.block(&joined, 0, Place::Joined),
-        };
+        let mut span = None;
+        if self.paths == Paths::All {
+            let stop = fast::events(&joined, 0, self.limits.event_bytes_max, |shape| {
+                span = Some(shape.span(Place::Joined));
+                false
+            });
+            self.counters.scanned_bytes += stop.seen as u64;
+        }
+        if span.is_none() {
+            span = self.block(&joined, 0, Place::Joined);
+        }
         self.joined = joined;
         Ok(span)
     }
