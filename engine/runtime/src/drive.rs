@@ -251,6 +251,7 @@ impl Driver {
         wait: Option<Duration>,
     ) -> Reply {
         let status = response.status;
+        let asked_by_header = response.asked_wait();
         let mut body = Vec::new();
         // As much as came is enough: the status alone says that it failed.
         let _ = response.body.read_to(&mut body, ERROR_BODY_BYTES_MAX).await;
@@ -274,7 +275,8 @@ impl Driver {
         )
         .with_http_status(status);
         failure.details = details;
-        failure.retry_after_ms = asked_ms;
+        // Also of a reply that is not asked for again: the caller may do that.
+        failure.retry_after_ms = asked_ms.or_else(|| asked_by_header.map(|asked| asked.as_millis() as u64));
         // What only the body asks for: no shorter pause is of use, and one that is too long ends the tries.
         let asked = asked_ms.map_or(Duration::ZERO, Duration::from_millis);
         let wait = wait.filter(|_| asked <= setup.retry.asked_max).map(|wait| wait.max(asked));

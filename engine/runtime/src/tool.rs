@@ -143,7 +143,11 @@ async fn run_plugin_tool(tool: host::Tool, arguments: Value, context: ToolContex
             ToolEvent::Finished(result) => {
                 if let Some(answer) = answer.take() {
                     // Nobody waits for the answer of a call that was cancelled.
-                    let _ = answer.send(result.map_err(|error| error.to_string()));
+                    let _ = answer.send(result.map_err(|error| match error {
+                        // In the tool's own words: the model does not know plugins.
+                        host::Error::Failed { failure, .. } => failure.to_string(),
+                        error => error.to_string(),
+                    }));
                 }
             }
             _ => {}

@@ -114,6 +114,13 @@ impl Client {
     }
 }
 
+impl Response {
+    /// How long its headers ask to wait before the next try.
+    pub(crate) fn asked_wait(&self) -> Option<Duration> {
+        asked(self, SystemTime::now())
+    }
+}
+
 /// How long the server asks to wait.
 fn asked(response: &Response, now: SystemTime) -> Option<Duration> {
     if let Some(ms) = response.header("retry-after-ms").and_then(|value| value.trim().parse().ok()) {
