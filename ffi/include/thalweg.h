@@ -436,6 +436,12 @@ THW_API thw_status thw_engine_next(thw_engine *engine,
 THW_API int thw_engine_fd(thw_engine *engine,
                   thw_error *error);
 
+// Hands the events of a run, from its first, to `thw_engine_next`, as `THW_RUN_DRAIN` does when the run is started; `user`
+// stands on its batches. Also of a run that is over. Each call adds one more source. `[any-thread]`
+THW_API thw_status thw_run_drain(thw_run *run,
+                         void *user,
+                         thw_error *error);
+
 // ---- Within a tool ----
 
 // Ends a call of a tool with its answer, or, with a `status` below 0, with why it failed; `answer` is UTF-8 for the model

@@ -112,6 +112,24 @@ pub unsafe extern "C" fn thw_run_free(run: *mut Run) {
     });
 }
 
+/// Hands the events of a run, from its first, to `thw_engine_next`, as `THW_RUN_DRAIN` does when the run is started; `user`
+/// stands on its batches. Also of a run that is over. Each call adds one more source. `[any-thread]`
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn thw_run_drain(run: *mut Run, user: *mut c_void, error: *mut Error) -> Status {
+    let body = || {
+        // SAFETY: by contract.
+        let RunObject { engine, run, .. } = unsafe { handle::get::<RunObject>(run) }?;
+        engine.process.check()?;
+        engine.drain.add(run.cursor(), user);
+        Ok(OK)
+    };
+    // SAFETY: by contract.
+    unsafe { guard::status(error, body) }
+}
+
 /// Stops a run: the socket is closed, running tools are told, what was received is kept. Returns at once; the end comes as
 /// the last event. Nothing happens to a run that is over. `[any-thread]`
 ///
