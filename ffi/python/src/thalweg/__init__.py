@@ -1,0 +1,58 @@
+"""A streaming engine for LLM agents.
+
+    from thalweg import Agent
+
+    for piece in Agent("openai/gpt-4o-mini").prompt("Why is the sky blue?").texts:
+        print(piece, end="", flush=True)
+
+The work is done by libthalweg, outside of the GIL; this package turns its batches of events into Python objects.
+"""
+
+from ._native import VERSION as __version__
+from ._native import Event
+from .agent import Agent
+from .engine import Engine, default_engine
+from .errors import (
+    Aborted,
+    ConnectionFailed,
+    Error,
+    FailedError,
+    InvalidError,
+    ProtocolError,
+    RejectedError,
+    RemoteError,
+    StateError,
+    TimedOut,
+    UnsupportedError,
+    VersionError,
+)
+from .result import Result
+from .run import Run, Texts
+from .tool import Tool, ToolContext, ToolError, tool
+
+__all__ = [
+    "Aborted",
+    "Agent",
+    "ConnectionFailed",
+    "Engine",
+    "Error",
+    "Event",
+    "FailedError",
+    "InvalidError",
+    "ProtocolError",
+    "RejectedError",
+    "RemoteError",
+    "Result",
+    "Run",
+    "StateError",
+    "Texts",
+    "TimedOut",
+    "Tool",
+    "ToolContext",
+    "ToolError",
+    "UnsupportedError",
+    "VersionError",
+    "__version__",
+    "default_engine",
+    "tool",
+]

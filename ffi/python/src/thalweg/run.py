@@ -1,0 +1,110 @@
+"""Run: all turns of one prompt, going on or over."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, AsyncIterator, Generator, Iterator, Optional
+
+from . import _native
+from ._native import Event
+from .engine import Engine
+from .result import Result
+
+
+class Texts:
+    """The text of a run, piece by piece: for `for` and for `async for`, from the beginning each time."""
+
+    __slots__ = ("_run",)
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def __iter__(self) -> Iterator[str]:
+        return self._run._native.reader(_native.ONLY_TEXT)
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self._run._stream(_native.ONLY_TEXT)
+
+
+class Run:
+    """All turns of one prompt, going on or over.
+
+    Iterate it for its events, with `for` or with `async for`, as often as you like: each iteration begins with the first event,
+    also when the run is long over. `run.texts` gives only the text. `run.result()` waits for the end, `await run` as well. A run
+    that failed raises its error at the end of an iteration and from both; one that you aborted just ends its iterations.
+
+    A run goes on in the background. It is aborted when nothing holds it and its iterators any more, and at the end of a `with`
+    block.
+    """
+
+    __slots__ = ("_native", "_engine")
+
+    def __init__(self, native: _native.Run, engine: Engine) -> None:
+        self._native = native
+        self._engine = engine
+
+    def __iter__(self) -> Iterator[Event]:
+        return self._native.reader(_native.ALL_EVENTS)
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self._stream(_native.ALL_EVENTS)
+
+    @property
+    def texts(self) -> Texts:
+        """The text of its replies, piece by piece."""
+        return Texts(self)
+
+    def abort(self) -> None:
+        """Stops the run: its socket is closed, running tools are told, what came is kept. Returns at once; from any thread."""
+        self._native.abort()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, in whatever way."""
+        return self._native.is_over
+
+    def result(self, timeout: Optional[float] = None) -> Result:
+        """Waits for the end, and gives what came of it; a failed run raises its error, which has the partial result.
+
+        Raises the built-in TimeoutError when it goes on for longer than `timeout` seconds.
+        """
+        wait = _native.FOREVER if timeout is None else min(round(timeout * 1000), _native.FOREVER - 1)
+        if not self._native.wait(wait):
+            raise TimeoutError(f"the run goes on after {timeout} s")
+        return self._result()
+
+    def __await__(self) -> Generator[Any, None, Result]:
+        return self._finished().__await__()
+
+    async def _finished(self) -> Result:
+        try:
+            async for _ in self._stream(_native.NOTHING):
+                pass
+        except asyncio.CancelledError:
+            self.abort()
+            raise
+        self._native.wait(0)
+        return self._result()
+
+    def _result(self) -> Result:
+        text = self._native.result()
+        assert text is not None, "the run is over"
+        return Result(json.loads(text))
+
+    def _stream(self, what: int) -> Any:
+        loop = asyncio.get_running_loop()
+        self._engine._attach(loop)
+        return self._native.stream(loop, what)
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.abort()
+
+    async def __aenter__(self) -> Run:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.abort()
