@@ -1,12 +1,12 @@
 //! What `REPEATABLE` promises: with any other text the frame gives the same event with that text, and it leaves no trace
-//! in the codec.
+//! in the codec; and what `FROM_NOW` adds: all that holds from the next frame on.
 
 use std::path::Path;
 
 use serde_json::Value;
 use thalweg_abi::decode::{Decode, Events};
 use thalweg_abi::guest::{Codec, CodecStream, Direct};
-use thalweg_abi::types::{FLAG_REPEATABLE, FLAG_TEXT_ESCAPED, FRAME_EVENT, FrameRef, StreamEvent};
+use thalweg_abi::types::{FLAG_FROM_NOW, FLAG_REPEATABLE, FLAG_TEXT_ESCAPED, FRAME_EVENT, FrameRef, StreamEvent};
 use thalweg_anthropic::AnthropicMessages;
 use thalweg_bedrock::Bedrock;
 use thalweg_cohere::Cohere;
@@ -26,22 +26,43 @@ const TEXTS: [&str; 4] = ["", "Zq", "\\u00e9\\n", "{\\\"a\\\":"];
 type Shape = (u32, u32, u32, u32, i64, Vec<u8>);
 
 fn shape(event: &StreamEvent<'_>) -> Shape {
-    let flags = event.flags() & !(FLAG_TEXT_ESCAPED | FLAG_REPEATABLE);
+    let flags = event.flags() & !(FLAG_TEXT_ESCAPED | FLAG_REPEATABLE | FLAG_FROM_NOW);
     (event.kind(), flags, event.sub(), event.block(), event.num(), event.aux().to_vec())
 }
 
-/// The events of one frame: shape, text, and where the text of a repeatable event lies in the frame.
-fn decode<S: CodecStream>(codec: &mut Direct<S>, event: &str, data: &str) -> Vec<(Shape, Vec<u8>, Option<usize>)> {
+/// What a codec promises of a frame with its last event.
+#[derive(Clone, Copy, PartialEq)]
+enum Promise {
+    None,
+    /// The frame has left no trace.
+    NoTrace,
+    /// Nor does it with another text, which begins at this byte.
+    Repeatable(usize),
+    /// The frame has changed the codec, and from now on it is repeatable.
+    FromNow(usize),
+}
+
+/// The events of one frame, shape and text, and what is promised.
+fn decode<S: CodecStream>(codec: &mut Direct<S>, event: &str, data: &str) -> (Vec<(Shape, Vec<u8>)>, Promise) {
     let frames = [FrameRef::new(FRAME_EVENT, data.as_bytes()).with_event(event.as_bytes())];
     let mut events = Vec::new();
     let mut next = 0;
     // One frame is read with one call, however many events it gives.
     codec.decode(&frames, &mut next, &mut Events::new(&mut events, 64)).expect("the codec is not broken");
     assert_eq!(next, 1);
+    // An empty text has no place, and other JSON than a string cannot be another text.
     let place = |event: &StreamEvent<'_>| {
-        event.has(FLAG_REPEATABLE).then(|| event.text().as_ptr().addr() - data.as_ptr().addr())
+        let at = event.text().as_ptr().addr().wrapping_sub(data.as_ptr().addr());
+        (!event.text().is_empty() && data[..at].ends_with('"')).then_some(at)
     };
-    events.iter().map(|event| (shape(event), event.text().to_vec(), place(event))).collect()
+    let promise = match events.as_slice() {
+        [.., event] if event.has(FLAG_REPEATABLE | FLAG_FROM_NOW) => {
+            place(event).map_or(Promise::None, Promise::FromNow)
+        }
+        [event] if event.has(FLAG_REPEATABLE) => place(event).map_or(Promise::NoTrace, Promise::Repeatable),
+        _ => Promise::None,
+    };
+    (events.iter().map(|event| (shape(event), event.text().to_vec())).collect(), promise)
 }
 
 /// Reads the frames with one codec as they are, with one that gets other texts in repeatable frames, and with one that
@@ -50,22 +71,19 @@ fn check<S: CodecStream>(name: &str, open: impl Fn() -> S, frames: &[(&str, &str
     let (mut plain, mut changed, mut spared) = (Direct::new(open()), Direct::new(open()), Direct::new(open()));
     let mut repeatable = 0;
     for (number, (event, data)) in frames.iter().enumerate() {
-        let events = decode(&mut plain, event, data);
-        let is_repeatable = events.iter().any(|(_, _, place)| place.is_some());
-        if !is_repeatable {
-            assert_eq!(decode(&mut changed, event, data).len(), events.len(), "{name}, frame {number}");
-            let same: Vec<_> =
-                decode(&mut spared, event, data).into_iter().map(|(shape, text, _)| (shape, text)).collect();
-            let expected: Vec<_> = events.into_iter().map(|(shape, text, _)| (shape, text)).collect();
-            assert_eq!(same, expected, "{name}, frame {number}: a repeatable frame left a trace");
-            continue;
+        let (events, promise) = decode(&mut plain, event, data);
+        if matches!(promise, Promise::None | Promise::FromNow(_)) {
+            assert_eq!(decode(&mut changed, event, data).0.len(), events.len(), "{name}, frame {number}");
+            let same = decode(&mut spared, event, data).0;
+            assert_eq!(same, events, "{name}, frame {number}: a repeatable frame left a trace");
         }
-        repeatable += 1;
-        let [(expected, text, Some(at))] = events.as_slice() else { panic!("{name}, frame {number}: {events:?}") };
+        let (Promise::Repeatable(at) | Promise::FromNow(at)) = promise else { continue };
+        repeatable += usize::from(matches!(promise, Promise::Repeatable(_)));
+        let Some((expected, text)) = events.last() else { panic!("{name}, frame {number}: no event") };
         for other in TEXTS {
-            let whole = [&data[..*at], other, &data[at + text.len()..]].concat();
-            let got = decode(&mut changed, event, &whole);
-            let [(shape, text, _)] = got.as_slice() else { panic!("{name}, frame {number} with {other:?}: {got:?}") };
+            let whole = [&data[..at], other, &data[at + text.len()..]].concat();
+            let got = decode(&mut changed, event, &whole).0;
+            let [(shape, text)] = got.as_slice() else { panic!("{name}, frame {number} with {other:?}: {got:?}") };
             assert_eq!((shape, text.as_slice()), (expected, other.as_bytes()), "{name}, frame {number}");
         }
     }

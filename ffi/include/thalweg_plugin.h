@@ -239,7 +239,8 @@ typedef struct thw_event {
 #define THW_FLAG_SCRATCH 4
 
 // A frame that differs from this one only inside the string `text` (and inside volatile keys) gives this same
-// event with that string's content, and changes nothing in the codec's state.
+// event with that string's content, and changes nothing in the codec's state. On an event whose `text` is other JSON
+// than a string it says the latter only.
 #define THW_FLAG_REPEATABLE 8
 
 // The keys of this object go over those of the one before.
@@ -247,6 +248,10 @@ typedef struct thw_event {
 
 // The event came from a last frame that had no terminator; set by the engine.
 #define THW_FLAG_AT_EOF 32
+
+// With `THW_FLAG_REPEATABLE`, on the last event of a frame: the promise holds from the next frame on. This one has changed
+// the codec's state, so what was promised before is void, and it may have given other events before.
+#define THW_FLAG_FROM_NOW 64
 
 // Counters of THW_EVENT_USAGE.
 

@@ -93,25 +93,25 @@ impl Framer {
         }
     }
 
-    /// Frames up to [`FRAMES_MAX`] events; those found before an error are in `spans` as well.
-    pub(crate) fn fill(&mut self, walk: &mut Walk<'_>, spans: &mut Vec<Span>) -> Result<Filled, Error> {
+    /// Frames up to `max` events; those found before an error are in `spans` as well.
+    pub(crate) fn fill(&mut self, walk: &mut Walk<'_>, spans: &mut Vec<Span>, max: usize) -> Result<Filled, Error> {
         match self {
             Self::Sse(decoder) => {
                 decoder.begin_batch();
                 spans.clear();
                 let is_whole = decoder.each(walk, |span| {
                     spans.push(span);
-                    spans.len() < FRAMES_MAX
+                    spans.len() < max
                 })?;
                 Ok(if is_whole { Filled::Whole } else { Filled::Part })
             }
             Self::NdJson(decoder) => {
                 decoder.begin_batch();
-                Ok(fill(spans, || decoder.next(walk))?)
+                Ok(fill(spans, max, || decoder.next(walk))?)
             }
             Self::EventStream(decoder) => {
                 decoder.begin_batch();
-                Ok(fill(spans, || decoder.next(walk))?)
+                Ok(fill(spans, max, || decoder.next(walk))?)
             }
         }
     }
@@ -179,9 +179,9 @@ impl Framer {
 pub(crate) const FRAMES_MAX: usize = 64;
 
 #[inline]
-fn fill<E>(spans: &mut Vec<Span>, mut next: impl FnMut() -> Result<Option<Span>, E>) -> Result<Filled, E> {
+fn fill<E>(spans: &mut Vec<Span>, max: usize, mut next: impl FnMut() -> Result<Option<Span>, E>) -> Result<Filled, E> {
     spans.clear();
-    while spans.len() < FRAMES_MAX {
+    while spans.len() < max {
         match next()? {
             Some(span) => spans.push(span),
             None => return Ok(Filled::Whole),

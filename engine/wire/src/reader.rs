@@ -4,7 +4,9 @@ use std::mem;
 use std::num::NonZeroU32;
 
 use thalweg_abi::decode::{Decode, Events, Progress, recycle_events, recycle_frames};
-use thalweg_abi::types::{FLAG_AT_EOF, FLAG_REPEATABLE, FRAME_AT_EOF, FRAME_EVENT, FrameRef, StreamEvent};
+use thalweg_abi::types::{
+    FLAG_AT_EOF, FLAG_FROM_NOW, FLAG_REPEATABLE, FRAME_AT_EOF, FRAME_EVENT, FrameRef, StreamEvent,
+};
 
 use crate::error::Error;
 use crate::framer::{FRAMES_MAX, Filled, Framer};
@@ -29,7 +31,7 @@ pub(crate) struct Reader<D> {
     pub(crate) check: Check,
     pub(crate) level: Level,
     /// Frames in a row that were not repeatable.
-    unrepeatable: u8,
+    unrepeatable: u16,
     framing: Framing,
     limits: Limits,
     /// Empty between calls; kept for their memory.
@@ -40,9 +42,9 @@ pub(crate) struct Reader<D> {
     pub(crate) template_lies: u64,
 }
 
-/// Frames in a row without a repeatable one after which the codec gets many a call, as it cannot be slowed down by what
-/// is never learnt.
-const UNREPEATABLE_MAX: u8 = 16;
+/// For so many frames in a row without a repeatable one the codec gets one more a call, as it should not be slowed down by
+/// what is never learnt; nothing is learnt from a call with several.
+const UNREPEATABLE_A_FRAME: u16 = 16;
 
 impl<D: Decode> Reader<D> {
     pub(crate) fn new(decoder: D, framing: Framing, limits: Limits) -> Self {
@@ -185,9 +187,13 @@ impl<D: Decode> Reader<D> {
     ) -> Result<Filled, Error> {
         // From here on its events may also lie in what the framer and the codec own.
         let mut batch = batch;
-        if self.unrepeatable >= UNREPEATABLE_MAX || !self.is_template_on {
+        let count = match self.is_template_on {
+            true => usize::from(self.unrepeatable / UNREPEATABLE_A_FRAME).min(FRAMES_MAX),
+            false => FRAMES_MAX,
+        };
+        if count > 1 {
             self.stage.hand_on(batch, escapes, sink);
-            return self.many(walk, sink);
+            return self.many(walk, count, sink);
         }
         let start = walk.at;
         let found = self.framer.next(walk);
@@ -195,23 +201,42 @@ impl<D: Decode> Reader<D> {
             self.stage.hand_on(batch, escapes, sink);
             return found.map(|_| Filled::Whole);
         };
-        self.frame_count += 1;
         let frame = self.framer.frame(walk.chunk, &span, FRAME_EVENT);
+        let mut expected = expected.copied();
+        if self.framing == Framing::EventStream
+            && self.is_template_on
+            && self.templates.is_armed()
+            && let Some((position, fit)) = self.templates.payload(self.level, frame.event(), frame.data())
+        {
+            let event = self.templates.event(position, frame.data(), &fit);
+            if !self.check.takes(1) {
+                self.template_hits += 1;
+                batch.push(event);
+                self.stage.hand_on(batch, Escapes::Perhaps, sink);
+                return Ok(Filled::Part);
+            }
+            expected = Some(event);
+        }
+        self.frame_count += 1;
         let frames = [frame];
         let before = batch.len();
         let mut read = 0;
         let capacity = capacity(&batch, frames.len());
         let mut events = Events::new(&mut batch, capacity);
         let progress = self.decoder.decode(&frames, &mut read, &mut events);
-        let is_repeatable = matches!(&batch[before..], [event] if event.has(FLAG_REPEATABLE));
+        let promise = match &batch[before..] {
+            [.., event] if event.has(FLAG_REPEATABLE | FLAG_FROM_NOW) => Promise::FromNow,
+            [event] if event.has(FLAG_REPEATABLE) => Promise::Kept,
+            _ => Promise::None,
+        };
         self.stage.take_note(&mut batch[before..]);
         let told = &batch[before..];
         let is_moved = read > 0 || !told.is_empty();
         let repeatable = match told {
-            [event] if is_repeatable && progress == Ok(Progress::Done) && read == 1 => Some(event),
+            [.., event] if promise != Promise::None && progress == Ok(Progress::Done) && read == 1 => Some(event),
             _ => None,
         };
-        if let Some(expected) = expected
+        if let Some(expected) = &expected
             && !matches!(told, [event] if is_same(event, expected))
         {
             self.template_lies += 1;
@@ -221,12 +246,20 @@ impl<D: Decode> Reader<D> {
         match repeatable {
             Some(event) => {
                 self.unrepeatable = 0;
+                if promise == Promise::FromNow {
+                    self.templates.disarm();
+                }
+                let data = frame.data();
+                let (wire, event_type) = match self.framing {
+                    Framing::EventStream => (Some((data, &b""[..])), frame.event()),
+                    _ => (self.framer.wire(&walk.chunk[start..walk.at], &span), &b""[..]),
+                };
                 if self.is_template_on
                     && expected.is_none()
-                    && let Some((bytes, tail)) = self.framer.wire(&walk.chunk[start..walk.at], &span)
+                    && let Some((bytes, tail)) = wire
                 {
-                    let read = Read { bytes, tail, data: frame.data(), event: *event };
-                    self.templates.learn(self.framing, &read, &self.volatile);
+                    let read = Read { bytes, tail, data, event_type, event: *event };
+                    self.templates.learn(self.level, self.framing, &read, &self.volatile, self.template_hits);
                 }
             }
             // Whatever it was, the codec may be in another state now.
@@ -247,8 +280,8 @@ impl<D: Decode> Reader<D> {
     }
 
     /// Frames many events of the chunk and has the codec read them with one call.
-    fn many(&mut self, walk: &mut Walk<'_>, sink: &mut Sink<'_>) -> Result<Filled, Error> {
-        let filled = self.framer.fill(walk, &mut self.spans);
+    fn many(&mut self, walk: &mut Walk<'_>, count: usize, sink: &mut Sink<'_>) -> Result<Filled, Error> {
+        let filled = self.framer.fill(walk, &mut self.spans, count);
         if !self.spans.is_empty() {
             self.decode(walk.chunk, FRAME_EVENT, sink)?;
         }
@@ -258,7 +291,7 @@ impl<D: Decode> Reader<D> {
     /// Reads a chunk without any template.
     pub(crate) fn read_in_full(&mut self, chunk: &[u8], sink: &mut Sink<'_>) -> Result<(), Error> {
         let mut walk = Walk::new(chunk);
-        while self.many(&mut walk, sink)? == Filled::Part {}
+        while self.many(&mut walk, FRAMES_MAX, sink)? == Filled::Part {}
         Ok(())
     }
 
@@ -279,12 +312,23 @@ impl<D: Decode> Reader<D> {
         let flags = if kind & FRAME_AT_EOF == 0 { 0 } else { FLAG_AT_EOF };
         let repeatable = self.stage.repeatable;
         let result = self.stage.decode(&mut self.decoder, &frames, 0, flags, sink);
-        if self.stage.repeatable > repeatable {
-            self.unrepeatable = 0;
-        }
+        let is_one = self.stage.repeatable > repeatable;
+        let count = frames.len() as u16;
+        self.unrepeatable = if is_one { 0 } else { self.unrepeatable.saturating_add(count) };
         self.frames = recycle_frames(frames);
         result
     }
+}
+
+/// What the codec promises of frames that are as the one that it has read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Promise {
+    /// Nothing: whatever the frame was, the codec may be in another state now.
+    None,
+    /// They give the same event, and this one has left no trace.
+    Kept,
+    /// They give the same event from now on. All other promises are void.
+    FromNow,
 }
 
 /// Whether two events say the same.

@@ -3,7 +3,7 @@
 use std::mem;
 
 use thalweg_abi::decode::{Decode, Events, Progress, recycle_events};
-use thalweg_abi::types::{EVENT_SKIPPED, FLAG_REPEATABLE, FrameRef, StreamEvent};
+use thalweg_abi::types::{EVENT_SKIPPED, FLAG_FROM_NOW, FLAG_REPEATABLE, FrameRef, StreamEvent};
 
 use crate::channels::Channels;
 use crate::error::Error;
@@ -81,10 +81,8 @@ impl Stage {
     pub(crate) fn take_note(&mut self, events: &mut [StreamEvent<'_>]) {
         for event in events {
             self.skipped += u64::from(event.kind() == EVENT_SKIPPED);
-            if event.has(FLAG_REPEATABLE) {
-                self.repeatable += 1;
-                *event = event.without_flags(FLAG_REPEATABLE);
-            }
+            self.repeatable += u64::from(event.has(FLAG_REPEATABLE));
+            *event = event.without_flags(FLAG_REPEATABLE | FLAG_FROM_NOW);
         }
     }
 

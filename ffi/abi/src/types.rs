@@ -233,12 +233,16 @@ pub const FLAG_AUX_ESCAPED: u32 = 2;
 /// `text` and `aux` point into memory of the plugin, not into a frame: valid until the next call on the stream.
 pub const FLAG_SCRATCH: u32 = 4;
 /// A frame that differs from this one only inside the string `text` (and inside volatile keys) gives this same
-/// event with that string's content, and changes nothing in the codec's state.
+/// event with that string's content, and changes nothing in the codec's state. On an event whose `text` is other JSON
+/// than a string it says the latter only.
 pub const FLAG_REPEATABLE: u32 = 8;
 /// The keys of this object go over those of the one before.
 pub const FLAG_MERGE: u32 = 16;
 /// The event came from a last frame that had no terminator; set by the engine.
 pub const FLAG_AT_EOF: u32 = 32;
+/// With [`FLAG_REPEATABLE`], on the last event of a frame: the promise holds from the next frame on. This one has changed
+/// the codec's state, so what was promised before is void, and it may have given other events before.
+pub const FLAG_FROM_NOW: u32 = 64;
 
 /// Tokens of the prompt as the provider counts them.
 pub const USAGE_INPUT: u32 = 1;

@@ -4,8 +4,8 @@ use serde_json::Value;
 use thalweg_abi::guest::Out;
 use thalweg_abi::types::{
     EVENT_BLOCK_END, EVENT_OTHER_CONTENT, EVENT_REDACTED_THINKING, EVENT_SKIPPED, EVENT_TEXT, EVENT_THINKING,
-    EVENT_THINKING_SIGNATURE, EVENT_TOOL_ARGUMENTS, EVENT_TOOL_BEGIN, FLAG_AUX_ESCAPED, FLAG_REPEATABLE, FLAG_SCRATCH,
-    FLAG_TEXT_ESCAPED, StreamEvent,
+    EVENT_THINKING_SIGNATURE, EVENT_TOOL_ARGUMENTS, EVENT_TOOL_BEGIN, FLAG_AUX_ESCAPED, FLAG_FROM_NOW, FLAG_REPEATABLE,
+    FLAG_SCRATCH, FLAG_TEXT_ESCAPED, StreamEvent,
 };
 use thalweg_wire::json::{Cursor, Error, Fields, Names, Raw, Text};
 
@@ -158,8 +158,7 @@ impl Block {
         };
         let mut tell = |kind: u32, value: Raw<'f>, is_repeatable: bool| {
             if let Some(text) = value.text() {
-                // An empty text has no place in the frame where another one could stand.
-                let flags = if is_repeatable && !is_new && !text.is_empty() { FLAG_REPEATABLE } else { 0 };
+                let flags = if !is_repeatable { 0 } else { FLAG_REPEATABLE | if is_new { FLAG_FROM_NOW } else { 0 } };
                 out.push(text_event(kind, index, text).with_flags(flags));
             }
         };
@@ -168,7 +167,11 @@ impl Block {
             b"thinking_delta" => tell(EVENT_THINKING, delta.fields.get(THINKING), matches!(self.kind, Kind::Thinking)),
             b"signature_delta" => tell(EVENT_THINKING_SIGNATURE, delta.fields.get(SIGNATURE), false),
             b"input_json_delta" => self.arguments(delta, content_type, out),
-            _ => out.push(other(index, delta.whole, content_type)),
+            // A citation changes nothing.
+            _ => {
+                let flags = if is_new { 0 } else { FLAG_REPEATABLE };
+                out.push(other(index, delta.whole, content_type).with_flags(flags));
+            }
         }
     }
 
@@ -177,7 +180,7 @@ impl Block {
         match &mut self.kind {
             Kind::Tool { has_arguments, .. } => {
                 if *has_arguments || !text.is_empty() {
-                    let flags = if *has_arguments && !text.is_empty() { FLAG_REPEATABLE } else { 0 };
+                    let flags = FLAG_REPEATABLE | if *has_arguments { 0 } else { FLAG_FROM_NOW };
                     *has_arguments = true;
                     out.push(text_event(EVENT_TOOL_ARGUMENTS, self.index, text).with_flags(flags));
                 }

@@ -3,7 +3,7 @@
 use thalweg_abi::guest::Out;
 use thalweg_abi::types::{
     EVENT_BLOCK_END, EVENT_DONE, EVENT_MESSAGE_START, EVENT_REDACTED_THINKING, EVENT_SKIPPED, EVENT_TEXT,
-    EVENT_THINKING, EVENT_THINKING_SIGNATURE, EVENT_TOOL_ARGUMENTS, FLAG_REPEATABLE, StreamEvent,
+    EVENT_THINKING, EVENT_THINKING_SIGNATURE, EVENT_TOOL_ARGUMENTS, FLAG_FROM_NOW, FLAG_REPEATABLE, StreamEvent,
 };
 use thalweg_wire::json::{self, NESTING_MAX, Names, Raw, Text};
 
@@ -76,7 +76,7 @@ impl Reply {
         match name {
             b"contentBlockDelta" => {
                 let is_first = self.start(out);
-                tell_delta(block, delta, !is_first, out);
+                tell_delta(block, delta, is_first, out);
             }
             b"contentBlockStart" => {
                 self.start(out);
@@ -105,9 +105,9 @@ impl Reply {
 
 /// Tells a delta. One that has a single text is repeatable, whatever came before: its block is in the event.
 #[inline]
-fn tell_delta<'f>(block: u32, delta: Raw<'f>, is_plain: bool, out: &mut Out<'_, 'f>) {
+fn tell_delta<'f>(block: u32, delta: Raw<'f>, is_first: bool, out: &mut Out<'_, 'f>) {
     let mut single: Option<StreamEvent<'f>> = None;
-    let mut is_single = is_plain;
+    let mut is_single = true;
     let mut push = |event: StreamEvent<'f>, is_text: bool| {
         if let Some(before) = single.take() {
             is_single = false;
@@ -136,7 +136,12 @@ fn tell_delta<'f>(block: u32, delta: Raw<'f>, is_plain: bool, out: &mut Out<'_, 
     }
     others(delta, &DELTA, |key, value| push(other(block, value, key), false));
     if let Some(event) = single {
-        out.push(event.with_flags(if is_single { FLAG_REPEATABLE } else { 0 }));
+        let flags = match (is_single, is_first) {
+            (false, _) => 0,
+            (true, false) => FLAG_REPEATABLE,
+            (true, true) => FLAG_REPEATABLE | FLAG_FROM_NOW,
+        };
+        out.push(event.with_flags(flags));
     }
 }
 

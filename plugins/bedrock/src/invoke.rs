@@ -3,9 +3,9 @@
 
 use thalweg_abi::guest::{CodecStream, Out};
 use thalweg_abi::types::{
-    EVENT_DONE, EVENT_OTHER_CONTENT, EVENT_SKIPPED, EVENT_STOP, EVENT_TEXT, FLAG_AUX_ESCAPED, FLAG_REPEATABLE,
-    FRAME_EVENT, FRAME_WHOLE_BODY, FrameRef, STOP_CONTENT_FILTER, STOP_END, STOP_LENGTH, STOP_OTHER, STOP_SEQUENCE,
-    StreamEvent,
+    EVENT_DONE, EVENT_OTHER_CONTENT, EVENT_SKIPPED, EVENT_STOP, EVENT_TEXT, FLAG_AUX_ESCAPED, FLAG_FROM_NOW,
+    FLAG_REPEATABLE, FRAME_EVENT, FRAME_WHOLE_BODY, FrameRef, STOP_CONTENT_FILTER, STOP_END, STOP_LENGTH, STOP_OTHER,
+    STOP_SEQUENCE, StreamEvent,
 };
 use thalweg_wire::json::{self, NESTING_MAX, Names, Raw, Text};
 use thalweg_wire::provider_error::ProviderError;
@@ -135,9 +135,15 @@ fn tell_text<'f>(value: Raw<'f>, reply: &mut Reply, out: &mut Out<'_, 'f>) {
     let mut texts = [completion, output_text, generation, text].into_iter().filter_map(|field| field.text());
     let is_flat =
         [outputs, generations, choices, metrics].iter().all(Raw::is_none) && !reasons.iter().any(Raw::is_truthy);
-    if let (Some(text), None, true) = (texts.next(), texts.next(), is_flat && !is_first) {
-        // An empty text has no place in the event where another one could stand.
-        let flags = if text.is_empty() { 0 } else { FLAG_REPEATABLE };
+    if let (Some(text), None, true) = (texts.next(), texts.next(), is_flat)
+        && !(is_first && text.is_empty())
+    {
+        let flags = match (text.is_empty(), is_first) {
+            // An empty text has no place in the event where another one could stand.
+            (true, _) => 0,
+            (false, false) => FLAG_REPEATABLE,
+            (false, true) => FLAG_REPEATABLE | FLAG_FROM_NOW,
+        };
         return out.push(prose(EVENT_TEXT, 0, text).with_flags(flags));
     }
     let mut reason = reasons.iter().find_map(Raw::non_empty_text);

@@ -4,7 +4,7 @@ use thalweg_abi::guest::Out;
 use thalweg_abi::types::{
     EVENT_BLOCK_END, EVENT_DONE, EVENT_ERROR, EVENT_MESSAGE_START, EVENT_OTHER_CONTENT, EVENT_SKIPPED, EVENT_STOP,
     EVENT_TEXT, EVENT_THINKING, EVENT_TOOL_ARGUMENTS, EVENT_TOOL_BEGIN, EVENT_USAGE, EVENT_USAGE_RAW,
-    FAILURE_MALFORMED, FAILURE_SERVER, FLAG_AUX_ESCAPED, FLAG_REPEATABLE, FLAG_TEXT_ESCAPED, FrameRef,
+    FAILURE_MALFORMED, FAILURE_SERVER, FLAG_AUX_ESCAPED, FLAG_FROM_NOW, FLAG_REPEATABLE, FLAG_TEXT_ESCAPED, FrameRef,
     STOP_CONTENT_FILTER, STOP_END, STOP_ERROR, STOP_LENGTH, STOP_OTHER, STOP_SEQUENCE, STOP_TOOL_USE, StreamEvent,
     USAGE_INPUT, USAGE_OUTPUT,
 };
@@ -150,8 +150,12 @@ impl Reply {
             }
             let block = known.or_else(|| self.find(Kind::Content, index));
             let Some(block) = block.or_else(|| self.begin(Kind::Content, index, out)) else { return };
-            let is_repeatable = known.is_some() && is_lone && !text.is_empty();
-            out.push(prose(kind, block, text).with_flags(if is_repeatable { FLAG_REPEATABLE } else { 0 }));
+            let flags = match (is_lone && !text.is_empty(), known) {
+                (false, _) => 0,
+                (true, Some(_)) => FLAG_REPEATABLE,
+                (true, None) => FLAG_REPEATABLE | FLAG_FROM_NOW,
+            };
+            out.push(prose(kind, block, text).with_flags(flags));
         }
     }
 

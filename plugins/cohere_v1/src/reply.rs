@@ -4,8 +4,8 @@ use thalweg_abi::guest::Out;
 use thalweg_abi::types::{
     EVENT_DONE, EVENT_ERROR, EVENT_MESSAGE_START, EVENT_OTHER_CONTENT, EVENT_SKIPPED, EVENT_STOP, EVENT_TEXT,
     EVENT_TOOL_ARGUMENTS, EVENT_TOOL_BEGIN, EVENT_USAGE, EVENT_USAGE_RAW, FAILURE_MALFORMED, FLAG_AUX_ESCAPED,
-    FLAG_REPEATABLE, FLAG_SCRATCH, FLAG_TEXT_ESCAPED, STOP_CONTENT_FILTER, STOP_END, STOP_ERROR, STOP_LENGTH,
-    STOP_OTHER, STOP_SEQUENCE, STOP_TOOL_USE, StreamEvent, USAGE_INPUT, USAGE_OUTPUT,
+    FLAG_FROM_NOW, FLAG_REPEATABLE, FLAG_SCRATCH, FLAG_TEXT_ESCAPED, STOP_CONTENT_FILTER, STOP_END, STOP_ERROR,
+    STOP_LENGTH, STOP_OTHER, STOP_SEQUENCE, STOP_TOOL_USE, StreamEvent, USAGE_INPUT, USAGE_OUTPUT,
 };
 use thalweg_wire::json::{self, NESTING_MAX, Names, Raw, Text};
 use thalweg_wire::provider_error::{self, ProviderError};
@@ -115,7 +115,7 @@ impl Reply {
             None => {
                 let block = self.take_block();
                 self.open = Some(block);
-                out.push(event.with_block(block));
+                out.push(event.with_block(block).with_flags(FLAG_REPEATABLE | FLAG_FROM_NOW));
             }
         }
     }

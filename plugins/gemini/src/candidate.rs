@@ -190,7 +190,7 @@ impl Candidate {
             _ => {
                 if let Some(block) = self.take_block(emit) {
                     self.open = Some((kind, block));
-                    emit.push(event.with_block(block));
+                    emit.push_opening(event.with_block(block));
                 }
             }
         }

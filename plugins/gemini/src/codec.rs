@@ -14,7 +14,7 @@ use crate::{message, request};
 pub struct Gemini;
 
 /// What the engine has to know. Usage is read only where a reply ends, and no such event is repeatable.
-const DESCRIPTION: &str = r#"{"dialect":"gemini","framing":"sse","auth":{"kind":"header","name":"x-goog-api-key"},"volatile_keys":["createTime","usageMetadata"]}"#;
+const DESCRIPTION: &str = r#"{"dialect":"gemini","framing":"sse","auth":{"kind":"header","name":"x-goog-api-key"},"volatile_keys":["createTime","usageMetadata","modelVersion","responseId"]}"#;
 
 impl Codec for Gemini {
     type Stream = Stream;

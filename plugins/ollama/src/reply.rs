@@ -4,8 +4,8 @@ use thalweg_abi::guest::Out;
 use thalweg_abi::types::{
     EVENT_DONE, EVENT_ERROR, EVENT_MESSAGE_START, EVENT_OTHER_CONTENT, EVENT_SKIPPED, EVENT_STOP, EVENT_TEXT,
     EVENT_THINKING, EVENT_TOOL_ARGUMENTS, EVENT_TOOL_BEGIN, EVENT_USAGE, EVENT_USAGE_RAW, FAILURE_MALFORMED,
-    FLAG_AUX_ESCAPED, FLAG_REPEATABLE, FLAG_SCRATCH, FLAG_TEXT_ESCAPED, STOP_END, STOP_LENGTH, STOP_OTHER,
-    STOP_TOOL_USE, StreamEvent, USAGE_INPUT, USAGE_OUTPUT,
+    FLAG_AUX_ESCAPED, FLAG_FROM_NOW, FLAG_REPEATABLE, FLAG_SCRATCH, FLAG_TEXT_ESCAPED, STOP_END, STOP_LENGTH,
+    STOP_OTHER, STOP_TOOL_USE, StreamEvent, USAGE_INPUT, USAGE_OUTPUT,
 };
 use thalweg_wire::json::{self, Cursor, NESTING_MAX, Names, Raw, Text};
 use thalweg_wire::provider_error::{self, ProviderError};
@@ -151,7 +151,7 @@ impl Reply {
             out.push(StreamEvent::new(EVENT_MESSAGE_START).with_text(model.raw()).with_flags(flags));
         }
         let is_plain = line.is_plain();
-        self.tell_prose(line, is_plain && !is_first, out);
+        self.tell_prose(line, is_plain, out);
         if !is_plain {
             self.tell_rest(line, out);
         }
@@ -177,7 +177,8 @@ impl Reply {
                 _ => {
                     let block = self.take_block();
                     self.open = Some((kind, block));
-                    out.push(prose(kind, block, text));
+                    let flags = if is_plain && count == 1 { FLAG_REPEATABLE | FLAG_FROM_NOW } else { 0 };
+                    out.push(prose(kind, block, text).with_flags(flags));
                 }
             }
         }

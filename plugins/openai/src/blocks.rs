@@ -77,7 +77,7 @@ impl Choice {
             _ => {
                 let block = self.take_block();
                 self.open = Some((kind, block));
-                emit.push(event.with_block(block));
+                emit.push_opening(event.with_block(block));
             }
         }
     }

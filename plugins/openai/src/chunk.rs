@@ -311,6 +311,8 @@ fn tell_without_delta<'f>(choice: &mut Choice, fields: &ChoiceFields<'f>, emit: 
         && fields.fields.get(MESSAGE).is_object()
         && message.read(&mut fields.fields.get(MESSAGE).cursor()).is_ok()
     {
+        // It is volatile where there is a delta.
+        emit.is_unrepeatable();
         choice.tell(&message, emit);
     }
 }

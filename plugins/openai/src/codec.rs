@@ -14,7 +14,7 @@ use crate::{message, request};
 pub struct OpenAiChat;
 
 /// What the engine has to know: the keys named as volatile are never read once a reply has begun.
-const DESCRIPTION: &str = r#"{"dialect":"openai-chat","framing":"sse","auth":{"kind":"bearer"},"volatile_keys":["obfuscation","p","created","system_fingerprint"]}"#;
+const DESCRIPTION: &str = r#"{"dialect":"openai-chat","framing":"sse","auth":{"kind":"bearer"},"volatile_keys":["obfuscation","p","id","created","model","provider","system_fingerprint","choices.delta.token_id","choices.delta.reasoning_details.text","choices.delta.reasoning_details.summary","choices.message","choices.text"]}"#;
 
 impl Codec for OpenAiChat {
     type Stream = Stream;

@@ -3,8 +3,8 @@
 use thalweg_abi::guest::Out;
 use thalweg_abi::types::{
     EVENT_DONE, EVENT_ERROR, EVENT_MESSAGE_START, EVENT_SKIPPED, EVENT_STOP, EVENT_TEXT, FAILURE_MALFORMED,
-    FLAG_AUX_ESCAPED, FLAG_REPEATABLE, FLAG_TEXT_ESCAPED, FRAME_WHOLE_BODY, FrameRef, STOP_CONTENT_FILTER, STOP_END,
-    STOP_LENGTH, STOP_OTHER, StreamEvent,
+    FLAG_AUX_ESCAPED, FLAG_FROM_NOW, FLAG_REPEATABLE, FLAG_TEXT_ESCAPED, FRAME_WHOLE_BODY, FrameRef,
+    STOP_CONTENT_FILTER, STOP_END, STOP_LENGTH, STOP_OTHER, StreamEvent,
 };
 use thalweg_wire::json::{self, NESTING_MAX, Names, Raw, Text};
 use thalweg_wire::provider_error::{self, ProviderError};
@@ -56,15 +56,17 @@ impl Reply {
         let is_start = self.start(id, model, out);
         let has_usage = usage.is_object() && usage.is_truthy();
         // A frame that gives one text and nothing else leaves no trace.
-        let is_single = !is_start && !is_error && !has_usage && choices.items().count() == 1;
+        // The first says who answers as well, once.
+        let repeatable = if is_start { FLAG_REPEATABLE | FLAG_FROM_NOW } else { FLAG_REPEATABLE };
+        let is_single = !is_error && !has_usage && choices.items().count() == 1;
         for [text, index, reason] in choices.objects(&CHOICE) {
             let sub = index.int().and_then(|index| u32::try_from(index).ok()).unwrap_or(0);
             let reason = reason.non_empty_text();
             if let Some(text) = text.non_empty_text() {
-                let flags = if is_single && reason.is_none() { FLAG_REPEATABLE } else { 0 };
+                let flags = if is_single && reason.is_none() { repeatable } else { 0 };
                 let event = StreamEvent::new(EVENT_TEXT).with_sub(sub).with_text(text.raw());
                 out.push(event.with_flags(flags | self::flags(text, Text::default())));
-            } else if text.text().is_some() && is_single && reason.is_none() {
+            } else if text.text().is_some() && is_single && !is_start && reason.is_none() {
                 out.push(StreamEvent::new(EVENT_TEXT).with_sub(sub));
             }
             if let Some(reason) = reason {

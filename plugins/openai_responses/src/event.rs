@@ -3,8 +3,8 @@
 use thalweg_abi::guest::Out;
 use thalweg_abi::types::{
     EVENT_DONE, EVENT_ERROR, EVENT_MESSAGE_START, EVENT_OTHER_CONTENT, EVENT_SKIPPED, EVENT_STOP, FAILURE_MALFORMED,
-    FLAG_AUX_ESCAPED, FLAG_SCRATCH, FLAG_TEXT_ESCAPED, FrameRef, STOP_CONTENT_FILTER, STOP_END, STOP_ERROR,
-    STOP_LENGTH, STOP_OTHER, STOP_TOOL_USE, StreamEvent,
+    FLAG_AUX_ESCAPED, FLAG_REPEATABLE, FLAG_SCRATCH, FLAG_TEXT_ESCAPED, FrameRef, STOP_CONTENT_FILTER, STOP_END,
+    STOP_ERROR, STOP_LENGTH, STOP_OTHER, STOP_TOOL_USE, StreamEvent,
 };
 use thalweg_wire::json::{self, Cursor, NESTING_MAX, Names, Raw, Text};
 use thalweg_wire::provider_error::{self, ProviderError};
@@ -267,7 +267,8 @@ impl Reply {
         let kind = event.annotation.fields(&ANNOTATION).unwrap_or_default()[0].text().unwrap_or_default();
         let flags = if kind.is_escaped() { FLAG_AUX_ESCAPED } else { 0 };
         let annotation = StreamEvent::new(EVENT_OTHER_CONTENT).with_block(block).with_flags(flags);
-        out.push(annotation.with_text(event.annotation.bytes()).with_aux(kind.raw()));
+        // It changes nothing.
+        out.push(annotation.with_text(event.annotation.bytes()).with_aux(kind.raw()).with_flags(FLAG_REPEATABLE));
     }
 
     /// Says who answers, once: servers tell it several times.

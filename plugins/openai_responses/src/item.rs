@@ -3,7 +3,7 @@
 use thalweg_abi::guest::Out;
 use thalweg_abi::types::{
     EVENT_BLOCK_END, EVENT_OTHER_CONTENT, EVENT_REDACTED_THINKING, EVENT_REFUSAL, EVENT_SKIPPED, EVENT_TEXT,
-    EVENT_THINKING, EVENT_THINKING_SIGNATURE, EVENT_TOOL_ARGUMENTS, EVENT_TOOL_BEGIN, FLAG_AUX_ESCAPED,
+    EVENT_THINKING, EVENT_THINKING_SIGNATURE, EVENT_TOOL_ARGUMENTS, EVENT_TOOL_BEGIN, FLAG_AUX_ESCAPED, FLAG_FROM_NOW,
     FLAG_REPEATABLE, FLAG_SCRATCH, FLAG_TEXT_ESCAPED, StreamEvent,
 };
 use thalweg_wire::json::{Names, Raw, Text};
@@ -156,12 +156,13 @@ impl Item {
         if text.is_empty() {
             return;
         }
+        let flags = if may_repeat { FLAG_REPEATABLE | FLAG_FROM_NOW } else { 0 };
         if self.parts.len() >= PARTS_MAX {
             return out.push(StreamEvent::new(EVENT_SKIPPED));
         }
         let block = blocks.take();
         self.parts.push(Part { channel, index, block });
-        out.push(text_event(kind, block, text));
+        out.push(text_event(kind, block, text).with_flags(flags));
     }
 
     /// The block of a part, if it has one.
@@ -236,7 +237,11 @@ impl Item {
         }
         let Some(call) = &mut self.call else { return };
         if call.has_arguments || !text.is_empty() {
-            let flags = if call.has_arguments && may_repeat && !text.is_empty() { FLAG_REPEATABLE } else { 0 };
+            let flags = match (may_repeat && !text.is_empty(), call.has_arguments) {
+                (false, _) => 0,
+                (true, true) => FLAG_REPEATABLE,
+                (true, false) => FLAG_REPEATABLE | FLAG_FROM_NOW,
+            };
             call.has_arguments = true;
             out.push(text_event(EVENT_TOOL_ARGUMENTS, call.block, text).with_flags(flags));
         }

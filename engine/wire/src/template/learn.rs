@@ -6,8 +6,8 @@ use thalweg_abi::types::{FLAG_AUX_ESCAPED, FLAG_SCRATCH, StreamEvent};
 
 use crate::simd::{BASELINE, string_stop};
 use crate::template::hole::is_number;
-use crate::template::shape::{Aux, Hole, LITERALS_MAX, SLOTS_MAX};
-use crate::template::volatile::Volatile;
+use crate::template::shape::{Aux, Hole, LITERALS_MAX, NAME_MAX, SLOTS_MAX};
+use crate::template::volatile::{Step, Volatile};
 
 /// A frame as it stood on the wire, where its payload lies in it, and what the codec made of it.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(crate) struct Read<'a> {
     pub(crate) tail: &'static [u8],
     /// The payload, as a slice of `bytes`.
     pub(crate) data: &'a [u8],
+    /// The name of the event, if it is not in `bytes`.
+    pub(crate) event_type: &'a [u8],
     pub(crate) event: StreamEvent<'a>,
 }
 
@@ -27,6 +29,7 @@ pub(super) struct Lesson<'a> {
     pub(super) frame: &'a [u8],
     pub(super) tail: &'static [u8],
     pub(super) ends_with_cr: bool,
+    pub(super) event_type: &'a [u8],
     pub(super) event: StreamEvent<'a>,
     pub(super) aux: Option<Aux>,
     holes: [(Hole, Range<usize>); SLOTS_MAX],
@@ -80,6 +83,12 @@ impl<'a> Lesson<'a> {
         Self::of(read, start..read.bytes.len(), data, false, volatile)
     }
 
+    /// Takes a payload apart that comes without what is around it on the wire.
+    pub(super) fn of_payload(read: &Read<'a>, volatile: &Volatile) -> Option<Self> {
+        let whole = 0..read.bytes.len();
+        Self::of(read, whole.clone(), whole, false, volatile)
+    }
+
     fn of(
         read: &Read<'a>,
         frame: Range<usize>,
@@ -88,16 +97,22 @@ impl<'a> Lesson<'a> {
         volatile: &Volatile,
     ) -> Option<Self> {
         let event = read.event;
-        if event.flags() & (FLAG_SCRATCH | FLAG_AUX_ESCAPED) != 0 || event.seq() != 0 {
+        if !is_plain(&event) || read.event_type.len() > NAME_MAX {
             return None;
         }
         let bytes = &read.bytes[frame.clone()];
         let data = data.start - frame.start..data.end - frame.start;
         let text = place_in(bytes, event.text())?;
+        // Other JSON than a string is never the same but for its content.
+        let is_string = text.start > 0 && bytes[text.start - 1] == b'"' && bytes.get(text.end) == Some(&b'"');
+        if !is_string || bytes.len() - text.len() + read.tail.len() > LITERALS_MAX {
+            return None;
+        }
         let mut lesson = Self {
             frame: bytes,
             tail: read.tail,
             ends_with_cr,
+            event_type: read.event_type,
             event,
             aux: None,
             holes: std::array::from_fn(|_| (Hole::End, 0..0)),
@@ -107,8 +122,7 @@ impl<'a> Lesson<'a> {
         if !event.aux().is_empty() {
             lesson.aux = Some(lesson.place_aux(&text)?);
         }
-        let literals = bytes.len() - text.len() + read.tail.len();
-        (literals <= LITERALS_MAX).then_some(lesson)
+        Some(lesson)
     }
 
     /// The holes in the order in which they stand.
@@ -131,31 +145,42 @@ impl<'a> Lesson<'a> {
     fn find_holes(&mut self, data: Range<usize>, text: &Range<usize>, volatile: &Volatile) -> Option<()> {
         let bytes = self.frame.get(..data.end)?;
         let mut at = data.start;
-        let mut depth = 0;
-        // Depth of the members of a volatile object; 0 outside of one.
-        let mut volatile_depth = 0;
+        let mut nest = Nest::new();
         let mut has_text = false;
         while let Some(&byte) = bytes.get(at) {
             at += 1;
             match byte {
-                b'{' | b'[' => depth += 1,
-                b'}' | b']' => {
-                    depth -= 1;
-                    if depth < volatile_depth {
-                        volatile_depth = 0;
-                    }
-                }
+                b'{' | b'[' => nest.open(byte),
+                b'}' | b']' => nest.close(),
                 b'"' => {
                     let string = at..string_end(bytes, at)?;
                     at = string.end + 1;
                     if string == *text && !has_text {
                         has_text = true;
                         self.push(Hole::Text, string);
-                    } else if volatile_depth > 0 || depth == 1 && volatile.has(&bytes[string]) {
-                        at = self.volatile_value(bytes, at, text)?;
-                        if volatile_depth == 0 && bytes.get(at) == Some(&b'{') {
-                            volatile_depth = depth + 1;
+                    } else if nest.is_volatile() {
+                        if value_behind(bytes, at).is_none() {
+                            self.push(Hole::String, string);
                         }
+                    } else if let Some(step) = nest.step()
+                        && let Some((step, is_volatile)) = volatile.step(step, &bytes[string])
+                        && let Some(value) = value_behind(bytes, at)
+                    {
+                        at = value;
+                        nest.come(step, is_volatile);
+                        if is_volatile
+                            && let Some((hole, place)) = scalar(bytes, value)?
+                            && place != *text
+                        {
+                            at = place.end + usize::from(hole == Hole::String);
+                            self.push(hole, place);
+                        }
+                    }
+                }
+                b'-' | b'0'..=b'9' if nest.is_volatile() => {
+                    if let Some((hole, place)) = scalar(bytes, at - 1)? {
+                        at = place.end;
+                        self.push(hole, place);
                     }
                 }
                 _ => {}
@@ -175,36 +200,6 @@ impl<'a> Lesson<'a> {
         Some(())
     }
 
-    /// Notes the value behind a volatile key, which ends before `at`. Returns where to go on.
-    fn volatile_value(&mut self, bytes: &[u8], at: usize, text: &Range<usize>) -> Option<usize> {
-        let skip_blanks = |at: usize| at + bytes[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-        let colon = skip_blanks(at);
-        if bytes.get(colon) != Some(&b':') {
-            return Some(at);
-        }
-        let value = skip_blanks(colon + 1);
-        match bytes.get(value) {
-            Some(b'"') => {
-                let string = value + 1..string_end(bytes, value + 1)?;
-                if string == *text {
-                    // The text itself: it is read as such.
-                    return Some(value);
-                }
-                self.push(Hole::String, string.clone());
-                Some(string.end + 1)
-            }
-            Some(b'-' | b'0'..=b'9') => {
-                let is_part = |byte: &&u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
-                let end = value + bytes[value..].iter().take_while(is_part).count();
-                if is_number(&bytes[value..end]) {
-                    self.push(Hole::Number, value..end);
-                }
-                Some(end)
-            }
-            _ => Some(value),
-        }
-    }
-
     /// The second text, if nothing that may change its length stands between it and the text.
     fn place_aux(&self, text: &Range<usize>) -> Option<Aux> {
         let aux = place_in(self.frame, self.event.aux())?;
@@ -221,6 +216,106 @@ impl<'a> Lesson<'a> {
             Aux::Behind { distance: (aux.start - text.end) as u16, length }
         })
     }
+}
+
+/// Whether an event is its text and numbers, and a second text without escapes.
+pub(super) const fn is_plain(event: &StreamEvent<'_>) -> bool {
+    event.flags() & (FLAG_SCRATCH | FLAG_AUX_ESCAPED) == 0 && event.seq() == 0
+}
+
+/// The objects and lists that are open, and how far each is on the way to volatile values.
+struct Nest {
+    depth: usize,
+    steps: [Option<Step>; NEST_MAX],
+    /// Which of them are lists; one bit each.
+    lists: u16,
+    /// The step to the value that comes.
+    next: Option<Step>,
+    /// Whether the value that comes is volatile, if it is an object or a list.
+    is_next_volatile: bool,
+    /// Depth of the members of a volatile value; 0 outside of one.
+    volatile_depth: usize,
+}
+
+/// Objects and lists on the way to a volatile value; nothing is looked for further in.
+const NEST_MAX: usize = 12;
+
+impl Nest {
+    const fn new() -> Self {
+        Self {
+            depth: 0,
+            steps: [None; NEST_MAX],
+            lists: 0,
+            next: Some(Step::TOP),
+            is_next_volatile: false,
+            volatile_depth: 0,
+        }
+    }
+
+    fn open(&mut self, byte: u8) {
+        // The elements of a list are where the list is.
+        let step = if self.is_in_list() { self.own_step() } else { self.next };
+        self.depth += 1;
+        if std::mem::take(&mut self.is_next_volatile) && !self.is_volatile() {
+            self.volatile_depth = self.depth;
+        }
+        self.next = None;
+        if let Some(own) = self.steps.get_mut(self.depth) {
+            *own = step;
+            self.lists = self.lists & !(1 << self.depth) | u16::from(byte == b'[') << self.depth;
+        }
+    }
+
+    fn close(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+        (self.next, self.is_next_volatile) = (None, false);
+        if self.depth < self.volatile_depth {
+            self.volatile_depth = 0;
+        }
+    }
+
+    /// The value of a key comes.
+    fn come(&mut self, step: Step, is_volatile: bool) {
+        (self.next, self.is_next_volatile) = (Some(step), is_volatile);
+    }
+
+    fn is_volatile(&self) -> bool {
+        self.volatile_depth > 0
+    }
+
+    fn is_in_list(&self) -> bool {
+        self.depth < NEST_MAX && self.lists >> self.depth & 1 == 1
+    }
+
+    fn own_step(&self) -> Option<Step> {
+        self.steps.get(self.depth).copied().flatten()
+    }
+
+    /// Where the next key leads from. What came before it is over.
+    fn step(&mut self) -> Option<Step> {
+        (self.next, self.is_next_volatile) = (None, false);
+        if self.is_in_list() { None } else { self.own_step() }
+    }
+}
+
+/// Where the value begins of the key that ends before `at`. `None` if it was no key.
+fn value_behind(bytes: &[u8], at: usize) -> Option<usize> {
+    let skip_blanks = |at: usize| at + bytes[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    let colon = skip_blanks(at);
+    (bytes.get(colon) == Some(&b':')).then(|| skip_blanks(colon + 1))
+}
+
+/// The string or the number at `at`, and where its content lies. `None` if a string has no end.
+fn scalar(bytes: &[u8], at: usize) -> Option<Option<(Hole, Range<usize>)>> {
+    Some(match bytes.get(at) {
+        Some(b'"') => Some((Hole::String, at + 1..string_end(bytes, at + 1)?)),
+        Some(b'-' | b'0'..=b'9') => {
+            let is_part = |byte: &&u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
+            let end = at + bytes[at..].iter().take_while(is_part).count();
+            is_number(&bytes[at..end]).then_some((Hole::Number, at..end))
+        }
+        _ => None,
+    })
 }
 
 /// Where `part` lies in `whole`, if it is a slice of it.

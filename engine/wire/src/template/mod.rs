@@ -35,10 +35,19 @@ pub(crate) struct Templates {
     /// The one that has fit last.
     current: usize,
     armed: usize,
+    /// Templates learnt in a row of which none has fit, and how many frames are to teach nothing now.
+    barren: u8,
+    pause: u8,
+    /// Hits of the stream when a template was learnt last.
+    hits: u32,
 }
 
 /// Templates of one stream: text, thinking and a few tool calls that come interleaved.
 const TEMPLATES_MAX: usize = 4;
+
+/// Templates in a row of which none fits, after which ever fewer frames are learnt from, down to one in 16.
+const BARREN_MAX: u8 = 8;
+const PAUSE_BITS_MAX: u8 = 4;
 
 /// What ended a run of hits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +75,7 @@ pub(crate) struct Hits {
 
 impl Templates {
     pub(crate) const fn new() -> Self {
-        Self { list: Vec::new(), current: 0, armed: 0 }
+        Self { list: Vec::new(), current: 0, armed: 0, barren: 0, pause: 0, hits: 0 }
     }
 
     /// Whether there is one that may be used.
@@ -141,7 +150,7 @@ impl Templates {
     ) -> Hits {
         while hits.ended == Ended::Miss {
             let frame = &input[hits.at..];
-            let (position, fit) = match self.find(level, frame, frame_max) {
+            let (position, fit) = match self.find(level, frame, frame_max, |_, _| true) {
                 Ok(found) => found,
                 Err(ended) => return Hits { ended, ..hits },
             };
@@ -169,7 +178,13 @@ impl Templates {
     /// The template that the frame at the start of `input` fits. One that fits only the wide program is made tight
     /// anew.
     #[inline(never)]
-    fn find(&mut self, level: Level, input: &[u8], frame_max: usize) -> Result<(usize, Fit), Ended> {
+    fn find(
+        &mut self,
+        level: Level,
+        input: &[u8],
+        frame_max: usize,
+        takes: impl Fn(&Template, &Fit) -> bool,
+    ) -> Result<(usize, Fit), Ended> {
         let mut places = Places::default();
         let mut ended = Ended::Miss;
         let count = self.list.len();
@@ -183,7 +198,7 @@ impl Templates {
             let is_wide = step >= count;
             let program = if is_wide { &template.wide } else { &template.tight };
             match level.run(One { template, program, input, at: 0, places: &mut places }) {
-                Ok(fit) if fit.end <= frame_max => {
+                Ok(fit) if fit.end <= frame_max && takes(template, &fit) => {
                     let template = &mut self.list[position];
                     if is_wide {
                         template.tighten(&input[..fit.end], &places);
@@ -201,9 +216,18 @@ impl Templates {
 
     /// The template that the frame at the start of `input` fits, which was put together from several chunks.
     pub(crate) fn one(&mut self, level: Level, input: &[u8], frame_max: usize) -> Result<(usize, Fit), Ended> {
-        let found = self.find(level, input, frame_max)?;
+        let found = self.find(level, input, frame_max, |_, _| true)?;
         self.current = found.0;
         Ok(found)
+    }
+
+    /// The template that a payload fits which stands alone.
+    #[inline]
+    pub(crate) fn payload(&mut self, level: Level, event_type: &[u8], data: &[u8]) -> Option<(usize, Fit)> {
+        let takes = |template: &Template, fit: &Fit| fit.end == data.len() && template.is_of(event_type);
+        let found = self.find(level, data, data.len(), takes).ok()?;
+        self.current = found.0;
+        Some(found)
     }
 
     /// The event of a frame that fits the template at `position`.
@@ -222,19 +246,69 @@ impl Templates {
         self.list[position].ends_with_cr
     }
 
-    /// The codec has read a frame and marks its only event as repeatable: confirms the template that it fits, or makes
-    /// one of it.
+    /// The codec has read a frame and marks its last event as repeatable: confirms the template that it fits, or makes
+    /// one of it. `hits` is how many the stream has had.
     #[inline(never)]
-    pub(crate) fn learn(&mut self, framing: Framing, read: &Read<'_>, volatile: &Volatile) {
+    pub(crate) fn learn(&mut self, level: Level, framing: Framing, read: &Read<'_>, volatile: &Volatile, hits: u64) {
+        if self.confirm(level, read) {
+            return;
+        }
+        let hits = hits as u32;
+        if hits != self.hits {
+            (self.hits, self.barren, self.pause) = (hits, 0, 0);
+        }
+        if self.pause > 0 {
+            self.pause -= 1;
+            return;
+        }
         let lesson = match framing {
             Framing::Sse => Lesson::of_sse(read, volatile),
             Framing::NdJson => Lesson::of_line(read, volatile),
-            Framing::EventStream => None,
+            Framing::EventStream => Lesson::of_payload(read, volatile),
         };
         let Some(lesson) = lesson else { return };
         let position = self.position_for(&lesson);
+        self.list[position].learn(&lesson);
+        self.arm(position);
+        self.barren = (self.barren + 1).min(BARREN_MAX + PAUSE_BITS_MAX);
+        self.pause = (1 << self.barren.saturating_sub(BARREN_MAX)) - 1;
+    }
+
+    /// Confirms the template that a frame fits which the codec has read, so that it need not be learnt again: most often one
+    /// of an earlier block or reply.
+    fn confirm(&mut self, level: Level, read: &Read<'_>) -> bool {
+        if !read.tail.is_empty() {
+            return false;
+        }
+        let frame = read.bytes;
+        let mut places = Places::default();
+        for position in 0..self.list.len() {
+            let template = &self.list[position];
+            let end = frame.len() - usize::from(template.ends_with_cr && frame.ends_with(b"\r\n"));
+            let input = &frame[..end];
+            let mut fit = |program| level.run(One { template, program, input, at: 0, places: &mut places });
+            let (found, is_tight) = match fit(&template.tight) {
+                Ok(found) => (found, true),
+                Err(_) => match fit(&template.wide) {
+                    Ok(found) => (found, false),
+                    Err(_) => continue,
+                },
+            };
+            let template = &mut self.list[position];
+            if found.end == end && template.is_of(read.event_type) && template.confirm(frame, &found.text, &read.event)
+            {
+                if !is_tight {
+                    template.tighten(input, &places);
+                }
+                self.arm(position);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn arm(&mut self, position: usize) {
         let template = &mut self.list[position];
-        template.learn(&lesson);
         self.armed += usize::from(!template.is_armed);
         template.is_armed = true;
         self.current = position;

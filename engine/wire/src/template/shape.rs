@@ -5,14 +5,17 @@ use std::ops::Range;
 use thalweg_abi::types::{FLAG_TEXT_ESCAPED, StreamEvent};
 
 use crate::simd::BLOCK;
-use crate::template::learn::Lesson;
+use crate::template::learn::{Lesson, is_plain};
 use crate::template::usual::is_usual;
 
 /// Holes that a template has at most; further volatile values stay literal.
-pub(super) const SLOTS_MAX: usize = 7;
+pub(super) const SLOTS_MAX: usize = 8;
 
 /// Bytes of literals that a template has at most.
 pub(super) const LITERALS_MAX: usize = 1024;
+
+/// Bytes that the name of an event has at most, where it is no part of what is compared.
+pub(super) const NAME_MAX: usize = 64;
 
 /// A volatile value longer than this is a hole at once: it is most likely another one in every frame.
 const VALUE_MAX: usize = 48;
@@ -98,6 +101,8 @@ pub(super) struct Template {
     pub(super) wide: Program,
     /// The literals of the tight program, between two blocks that keep reads of whole blocks inside.
     literals: Vec<u8>,
+    /// Behind all that, the name of the event, where it is no part of what is compared; its length.
+    name: u8,
     /// Which holes of the wide program the tight one has as well; one bit each.
     tight_holes: u8,
     pub(super) ends_with_cr: bool,
@@ -118,6 +123,7 @@ impl Template {
             wide: Program::EMPTY,
             literals: Vec::new(),
             tight_holes: 0,
+            name: 0,
             ends_with_cr: false,
             is_armed: false,
             has_fit: false,
@@ -128,6 +134,30 @@ impl Template {
     #[inline(always)]
     pub(super) fn literals(&self) -> &[u8] {
         &self.literals
+    }
+
+    /// Whether it is for events of that name, where the name is no part of what is compared.
+    #[inline]
+    pub(super) fn is_of(&self, event_type: &[u8]) -> bool {
+        self.name() == event_type
+    }
+
+    fn name(&self) -> &[u8] {
+        self.literals.get(self.literals.len() - usize::from(self.name)..).unwrap_or_default()
+    }
+
+    /// A frame that fits, with its text at `text`, was read by the codec: whether it is one that this is a template of. The
+    /// event may be another one by now.
+    pub(super) fn confirm(&mut self, frame: &[u8], text: &Range<usize>, event: &StreamEvent<'_>) -> bool {
+        let is_same_aux = match self.aux {
+            None => event.aux().is_empty(),
+            Some(aux) => std::ptr::eq(aux.slice(frame, text), event.aux()),
+        };
+        if !is_same_aux || !is_plain(event) || !std::ptr::eq(&raw const frame[text.clone()], event.text()) {
+            return false;
+        }
+        self.event = without_texts(event);
+        true
     }
 
     /// Makes it a template of a frame that the codec has read.
@@ -142,11 +172,7 @@ impl Template {
                 self.tight_holes |= 1 << number;
             }
         }
-        self.event = StreamEvent::new(lesson.event.kind())
-            .with_flags(lesson.event.flags() & !FLAG_TEXT_ESCAPED)
-            .with_sub(lesson.event.sub())
-            .with_block(lesson.event.block())
-            .with_num(lesson.event.num());
+        self.event = without_texts(&lesson.event);
         self.aux = lesson.aux;
         self.ends_with_cr = lesson.ends_with_cr;
         let mut holes = [Hole::End; SLOTS_MAX];
@@ -155,7 +181,7 @@ impl Template {
             (holes[number], places[number]) = (*hole, place.clone());
         }
         let count = lesson.holes().len();
-        self.write(lesson.frame, lesson.tail, &holes[..count], &places[..count]);
+        self.write(lesson.frame, lesson.tail, lesson.event_type, &holes[..count], &places[..count]);
     }
 
     /// The wide program has fit where the tight one has not: takes over the values of that frame. A value that changes
@@ -173,15 +199,18 @@ impl Template {
                 self.tight_holes |= 1 << number;
             }
         }
-        self.write(frame, b"", &holes[..count], &places[..count]);
+        let mut name = [0; NAME_MAX];
+        let name = &mut name[..self.name().len()];
+        name.copy_from_slice(self.name());
+        self.write(frame, b"", name, &holes[..count], &places[..count]);
     }
 
-    fn write(&mut self, frame: &[u8], tail: &[u8], holes: &[Hole], places: &[Range<usize>]) {
+    fn write(&mut self, frame: &[u8], tail: &[u8], name: &[u8], holes: &[Hole], places: &[Range<usize>]) {
         self.has_fit = false;
         self.tight = Program::EMPTY;
         self.wide = Program::EMPTY;
         self.literals.clear();
-        self.literals.reserve_exact((frame.len() + tail.len()).min(LITERALS_MAX) + 2 * BLOCK);
+        self.literals.reserve_exact((frame.len() + tail.len()).min(LITERALS_MAX) + 2 * BLOCK + name.len());
         self.literals.extend_from_slice(&[0; BLOCK]);
         let mut at = 0;
         let mut tight_start = BLOCK;
@@ -204,6 +233,17 @@ impl Template {
         self.wide.push(start..end, Hole::End);
         self.tight.push(tight_start..end, Hole::End);
         self.literals.extend_from_slice(&[0; BLOCK]);
+        self.literals.extend_from_slice(name);
+        self.name = name.len() as u8;
         self.is_usual = is_usual(self);
     }
+}
+
+/// The part of an event that all frames of a template share.
+const fn without_texts(event: &StreamEvent<'_>) -> StreamEvent<'static> {
+    StreamEvent::new(event.kind())
+        .with_flags(event.flags() & !FLAG_TEXT_ESCAPED)
+        .with_sub(event.sub())
+        .with_block(event.block())
+        .with_num(event.num())
 }
