@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use thalweg_abi::decode::Decode;
 use thalweg_abi::guest::{Codec, Direct};
+use thalweg_abi::types::{EVENT_ERROR, EVENT_SKIPPED, EVENT_STOP, EVENT_TEXT, StreamEvent};
 use thalweg_anthropic::AnthropicMessages;
 use thalweg_bedrock::Bedrock;
 use thalweg_cohere::Cohere;
@@ -236,6 +237,177 @@ fn other_dialects_and_framings_allocate_nothing_once_the_buffers_have_grown() {
     assert_steady_again(Framing::Sse, "cohere-v2", &Cohere, &cohere());
     assert_steady_again(Framing::EventStream, "bedrock, Converse", &Bedrock, &converse());
     assert_steady_again(Framing::EventStream, "bedrock, InvokeModel", &Bedrock, &invoke());
+}
+
+/// A whole reply with thinking where there is some, text, two calls, usage and the end: what happens once a reply. Each
+/// line is an event; `@` parts its name from its data.
+fn whole_reply(dialect: &str) -> Vec<Vec<u8>> {
+    let (events, delta) =
+        REPLIES.iter().find(|reply| reply.0 == dialect).map(|reply| (reply.1, reply.2)).expect("a reply");
+    let mut lines: Vec<String> = Vec::new();
+    for line in events.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if line == "DELTAS" {
+            lines.extend((0..60).map(|index| delta.replace("TEXT", TEXTS[index % TEXTS.len()])));
+        } else {
+            lines.push(line.to_owned());
+        }
+    }
+    let framed = |line: &String| match (dialect, line.split_once('@')) {
+        ("ollama" | "cohere-v1", _) => format!("{line}\n").into_bytes(),
+        ("bedrock", Some((name, data))) => event(name, data),
+        (_, Some((name, data))) => format!("event: {name}\ndata: {data}\n\n").into_bytes(),
+        (_, None) => format!("data: {line}\n\n").into_bytes(),
+    };
+    lines.iter().map(framed).collect()
+}
+
+/// The name of a dialect, the events of a reply, and one of its deltas.
+const REPLIES: [(&str, &str, &str); 9] = [
+    (
+        "openai-chat",
+        r#"{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}
+        {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"reasoning_content":"Hm"},"finish_reason":null}]}
+        DELTAS
+        {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"call_1","type":"function","function":{"name":"find","arguments":""}}]},"finish_reason":null}]}
+        {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{\"a\":1}"}}]},"finish_reason":null}]}
+        {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"tool_calls":[{"index":1,"id":"call_2","type":"function","function":{"name":"look","arguments":"{}"}}]},"finish_reason":null}]}
+        {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}
+        {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":5,"total_tokens":8}}
+        [DONE]"#,
+        r#"{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"TEXT"},"finish_reason":null}]}"#,
+    ),
+    (
+        "anthropic",
+        r#"message_start@{"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[],"stop_reason":null,"usage":{"input_tokens":3,"output_tokens":1}}}
+        content_block_start@{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}}
+        content_block_delta@{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"Hm"}}
+        content_block_delta@{"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"abc"}}
+        content_block_stop@{"type":"content_block_stop","index":0}
+        content_block_start@{"type":"content_block_start","index":1,"content_block":{"type":"text","text":""}}
+        ping@{"type":"ping"}
+        DELTAS
+        content_block_stop@{"type":"content_block_stop","index":1}
+        content_block_start@{"type":"content_block_start","index":2,"content_block":{"type":"tool_use","id":"toolu_1","name":"find","input":{}}}
+        content_block_delta@{"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":"{\"a\":1}"}}
+        content_block_stop@{"type":"content_block_stop","index":2}
+        message_delta@{"type":"message_delta","delta":{"stop_reason":"tool_use","stop_sequence":null},"usage":{"output_tokens":5}}
+        message_stop@{"type":"message_stop"}"#,
+        r#"content_block_delta@{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"TEXT"}}"#,
+    ),
+    (
+        "openai-responses",
+        r#"response.created@{"type":"response.created","sequence_number":0,"response":{"id":"resp_1","object":"response","status":"in_progress","model":"m","output":[]}}
+        response.output_item.added@{"type":"response.output_item.added","sequence_number":1,"output_index":0,"item":{"id":"msg_1","type":"message","status":"in_progress","role":"assistant","content":[]}}
+        response.content_part.added@{"type":"response.content_part.added","sequence_number":2,"item_id":"msg_1","output_index":0,"content_index":0,"part":{"type":"output_text","text":""}}
+        DELTAS
+        response.output_item.done@{"type":"response.output_item.done","sequence_number":9,"output_index":0,"item":{"id":"msg_1","type":"message","status":"completed","role":"assistant","content":[{"type":"output_text","text":"x"}]}}
+        response.output_item.added@{"type":"response.output_item.added","sequence_number":10,"output_index":1,"item":{"id":"fc_1","type":"function_call","call_id":"call_1","name":"find","arguments":""}}
+        response.function_call_arguments.delta@{"type":"response.function_call_arguments.delta","sequence_number":11,"item_id":"fc_1","output_index":1,"delta":"{}"}
+        response.output_item.done@{"type":"response.output_item.done","sequence_number":12,"output_index":1,"item":{"id":"fc_1","type":"function_call","call_id":"call_1","name":"find","arguments":"{}"}}
+        response.completed@{"type":"response.completed","sequence_number":13,"response":{"id":"resp_1","object":"response","status":"completed","model":"m","output":[],"usage":{"input_tokens":3,"output_tokens":5,"total_tokens":8}}}"#,
+        r#"response.output_text.delta@{"type":"response.output_text.delta","sequence_number":3,"item_id":"msg_1","output_index":0,"content_index":0,"delta":"TEXT"}"#,
+    ),
+    (
+        "openai-completions",
+        r#"DELTAS
+        {"id":"c","object":"text_completion","created":1,"choices":[{"text":"","index":0,"logprobs":null,"finish_reason":"stop"}],"model":"m","usage":null}
+        {"id":"c","object":"text_completion","created":1,"choices":[],"model":"m","usage":{"prompt_tokens":3,"completion_tokens":5,"total_tokens":8}}
+        [DONE]"#,
+        r#"{"id":"c","object":"text_completion","created":1,"choices":[{"text":"TEXT","index":0,"logprobs":null,"finish_reason":null}],"model":"m","usage":null}"#,
+    ),
+    (
+        "gemini",
+        r#"DELTAS
+        {"candidates":[{"content":{"parts":[{"functionCall":{"name":"find","args":{"a":1}}}],"role":"model"},"index":0}],"modelVersion":"m","responseId":"r"}
+        {"candidates":[{"content":{"parts":[{"text":""}],"role":"model"},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":5,"totalTokenCount":8},"modelVersion":"m","responseId":"r"}"#,
+        r#"{"candidates":[{"content":{"parts":[{"text":"TEXT"}],"role":"model"},"index":0}],"usageMetadata":{"promptTokenCount":3,"totalTokenCount":3},"modelVersion":"m","responseId":"r"}"#,
+    ),
+    (
+        "ollama",
+        r#"DELTAS
+        {"model":"m","created_at":"2026-08-06T06:29:40.1Z","message":{"role":"assistant","content":"","tool_calls":[{"function":{"name":"find","arguments":{"a":1}}}]},"done":false}
+        {"model":"m","created_at":"2026-08-06T06:29:40.1Z","message":{"role":"assistant","content":""},"done_reason":"stop","done":true,"total_duration":1,"load_duration":2,"prompt_eval_count":3,"prompt_eval_duration":4,"eval_count":5,"eval_duration":6}"#,
+        r#"{"model":"m","created_at":"2026-08-06T06:29:40.1Z","message":{"role":"assistant","content":"TEXT"},"done":false}"#,
+    ),
+    (
+        "cohere-v2",
+        r#"message-start@{"id":"r","type":"message-start","delta":{"message":{"role":"assistant","content":[],"tool_plan":"","tool_calls":[],"citations":[]}}}
+        content-start@{"type":"content-start","index":0,"delta":{"message":{"content":{"type":"text","text":""}}}}
+        DELTAS
+        content-end@{"type":"content-end","index":0}
+        tool-plan-delta@{"type":"tool-plan-delta","delta":{"message":{"tool_plan":"I will look"}}}
+        tool-call-start@{"type":"tool-call-start","index":0,"delta":{"message":{"tool_calls":{"id":"call_1","type":"function","function":{"name":"find","arguments":""}}}}}
+        tool-call-delta@{"type":"tool-call-delta","index":0,"delta":{"message":{"tool_calls":{"function":{"arguments":"{}"}}}}}
+        tool-call-end@{"type":"tool-call-end","index":0}
+        message-end@{"type":"message-end","delta":{"finish_reason":"TOOL_CALL","usage":{"tokens":{"input_tokens":3,"output_tokens":5}}}}"#,
+        r#"content-delta@{"type":"content-delta","index":0,"delta":{"message":{"content":{"text":"TEXT"}}}}"#,
+    ),
+    (
+        "cohere-v1",
+        r#"{"is_finished":false,"event_type":"stream-start","generation_id":"r"}
+        DELTAS
+        {"is_finished":true,"event_type":"stream-end","finish_reason":"COMPLETE","response":{"text":"x","generation_id":"r","meta":{"tokens":{"input_tokens":3,"output_tokens":5}}}}"#,
+        r#"{"is_finished":false,"event_type":"text-generation","text":"TEXT"}"#,
+    ),
+    (
+        "bedrock",
+        r#"messageStart@{"role":"assistant"}
+        DELTAS
+        contentBlockStop@{"contentBlockIndex":0}
+        contentBlockStart@{"contentBlockIndex":1,"start":{"toolUse":{"toolUseId":"t1","name":"find"}}}
+        contentBlockDelta@{"contentBlockIndex":1,"delta":{"toolUse":{"input":"{}"}}}
+        contentBlockStop@{"contentBlockIndex":1}
+        messageStop@{"stopReason":"tool_use"}
+        metadata@{"usage":{"inputTokens":3,"outputTokens":5,"totalTokens":8},"metrics":{"latencyMs":1}}"#,
+        r#"contentBlockDelta@{"contentBlockIndex":0,"delta":{"text":"TEXT"}}"#,
+    ),
+];
+
+/// One reply after the other through one pipeline, at every cut.
+fn assert_steady_replies<C: Codec>(framing: Framing, name: &str, codec: &C) {
+    let events = whole_reply(name);
+    let whole: Vec<u8> = events.concat();
+    let mut cuts = cuts(&events);
+    cuts.push(("whole".into(), vec![whole]));
+    for (how, pieces) in cuts {
+        let open = || Direct::new(codec.open("{}").expect("no options are options"));
+        for with_template in [true, false] {
+            let pipeline = Pipeline::new(open(), framing, Limits::default()).with_description(codec.describe());
+            let mut pipeline = if with_template { pipeline } else { pipeline.without_template() };
+            let (mut made, mut kinds) = (0, [0_usize; 64]);
+            for _ in 0..4 {
+                let before = allocations();
+                let mut sink = |batch: &[StreamEvent<'_>]| {
+                    batch.iter().for_each(|event| kinds[event.kind() as usize % kinds.len()] += 1);
+                };
+                pipeline.reset();
+                for piece in &pieces {
+                    pipeline.feed(piece, &mut sink).expect("a good stream");
+                }
+                pipeline.finish(&mut sink).expect("a good stream");
+                made = allocations() - before;
+            }
+            assert_eq!(made, 0, "{name}, {how}, template {with_template}");
+            assert_eq!(kinds[EVENT_ERROR as usize] + kinds[EVENT_SKIPPED as usize], 0, "{name}, {how}");
+            assert!(
+                kinds[EVENT_TEXT as usize] >= 4 * 50 && kinds[EVENT_STOP as usize] == 4,
+                "{name}, {how}: {kinds:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn replies_through_one_pipeline_allocate_nothing_once_one_like_them_has_come() {
+    assert_steady_replies(Framing::Sse, "openai-chat", &OpenAiChat);
+    assert_steady_replies(Framing::Sse, "anthropic", &AnthropicMessages);
+    assert_steady_replies(Framing::Sse, "openai-responses", &OpenAiResponses);
+    assert_steady_replies(Framing::Sse, "openai-completions", &OpenAiCompletions);
+    assert_steady_replies(Framing::Sse, "gemini", &Gemini);
+    assert_steady_replies(Framing::NdJson, "ollama", &Ollama);
+    assert_steady_replies(Framing::Sse, "cohere-v2", &Cohere);
+    assert_steady_replies(Framing::NdJson, "cohere-v1", &CohereV1);
+    assert_steady_replies(Framing::EventStream, "bedrock", &Bedrock);
 }
 
 #[test]

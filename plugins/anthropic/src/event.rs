@@ -67,6 +67,12 @@ impl<'a> Event<'a> {
 }
 
 impl Reply {
+    /// Back to the start of a reply; the list of blocks keeps its memory.
+    pub(crate) fn reset(&mut self) {
+        self.blocks.clear();
+        self.has_started = false;
+    }
+
     /// Reads one frame of the stream.
     #[inline]
     pub(crate) fn read<'f>(&mut self, frame: &FrameRef<'f>, out: &mut Out<'_, 'f>) {
@@ -132,7 +138,7 @@ impl Reply {
             return out.push(StreamEvent::new(EVENT_SKIPPED));
         }
         self.start(value, out);
-        for block in std::mem::take(&mut self.blocks) {
+        for block in self.blocks.drain(..) {
             block.end(out);
         }
         out.push(StreamEvent::new(EVENT_DONE));
@@ -140,7 +146,7 @@ impl Reply {
 
     /// The body has ended: what was kept for the end of a block is told without it.
     pub(crate) fn finish(&mut self, out: &mut Out<'_, '_>) {
-        for mut block in std::mem::take(&mut self.blocks) {
+        for mut block in self.blocks.drain(..) {
             block.release(out);
         }
     }

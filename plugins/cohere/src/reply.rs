@@ -1,6 +1,6 @@
 //! An event of the stream: from JSON to events.
 
-use thalweg_abi::guest::Out;
+use thalweg_abi::guest::{Out, Recycle};
 use thalweg_abi::types::{
     EVENT_BLOCK_END, EVENT_DONE, EVENT_ERROR, EVENT_MESSAGE_START, EVENT_OTHER_CONTENT, EVENT_SKIPPED, EVENT_STOP,
     EVENT_TEXT, EVENT_THINKING, EVENT_TOOL_ARGUMENTS, EVENT_TOOL_BEGIN, EVENT_USAGE, EVENT_USAGE_RAW,
@@ -18,7 +18,7 @@ pub(crate) struct Reply {
     next_block: u32,
     /// The blocks that have not ended.
     blocks: Vec<Block>,
-    /// The plan so far, as it stands between the quotes of JSON.
+    /// The plan so far, as it stands in JSON, the first quote included.
     plan: Vec<u8>,
 }
 
@@ -53,6 +53,14 @@ static USAGE: Names<1> = Names::new(["tokens"]);
 static TOKENS: Names<2> = Names::new(["input_tokens", "output_tokens"]);
 
 impl Reply {
+    /// Back to the start of a reply; the lists keep their memory.
+    pub(crate) fn reset(&mut self) {
+        let (mut blocks, mut plan) = (std::mem::take(&mut self.blocks), std::mem::take(&mut self.plan));
+        blocks.clear();
+        plan.reuse();
+        *self = Self { blocks, plan, ..Self::default() };
+    }
+
     /// Reads one event.
     #[inline]
     pub(crate) fn read<'f>(&mut self, frame: &FrameRef<'f>, out: &mut Out<'_, 'f>) {
@@ -208,15 +216,18 @@ impl Reply {
         if self.plan.len() + text.raw().len() > PLAN_BYTES_MAX {
             return out.push(StreamEvent::new(EVENT_SKIPPED));
         }
+        if self.plan.is_empty() && !text.is_empty() {
+            self.plan.push(b'"');
+        }
         self.plan.extend_from_slice(text.raw());
     }
 
     /// Tells the plan as soon as something follows it, or nothing can any more.
     pub(crate) fn tell_plan(&mut self, out: &mut Out<'_, '_>) {
         if !self.plan.is_empty() {
-            let plan = [b"\"", self.plan.as_slice(), b"\""].concat();
-            self.plan = Vec::new();
-            out.push_copied(StreamEvent::new(EVENT_OTHER_CONTENT), &plan, b"tool_plan");
+            self.plan.push(b'"');
+            out.push_copied(StreamEvent::new(EVENT_OTHER_CONTENT), &self.plan, b"tool_plan");
+            self.plan.reuse();
         }
     }
 }

@@ -4,6 +4,7 @@
 //! thinking of its own, without text: before a call, whose signature it is, and behind a text. Written back, such a block signs the call
 //! behind it, or stands for itself.
 
+use thalweg_abi::guest::Recycle;
 use thalweg_abi::types::{
     EVENT_BLOCK_END, EVENT_OTHER_CONTENT, EVENT_SKIPPED, EVENT_STOP, EVENT_TEXT, EVENT_THINKING,
     EVENT_THINKING_SIGNATURE, EVENT_TOOL_ARGUMENTS, EVENT_TOOL_BEGIN, FLAG_AUX_ESCAPED, FLAG_SCRATCH,
@@ -28,6 +29,13 @@ pub(crate) struct Candidate {
     /// The reason to stop that was told last, and what it was told as: some models give one with every payload.
     reason: Vec<u8>,
     stop: i64,
+}
+
+impl Recycle for Candidate {
+    fn reuse(&mut self) {
+        self.reason.reuse();
+        *self = Self { reason: std::mem::take(&mut self.reason), ..Self::default() };
+    }
 }
 
 /// Blocks of one candidate; further ones are skipped.
@@ -128,10 +136,6 @@ impl<'a> Part<'a> {
 }
 
 impl Candidate {
-    pub(crate) fn new(index: u32) -> Self {
-        Self { index, ..Self::default() }
-    }
-
     /// Tells all that a payload says of it.
     #[inline]
     pub(crate) fn tell<'f>(&mut self, fields: &Fields<'f>, emit: &mut Emit<'_, '_, 'f>) {

@@ -62,6 +62,6 @@ impl CodecStream for Stream {
     }
 
     fn reset(&mut self) {
-        self.reply = Reply::default();
+        self.reply.reset();
     }
 }

@@ -1,5 +1,6 @@
 //! A payload of the stream, or the whole reply: from JSON to events.
 
+use thalweg_abi::guest::Recycled;
 use thalweg_abi::types::{
     EVENT_DONE, EVENT_ERROR, EVENT_MESSAGE_START, EVENT_SKIPPED, FAILURE_CONTENT_FILTER, FAILURE_MALFORMED,
     FLAG_AUX_ESCAPED, FLAG_TEXT_ESCAPED, FrameRef, StreamEvent,
@@ -14,7 +15,7 @@ use crate::usage;
 /// What has to be remembered of a reply.
 #[derive(Debug, Default)]
 pub(crate) struct Reply {
-    candidates: Vec<Candidate>,
+    candidates: Recycled<Candidate>,
     has_started: bool,
 }
 
@@ -26,6 +27,12 @@ static PAYLOAD: Names<7> =
 static FEEDBACK: Names<2> = Names::new(["blockReason", "blockReasonMessage"]);
 
 impl Reply {
+    /// Back to the start of a reply; the candidates keep their memory.
+    pub(crate) fn reset(&mut self) {
+        self.candidates.clear();
+        self.has_started = false;
+    }
+
     /// Reads one frame of the stream.
     #[inline]
     pub(crate) fn read<'f>(&mut self, frame: &FrameRef<'f>, emit: &mut Emit<'_, '_, 'f>) {
@@ -125,7 +132,7 @@ impl Reply {
             Some(position) => position,
             None if self.candidates.len() >= CANDIDATES_MAX => return None,
             None => {
-                self.candidates.push(Candidate::new(index));
+                self.candidates.push_empty().index = index;
                 self.candidates.len() - 1
             }
         };

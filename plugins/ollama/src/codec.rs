@@ -63,6 +63,6 @@ impl CodecStream for Stream {
     fn finish<'s>(&'s mut self, _: &mut Out<'_, 's>) {}
 
     fn reset(&mut self) {
-        self.reply = Reply::default();
+        self.reply.reset();
     }
 }

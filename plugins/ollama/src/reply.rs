@@ -18,6 +18,8 @@ pub(crate) struct Reply {
     next_block: u32,
     /// The block of text or thinking that the next text of its kind adds to.
     open: Option<(u32, u32)>,
+    /// Kept for its memory: the usage as one object.
+    usage: Vec<u8>,
 }
 
 static CALL: Names<2> = Names::new(["id", "function"]);
@@ -129,6 +131,11 @@ impl<'a> Message<'a> {
 }
 
 impl Reply {
+    /// Back to the start of a reply.
+    pub(crate) fn reset(&mut self) {
+        *self = Self { usage: std::mem::take(&mut self.usage), ..Self::default() };
+    }
+
     /// Reads one line, or the whole reply.
     #[inline]
     pub(crate) fn read<'f>(&mut self, data: &'f [u8], out: &mut Out<'_, 'f>) {
@@ -194,7 +201,7 @@ impl Reply {
             out.push_copied(event, line.message.images.bytes(), b"images");
         }
         if line.done.is_truthy() {
-            tell_usage(&line.counters, out);
+            tell_usage(&line.counters, &mut self.usage, out);
             let reason = line.done_reason.text().unwrap_or_default();
             let flags = if reason.is_escaped() { FLAG_TEXT_ESCAPED } else { 0 };
             let event = StreamEvent::new(EVENT_STOP).with_num(self.stop_of(reason));
@@ -246,17 +253,20 @@ fn prose(kind: u32, block: u32, text: Text<'_>) -> StreamEvent<'_> {
 }
 
 /// The wire has the counters beside all else; the raw usage is an object of them.
-fn tell_usage(counters: &[Raw<'_>; COUNTERS.len()], out: &mut Out<'_, '_>) {
-    let mut usage = vec![b'{'];
+fn tell_usage(counters: &[Raw<'_>; COUNTERS.len()], usage: &mut Vec<u8>, out: &mut Out<'_, '_>) {
+    usage.clear();
+    usage.push(b'{');
     for (name, value) in COUNTERS.iter().zip(counters).filter(|(_, value)| !value.is_absent()) {
         if usage.len() > 1 {
             usage.push(b',');
         }
-        usage.extend_from_slice(format!("\"{name}\":").as_bytes());
+        usage.push(b'"');
+        usage.extend_from_slice(name.as_bytes());
+        usage.extend_from_slice(b"\":");
         usage.extend_from_slice(value.bytes());
     }
     usage.push(b'}');
-    out.push_copied(StreamEvent::new(EVENT_USAGE_RAW), &usage, b"");
+    out.push_copied(StreamEvent::new(EVENT_USAGE_RAW), usage, b"");
     for (counter, value) in [(USAGE_INPUT, counters[0]), (USAGE_OUTPUT, counters[1])] {
         if let Some(count) = value.int() {
             out.push(StreamEvent::new(EVENT_USAGE).with_block(counter).with_num(count));

@@ -1,5 +1,6 @@
 //! The content blocks of one choice: the wire has none, so they are numbered here as they appear.
 
+use thalweg_abi::guest::{Recycle, Recycled};
 use thalweg_abi::types::{EVENT_TOOL_ARGUMENTS, EVENT_TOOL_BEGIN, FLAG_AUX_ESCAPED, FLAG_TEXT_ESCAPED, StreamEvent};
 use thalweg_wire::json::{Raw, Text};
 
@@ -14,13 +15,13 @@ pub(crate) struct Choice {
     next_block: u32,
     /// The block of text, thinking or refusal that the next delta of its kind adds to.
     open: Option<(u32, u32)>,
-    calls: Vec<Call>,
+    calls: Recycled<Call>,
     /// Whether thinking may stand in the text.
     pub(crate) tags: ThinkTags,
 }
 
 /// A tool call that has begun.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Call {
     block: u32,
     /// Number on the wire, where there is one.
@@ -29,6 +30,22 @@ struct Call {
     name: Vec<u8>,
     /// Whether it came as the one `function_call` of old.
     is_legacy: bool,
+}
+
+impl Recycle for Choice {
+    fn reuse(&mut self) {
+        let mut calls = std::mem::take(&mut self.calls);
+        calls.clear();
+        *self = Self { calls, ..Self::default() };
+    }
+}
+
+impl Recycle for Call {
+    fn reuse(&mut self) {
+        self.id.reuse();
+        self.name.reuse();
+        *self = Self { id: std::mem::take(&mut self.id), name: std::mem::take(&mut self.name), ..Self::default() };
+    }
 }
 
 /// What a delta says of a tool call.
@@ -45,10 +62,6 @@ pub(crate) struct CallDelta<'a> {
 const CALLS_MAX: usize = 1024;
 
 impl Choice {
-    pub(crate) fn new(index: u32, tags: ThinkTags) -> Self {
-        Self { index, tags, ..Self::default() }
-    }
-
     /// The open block of that kind, or a new one.
     pub(crate) fn block_of(&mut self, kind: u32) -> u32 {
         match self.open {
@@ -113,7 +126,7 @@ impl Choice {
     /// The call that a delta goes on with: by index; with another id at the same index, the one with that id; without an
     /// index by id, else the last one.
     fn find(&self, delta: &CallDelta<'_>) -> Option<usize> {
-        let calls = &self.calls;
+        let calls = &*self.calls;
         let has_id = |call: &Call, id: Text<'_>| call.id.as_slice() == id.raw() || id.is(&call.id);
         if delta.is_legacy {
             return calls.iter().position(|call| call.is_legacy);
@@ -139,10 +152,10 @@ impl Choice {
         }
         let block = self.take_block();
         let (id, name) = (delta.id.unwrap_or_default(), delta.name.unwrap_or_default());
-        let mut call = Call { block, index: delta.index, id: Vec::new(), name: Vec::new(), is_legacy: delta.is_legacy };
+        let call = self.calls.push_empty();
+        (call.block, call.index, call.is_legacy) = (block, delta.index, delta.is_legacy);
         id.push_to(&mut call.id);
         name.push_to(&mut call.name);
-        self.calls.push(call);
         let name_flag = if name.is_escaped() { FLAG_TEXT_ESCAPED } else { 0 };
         let id_flag = if id.is_escaped() { FLAG_AUX_ESCAPED } else { 0 };
         emit.push(

@@ -1,5 +1,6 @@
 //! A payload of the stream, or the whole reply: from JSON to events.
 
+use thalweg_abi::guest::Recycled;
 use thalweg_abi::types::{
     EVENT_DONE, EVENT_ERROR, EVENT_MESSAGE_START, EVENT_OTHER_CONTENT, EVENT_SKIPPED, EVENT_STOP, FAILURE_MALFORMED,
     FLAG_AUX_ESCAPED, FLAG_TEXT_ESCAPED, FRAME_WHOLE_BODY, FrameRef, STOP_CONTENT_FILTER, STOP_END, STOP_ERROR,
@@ -17,7 +18,7 @@ use crate::usage;
 /// What has to be remembered of a reply.
 #[derive(Debug, Default)]
 pub(crate) struct Reply {
-    choices: Vec<Choice>,
+    choices: Recycled<Choice>,
     has_started: bool,
     has_usage: bool,
     /// Length of the citations told last: some providers repeat the whole list in every payload.
@@ -155,12 +156,12 @@ impl Reply {
 
     /// The body has ended: what may have been the beginning of a tag is none.
     pub(crate) fn finish(&mut self, emit: &mut Emit<'_, '_, '_>) {
-        for choice in &mut self.choices {
+        for choice in self.choices.iter_mut() {
             choice.flush_tags(emit);
         }
     }
 
-    /// Back to the start of a reply. The list of choices keeps its memory, so that a reply of text allocates nothing.
+    /// Back to the start of a reply. The choices and their calls keep their memory.
     pub(crate) fn reset(&mut self) {
         let mut choices = std::mem::take(&mut self.choices);
         choices.clear();
@@ -290,7 +291,8 @@ impl Reply {
             Some(position) => position,
             None if self.choices.len() >= CHOICES_MAX => return None,
             None => {
-                self.choices.push(Choice::new(index, self.tags));
+                let choice = self.choices.push_empty();
+                (choice.index, choice.tags) = (index, self.tags);
                 self.choices.len() - 1
             }
         };

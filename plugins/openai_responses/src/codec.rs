@@ -57,6 +57,6 @@ impl CodecStream for Stream {
     }
 
     fn reset(&mut self) {
-        self.reply = Reply::default();
+        self.reply.reset();
     }
 }

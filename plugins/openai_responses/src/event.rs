@@ -1,6 +1,6 @@
 //! A payload of the stream, or the whole reply: from JSON to events.
 
-use thalweg_abi::guest::Out;
+use thalweg_abi::guest::{Out, Recycled};
 use thalweg_abi::types::{
     EVENT_DONE, EVENT_ERROR, EVENT_MESSAGE_START, EVENT_OTHER_CONTENT, EVENT_SKIPPED, EVENT_STOP, FAILURE_MALFORMED,
     FLAG_AUX_ESCAPED, FLAG_REPEATABLE, FLAG_SCRATCH, FLAG_TEXT_ESCAPED, FrameRef, STOP_CONTENT_FILTER, STOP_END,
@@ -15,7 +15,7 @@ use crate::usage;
 /// What has to be remembered of a reply.
 #[derive(Debug, Default)]
 pub(crate) struct Reply {
-    items: Vec<Item>,
+    items: Recycled<Item>,
     blocks: Blocks,
     has_started: bool,
     has_calls: bool,
@@ -88,6 +88,13 @@ impl<'a> Event<'a> {
 }
 
 impl Reply {
+    /// Back to the start of a reply; the items keep their memory.
+    pub(crate) fn reset(&mut self) {
+        let mut items = std::mem::take(&mut self.items);
+        items.clear();
+        *self = Self { items, ..Self::default() };
+    }
+
     /// Reads one frame of the stream.
     #[inline]
     pub(crate) fn read<'f>(&mut self, frame: &FrameRef<'f>, out: &mut Out<'_, 'f>) {
@@ -201,13 +208,13 @@ impl Reply {
         if let Some(index) = event.number() {
             let is_it = |item: &Item| item.index == Some(index) && item.kind == channel.kind();
             let found = self.items.iter().rposition(is_it);
-            return found.or_else(|| self.add(Item::new(Some(index), channel.kind()))).map(|at| (at, true));
+            return found.or_else(|| self.add(Some(index), channel.kind())).map(|at| (at, true));
         }
         let is_open = |item: &&Item| !item.is_ended && item.kind == channel.kind();
         let mut open = self.items.iter().enumerate().filter(|(_, item)| is_open(item));
         match (open.next(), open.next()) {
             (Some((at, _)), None) => Some((at, true)),
-            (None, _) => self.add(Item::new(None, channel.kind())).map(|at| (at, true)),
+            (None, _) => self.add(None, channel.kind()).map(|at| (at, true)),
             (Some((first, _)), Some(_)) => {
                 let id = event.item_id.text().unwrap_or_default();
                 let by_id = self.items.iter().rposition(|item| is_open(&item) && id.is(&item.id));
@@ -216,11 +223,12 @@ impl Reply {
         }
     }
 
-    fn add(&mut self, item: Item) -> Option<usize> {
+    fn add(&mut self, index: Option<u32>, kind: Kind) -> Option<usize> {
         if self.items.len() >= ITEMS_MAX {
             return None;
         }
-        self.items.push(item);
+        let item = self.items.push_empty();
+        (item.index, item.kind) = (index, kind);
         Some(self.items.len() - 1)
     }
 
@@ -229,7 +237,7 @@ impl Reply {
         let index = event.number();
         // A number that is used again, as some servers do, stands for a new item.
         let again = self.find(index, &fields).filter(|at| self.items[*at].is_same(&fields));
-        let Some(at) = again.or_else(|| self.add(Item::new(index, fields.kind()))) else {
+        let Some(at) = again.or_else(|| self.add(index, fields.kind())) else {
             return out.push(StreamEvent::new(EVENT_SKIPPED));
         };
         self.has_calls |= fields.kind() == Kind::Call;
@@ -239,7 +247,7 @@ impl Reply {
     fn end<'f>(&mut self, item: Raw<'f>, index: Option<u32>, out: &mut Out<'_, 'f>) {
         let Some(fields) = Fields::read(item) else { return out.push(StreamEvent::new(EVENT_SKIPPED)) };
         let found = self.find(index, &fields);
-        let Some(at) = found.or_else(|| self.add(Item::new(index, fields.kind()))) else {
+        let Some(at) = found.or_else(|| self.add(index, fields.kind())) else {
             return out.push(StreamEvent::new(EVENT_SKIPPED));
         };
         self.has_calls |= fields.kind() == Kind::Call;

@@ -1,6 +1,6 @@
 //! One item of a reply: a message, thinking, a call of a tool, or something that is kept unread.
 
-use thalweg_abi::guest::Out;
+use thalweg_abi::guest::{Out, Recycle};
 use thalweg_abi::types::{
     EVENT_BLOCK_END, EVENT_OTHER_CONTENT, EVENT_REDACTED_THINKING, EVENT_REFUSAL, EVENT_SKIPPED, EVENT_TEXT,
     EVENT_THINKING, EVENT_THINKING_SIGNATURE, EVENT_TOOL_ARGUMENTS, EVENT_TOOL_BEGIN, FLAG_AUX_ESCAPED, FLAG_FROM_NOW,
@@ -9,7 +9,7 @@ use thalweg_abi::types::{
 use thalweg_wire::json::{Names, Raw, Text};
 
 /// What has to be remembered of an item.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Item {
     /// Its number, where the wire has one.
     pub(crate) index: Option<u32>,
@@ -19,6 +19,19 @@ pub(crate) struct Item {
     call: Option<Call>,
     parts: Vec<Part>,
 }
+
+impl Recycle for Item {
+    fn reuse(&mut self) {
+        self.id.reuse();
+        self.parts.clear();
+        self.parts.shrink_to(PARTS_KEPT);
+        let (id, parts) = (std::mem::take(&mut self.id), std::mem::take(&mut self.parts));
+        *self = Self { id, parts, ..Self::default() };
+    }
+}
+
+/// Parts for which an item keeps room.
+const PARTS_KEPT: usize = 16;
 
 /// A call of one of our tools.
 #[derive(Debug)]
@@ -111,10 +124,6 @@ impl Blocks {
 }
 
 impl Item {
-    pub(crate) const fn new(index: Option<u32>, kind: Kind) -> Self {
-        Self { index, id: Vec::new(), kind, is_ended: false, call: None, parts: Vec::new() }
-    }
-
     /// Whether `fields` are those of this item, which is still open.
     pub(crate) fn is_same(&self, fields: &Fields<'_>) -> bool {
         let id = fields.id.text().unwrap_or_default();
@@ -200,7 +209,7 @@ impl Item {
         if let Some(call) = &self.call {
             out.push(StreamEvent::new(EVENT_BLOCK_END).with_block(call.block));
         }
-        for part in std::mem::take(&mut self.parts) {
+        for part in self.parts.drain(..) {
             out.push(StreamEvent::new(EVENT_BLOCK_END).with_block(part.block));
         }
     }
@@ -300,8 +309,9 @@ impl Item {
 }
 
 /// What an item is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Kind {
+    #[default]
     Message,
     Reasoning,
     Call,

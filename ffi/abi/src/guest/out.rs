@@ -14,13 +14,24 @@ pub struct Out<'o, 'f> {
 /// Copies of texts that are part of no frame. Each keeps its address until [`Scratch::clear`].
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    // Vectors rather than boxes: a box that is moved would invalidate the slices of its bytes.
-    texts: Vec<Vec<u8>>,
+    // Vectors rather than boxes: a box that is moved would invalidate the slices of its bytes. None ever grows beyond the
+    // room it was made with.
+    pages: Vec<Vec<u8>>,
 }
+
+/// Room of a page, unless one text needs more.
+const PAGE_BYTES: usize = 512;
+/// Room of a page that is kept.
+const PAGE_BYTES_KEPT: usize = 4 << 10;
 
 impl Scratch {
     pub(crate) fn clear(&mut self) {
-        self.texts.clear();
+        // The first page is kept, so that a codec that copies a little with every reply allocates nothing.
+        self.pages.truncate(1);
+        match self.pages.first_mut() {
+            Some(page) if page.capacity() <= PAGE_BYTES_KEPT => page.clear(),
+            _ => self.pages.clear(),
+        }
     }
 
     /// A copy of `bytes`.
@@ -28,10 +39,15 @@ impl Scratch {
     /// # Safety
     /// The scratch must not be cleared or dropped during `'f`.
     unsafe fn keep<'f>(&mut self, bytes: &[u8]) -> &'f [u8] {
-        let kept = bytes.to_vec();
-        let address = &raw const *kept.as_slice();
-        self.texts.push(kept);
-        // SAFETY: moving a vector does not move its bytes, and the caller promises that they stay.
+        if self.pages.last().is_none_or(|page| page.capacity() - page.len() < bytes.len()) {
+            self.pages.push(Vec::with_capacity(bytes.len().max(PAGE_BYTES)));
+        }
+        let Some(page) = self.pages.last_mut() else { return &[] };
+        let start = page.len();
+        page.extend_from_slice(bytes);
+        let address = &raw const page[start..];
+        // SAFETY: neither moving a vector nor adding to one that has room moves its bytes, and the caller promises that they
+        // stay.
         unsafe { &*address }
     }
 }
