@@ -6,9 +6,14 @@
  */
 #include "native.h"
 
-/* What the drain knows of a stream. It outlives a stream that was dropped, until the run's last batch. */
+/* What the drain knows of a stream. It outlives a stream that was dropped, until the run's last batch.
+ *
+ * The waiter is held here too: an event loop keeps its tasks weakly, so a task that nobody else holds would be collected
+ * while it waits, together with the stream. A task that is cancelled leaves its future, and nothing is held any more.
+ */
 struct sink {
     struct stream *stream;
+    PyObject *waiter;
     struct sink *previous, *next;
 };
 
@@ -33,6 +38,7 @@ static void unlink_sink(EngineObject *engine, struct sink *sink) {
     if (sink->previous != NULL) sink->previous->next = sink->next;
     else engine->sinks = sink->next;
     if (sink->next != NULL) sink->next->previous = sink->previous;
+    Py_XDECREF(sink->waiter);
     PyMem_Free(sink);
 }
 
@@ -57,6 +63,7 @@ PyObject *stream_new(RunObject *run, PyObject *loop, int what) {
     }
     EngineObject *engine = run->engine;
     sink->stream = self;
+    sink->waiter = NULL;
     sink->previous = NULL;
     sink->next = engine->sinks;
     if (engine->sinks != NULL) engine->sinks->previous = sink;
@@ -87,7 +94,10 @@ static int stream_clear(PyObject *object) {
 static void stream_dealloc(PyObject *object) {
     StreamObject *self = (StreamObject *)object;
     PyObject_GC_UnTrack(object);
-    if (self->sink != NULL) self->sink->stream = NULL;
+    if (self->sink != NULL) {
+        self->sink->stream = NULL;
+        Py_CLEAR(self->sink->waiter);
+    }
     stream_clear(object);
     while (self->first < self->last) Py_DECREF(self->queue[self->first++]);
     PyMem_Free(self->queue);
@@ -127,6 +137,8 @@ static bool wake(StreamObject *self) {
     }
     Py_XDECREF(is_done);
     Py_XDECREF(result);
+    /* The loop holds the task now, to run it. */
+    if (self->sink != NULL) Py_CLEAR(self->sink->waiter);
     Py_DECREF(waiter);
     return result != NULL;
 }
@@ -167,6 +179,7 @@ bool stream_drain(EngineObject *engine) {
                 self->is_over |= is_over || !is_well;
                 if (self->last > self->first || self->is_over) is_well &= wake(self);
                 if (is_over) self->sink = NULL;
+                /* Perhaps the last to hold it; then it has let go of the sink. */
                 Py_DECREF(self);
             }
             if (is_over) unlink_sink(engine, sink);
@@ -223,6 +236,11 @@ static enum step step(StreamObject *self, PyObject **out) {
     }
     Py_INCREF(waiter);
     self->waiter = waiter;
+    if (self->sink != NULL) {
+        Py_INCREF(waiter);
+        Py_XDECREF(self->sink->waiter);
+        self->sink->waiter = waiter;
+    }
     *out = waiter;
     return WAIT;
 }

@@ -39,9 +39,10 @@ class Replay:
 
 
 class Endless:
-    """Sends one delta after the other and never ends; `closed` is set when its client has closed the connection."""
+    """Sends one delta after the other, so many seconds apart, and never ends; `closed` is set when its client has closed the connection."""
 
-    def __init__(self):
+    def __init__(self, interval=0.005):
+        self.interval = interval
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.base_url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/v1"
         self.opened = threading.Event()
@@ -64,7 +65,7 @@ class Endless:
             while True:
                 connection.sendall(b"%x\r\n%s\r\n" % (len(delta), delta))
                 self.opened.set()
-                time.sleep(0.005)
+                time.sleep(self.interval)
         except OSError:
             self.closed.set()
         finally:

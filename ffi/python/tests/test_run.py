@@ -143,6 +143,28 @@ class Ends(unittest.TestCase):
 
         asyncio.run(main())
 
+    def test_task_that_nobody_holds_is_not_collected_while_it_waits(self):
+        done = []
+
+        async def follow():
+            async with self.agent.prompt("go on") as run:
+                async for _ in run.texts:
+                    gc.collect()
+                    done.append(True)
+                    if len(done) == 5:
+                        return
+
+        async def main():
+            asyncio.ensure_future(follow())
+            for _ in range(200):
+                gc.collect()
+                if len(done) == 5:
+                    return
+                await asyncio.sleep(0.01)
+
+        asyncio.run(main())
+        self.assertEqual(len(done), 5)
+
     def test_engine_that_is_closed_ends_its_runs(self):
         engine = thalweg.Engine()
         agent = thalweg.Agent(engine=engine, **agent_options(self.server.base_url))
