@@ -1,5 +1,6 @@
 //! Drives one run: does what the state machine asks for, and hands back what happens.
 
+use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -64,6 +65,8 @@ pub(crate) struct Driver {
 /// Writes what happens to the log, and counts.
 struct Recorder {
     writer: Writer,
+    /// Bytes of chunks whose events are in the log but were not shown to its readers yet.
+    unpublished: usize,
     started: Instant,
     clock: Option<CpuClock>,
     /// The bodies of the run, chunk by chunk; kept only to be decoded again for the figures.
@@ -91,6 +94,7 @@ impl Driver {
         let clock = setup.measure_decode.then(CpuClock::new);
         let recorder = Recorder {
             writer,
+            unpublished: 0,
             started: Instant::now(),
             clock,
             bodies: Vec::new(),
@@ -124,7 +128,7 @@ impl Driver {
             }
         }
         self.cancel_tools();
-        self.recorder.writer.publish();
+        self.recorder.publish();
         self.recorder.stats.total = self.recorder.started.elapsed();
         self.recorder.stats.decode_warm = self.recorder.decode_again(&mut self.session.pipeline);
         self.recorder.stats.decode_cpu = self.recorder.clock.as_ref().map(CpuClock::total).unwrap_or_default();
@@ -216,7 +220,7 @@ impl Driver {
             }
         };
         loop {
-            match response.body.chunk().await {
+            match recorder.next_chunk(&mut response.body).await {
                 Ok(Some(chunk)) => {
                     if let Err(error) = recorder.feed(pipeline, machine, Some(&chunk)) {
                         return Reply::Ended(End::Error(Failure::new(failure_kind(&error), error.to_string())));
@@ -353,6 +357,31 @@ impl Recorder {
     /// Appends what the machine has to say, and publishes it.
     fn record_engine_events(&mut self, machine: &mut Machine) {
         self.append_engine_events(machine);
+        self.publish();
+    }
+
+    /// The next chunk of a reply. Readers are shown what came before only when nothing more is there at the moment: to
+    /// wake one costs as much as a thousand events, and HTTP hands a body over in many small pieces.
+    async fn next_chunk(&mut self, body: &mut http::Body) -> Result<Option<Bytes>, http::Error> {
+        let mut has_yielded = false;
+        poll_fn(|cx| {
+            let polled = body.poll_chunk(cx);
+            if polled.is_pending() && self.unpublished > 0 {
+                if has_yielded {
+                    self.publish();
+                } else {
+                    // The connection is a task of its own, which may have more as soon as it gets its turn.
+                    has_yielded = true;
+                    cx.waker().wake_by_ref();
+                }
+            }
+            polled
+        })
+        .await
+    }
+
+    fn publish(&mut self) {
+        self.unpublished = 0;
         self.writer.publish();
     }
 
@@ -362,7 +391,7 @@ impl Recorder {
         }
     }
 
-    /// Decodes a chunk (or the end of the body), and publishes what it held as one batch.
+    /// Decodes a chunk (or the end of the body). What it held is published with what comes right behind it.
     fn feed(
         &mut self,
         pipeline: &mut Pipeline<CodecStream>,
@@ -389,7 +418,10 @@ impl Recorder {
             None => pipeline.finish(&mut sink),
         };
         self.clock_stop();
-        self.writer.publish();
+        self.unpublished += chunk.map_or(UNPUBLISHED_BYTES_MAX, |chunk| chunk.len());
+        if self.unpublished >= UNPUBLISHED_BYTES_MAX {
+            self.publish();
+        }
         result
     }
 
@@ -487,6 +519,9 @@ fn first_line(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().chars().take(200).collect()
 }
+
+/// Bytes of chunks after which readers are woken though more is there.
+const UNPUBLISHED_BYTES_MAX: usize = 64 * 1024;
 
 /// Bytes of bodies that are kept for measuring.
 const KEPT_BYTES_MAX: usize = 4 << 20;
