@@ -5,7 +5,7 @@ use serde_json::Value;
 use thalweg_tests::corpus;
 use thalweg_tests::naive_sse;
 use thalweg_tests::random::Random;
-use thalweg_wire::json::{self, Cursor, NESTING_MAX, Names};
+use thalweg_wire::json::{self, Cursor, Error, Fields, Head, NESTING_MAX, Names, Raw};
 
 /// Payloads written by hand, with what recordings seldom have.
 const OWN: &[&str] = &[
@@ -117,4 +117,58 @@ fn fields_of_inner_objects_are_found_on_the_walk() {
     cursor.end().unwrap();
     assert_eq!(seen, [(Some(&b"x"[..]), &b"[true]"[..])]);
     assert_eq!(cursor.offset(), payload.len());
+}
+
+/// The fields of a payload, and those of the value at `inner`, with what the payloads before have left in `head`.
+fn read_behind<'a>(payload: &'a str, head: &mut Head<5>) -> Result<([Raw<'a>; 5], Vec<&'a [u8]>), Error> {
+    static NAMES: Names<5> = Names::new(["id", "model", "inner", "usage", "x"]);
+    let mut cursor = Cursor::new(payload.as_bytes(), NESTING_MAX);
+    let (mut fields, mut seen) = (Fields::default(), Vec::new());
+    cursor.read_fields_behind(&NAMES, NAMES.place("inner"), head, &mut fields, |cursor| {
+        seen.push(cursor.skip()?.bytes());
+        Ok(())
+    })?;
+    cursor.end()?;
+    Ok((std::array::from_fn(|place| fields.get(place)), seen))
+}
+
+#[test]
+fn payload_says_the_same_whatever_payload_came_before_it() {
+    let long = format!(r#"{{"id":"{}","inner":1}}"#, "i".repeat(500));
+    let payloads = [
+        r#"{"id":"a","model":"m","inner":{"t":1},"usage":null}"#,
+        r#"{"id":"a","model":"m","inner":[2],"usage":3}"#,
+        r#"{"id":"a","model":"m","inner":"x","inner":4,"id":"b"}"#,
+        r#"{"id":"a","model":"m","inner":"#,
+        r#"{"id":"a","model":"m","inner":5"#,
+        r#"{"id":"a","model":"m","inner":}"#,
+        r#"{"id":"a","model":"n","inner":6}"#,
+        r#"{ "id" : "a\n", "model":"m", "inner" : 7 , "x":1}"#,
+        r#"{"id":"a","model":"m"}"#,
+        r#"{"inner":8}"#,
+        r#"{"inner":9,"id":"c"} x"#,
+        "{}",
+        "[]",
+        &long,
+    ];
+    for first in payloads {
+        for second in payloads {
+            for third in payloads {
+                let mut head = Head::default();
+                for payload in [first, second, third] {
+                    let alone = read_behind(payload, &mut Head::default());
+                    let behind = read_behind(payload, &mut head);
+                    match (alone, behind) {
+                        (Ok((fields, inner)), Ok(behind)) => {
+                            assert_eq!(fields.map(|field| field.bytes()), behind.0.map(|field| field.bytes()));
+                            assert_eq!(inner, behind.1, "{payload} behind {first} and {second}");
+                        }
+                        (alone, behind) => {
+                            assert_eq!(alone.err(), behind.err(), "{payload} behind {first} and {second}");
+                        }
+                    }
+                }
+            }
+        }
+    }
 }

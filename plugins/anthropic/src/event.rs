@@ -6,7 +6,7 @@ use thalweg_abi::types::{
     FLAG_MERGE, FLAG_TEXT_ESCAPED, FrameRef, STOP_CONTENT_FILTER, STOP_END, STOP_LENGTH, STOP_OTHER, STOP_PAUSE,
     STOP_SEQUENCE, STOP_TOOL_USE, StreamEvent,
 };
-use thalweg_wire::json::{self, Cursor, Fields, NESTING_MAX, Names, Raw, Text};
+use thalweg_wire::json::{self, Cursor, Fields, Head, NESTING_MAX, Names, Raw, Text};
 use thalweg_wire::provider_error::{self, ProviderError};
 
 use crate::block::{Block, Delta};
@@ -18,6 +18,8 @@ pub(crate) struct Reply {
     /// The blocks that have not ended.
     blocks: Vec<Block>,
     has_started: bool,
+    /// How the last payload began.
+    head: Head<EVENT_KEYS>,
 }
 
 /// Blocks that may be open at once; further ones are skipped.
@@ -27,7 +29,8 @@ static MESSAGE: Names<6> = Names::new(["model", "id", "content", "stop_reason", 
 static WHOLE: Names<2> = Names::new(["type", "error"]);
 
 /// The keys of a payload as they mostly follow each other.
-static EVENT: Names<7> = Names::new(["type", "index", "delta", "content_block", "message", "usage", "error"]);
+const EVENT_KEYS: usize = 7;
+static EVENT: Names<EVENT_KEYS> = Names::new(["type", "index", "delta", "content_block", "message", "usage", "error"]);
 const TYPE: usize = EVENT.place("type");
 const INDEX: usize = EVENT.place("index");
 const DELTA: usize = EVENT.place("delta");
@@ -40,21 +43,21 @@ const ERROR: usize = EVENT.place("error");
 #[derive(Default)]
 struct Event<'a> {
     /// As [`EVENT`] has them, but for the delta.
-    fields: Fields<'a, 7>,
+    fields: Fields<'a, EVENT_KEYS>,
     delta: Delta<'a>,
 }
 
 impl<'a> Event<'a> {
     /// Reads a payload into an empty event. Whether it is an object, not just JSON.
     #[inline]
-    fn read(&mut self, data: &'a [u8]) -> Result<bool, json::Error> {
+    fn read(&mut self, data: &'a [u8], head: &mut Head<EVENT_KEYS>) -> Result<bool, json::Error> {
         let mut cursor = Cursor::new(data, NESTING_MAX);
         if cursor.peek() != Some(b'{') {
             return json::check(data, NESTING_MAX).map(|()| false);
         }
         let delta = &mut self.delta;
         let mut is_first = true;
-        cursor.read_fields_but(&EVENT, DELTA, &mut self.fields, |cursor| {
+        cursor.read_fields_behind(&EVENT, DELTA, head, &mut self.fields, |cursor| {
             if !std::mem::take(&mut is_first) {
                 // The key stands here a second time.
                 *delta = Delta::default();
@@ -81,7 +84,7 @@ impl Reply {
             return out.push(StreamEvent::new(EVENT_DONE));
         }
         let mut event = Event::default();
-        match event.read(data) {
+        match event.read(data, &mut self.head) {
             Ok(true) => self.tell(&event, frame, out),
             Ok(false) => out.push(StreamEvent::new(EVENT_SKIPPED).with_aux(frame.event())),
             Err(error) => malformed(&error, out),
@@ -174,6 +177,10 @@ impl Reply {
         self.end(index, out);
         if self.blocks.len() >= BLOCKS_MAX {
             return out.push(StreamEvent::new(EVENT_SKIPPED).with_block(index));
+        }
+        if self.blocks.is_empty() {
+            // Mostly one is open at a time, and a stream that waits should be small.
+            self.blocks.reserve_exact(1);
         }
         self.blocks.push(Block::begin(index, value, out));
     }

@@ -6,7 +6,7 @@ use thalweg_abi::types::{
     FLAG_AUX_ESCAPED, FLAG_TEXT_ESCAPED, FRAME_WHOLE_BODY, FrameRef, STOP_CONTENT_FILTER, STOP_END, STOP_ERROR,
     STOP_LENGTH, STOP_OTHER, STOP_TOOL_USE, StreamEvent,
 };
-use thalweg_wire::json::{self, Cursor, Error, Fields, NESTING_MAX, Names, Raw, Text};
+use thalweg_wire::json::{self, Cursor, Error, Fields, Head, NESTING_MAX, Names, Raw, Text};
 use thalweg_wire::provider_error::{self, ProviderError};
 
 use crate::blocks::Choice;
@@ -25,6 +25,8 @@ pub(crate) struct Reply {
     citations_len: usize,
     /// Where a text of this server begins.
     tags: ThinkTags,
+    /// How the last payload began.
+    head: Head<CHUNK_KEYS>,
 }
 
 /// Choices of one reply; further ones are skipped.
@@ -33,7 +35,8 @@ const CHOICES_MAX: usize = 128;
 static GROQ: Names<1> = Names::new(["usage"]);
 
 /// The keys of a payload as they mostly follow each other, also those that are not read.
-static CHUNK: Names<14> = Names::new([
+const CHUNK_KEYS: usize = 14;
+static CHUNK: Names<CHUNK_KEYS> = Names::new([
     "id",
     "object",
     "created",
@@ -73,7 +76,7 @@ const TEXT: usize = CHOICE.place("text");
 #[derive(Default)]
 struct Chunk<'a> {
     /// As [`CHUNK`] has them.
-    fields: Fields<'a, 14>,
+    fields: Fields<'a, CHUNK_KEYS>,
     /// Whether `choices` is a list of one object: it is read in the same pass, any other list is read again.
     is_single: bool,
     single: ChoiceFields<'a>,
@@ -91,14 +94,14 @@ struct ChoiceFields<'a> {
 impl<'a> Chunk<'a> {
     /// Reads a payload into an empty chunk. Whether it is an object, not just JSON.
     #[inline]
-    fn read(&mut self, data: &'a [u8]) -> Result<bool, Error> {
+    fn read(&mut self, data: &'a [u8], head: &mut Head<CHUNK_KEYS>) -> Result<bool, Error> {
         let mut cursor = Cursor::new(data, NESTING_MAX);
         if cursor.peek() != Some(b'{') {
             return json::check(data, NESTING_MAX).map(|()| false);
         }
         let (single, is_single) = (&mut self.single, &mut self.is_single);
         let mut is_first = true;
-        cursor.read_fields_but(&CHUNK, CHOICES, &mut self.fields, |cursor| {
+        cursor.read_fields_behind(&CHUNK, CHOICES, head, &mut self.fields, |cursor| {
             if !std::mem::take(&mut is_first) {
                 // The key stands here a second time.
                 *single = ChoiceFields::default();
@@ -165,7 +168,9 @@ impl Reply {
     pub(crate) fn reset(&mut self) {
         let mut choices = std::mem::take(&mut self.choices);
         choices.clear();
-        *self = Self { choices, tags: self.tags, ..Self::default() };
+        // How a payload begins says the same in any reply.
+        let head = std::mem::take(&mut self.head);
+        *self = Self { choices, head, tags: self.tags, ..Self::default() };
     }
 
     /// Reads one frame that is no error body.
@@ -176,7 +181,7 @@ impl Reply {
             return emit.push(StreamEvent::new(EVENT_DONE));
         }
         let mut chunk = Chunk::default();
-        match chunk.read(data) {
+        match chunk.read(data, &mut self.head) {
             Ok(true) => self.tell(&chunk, frame, emit),
             Ok(false) => emit.push(StreamEvent::new(EVENT_SKIPPED).with_aux(frame.event())),
             Err(error) => {

@@ -6,7 +6,7 @@
 use super::names::List;
 use super::scan::find_special;
 use super::value::leading_digits;
-use super::{Cursor, Error, Names, Raw, Reason, Text};
+use super::{Cursor, Error, NESTING_MAX, Names, Raw, Reason, Text};
 
 /// Where the values of an object stand in a payload, in the order of a list of [`Names`].
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +75,40 @@ impl<'a, const N: usize> Fields<'a, N> {
     }
 }
 
+/// The beginning of a payload, and what stands in it. Payloads of one reply mostly begin alike.
+#[derive(Clone, Debug)]
+pub struct Head<const N: usize> {
+    bytes: Vec<u8>,
+    /// Starts and ends: small, since a stream that waits should be.
+    marks: [(u16, u16); N],
+    /// The place behind that of the value which comes next.
+    next: u16,
+}
+
+/// Longest beginning that is kept.
+const HEAD_BYTES_MAX: usize = 320;
+
+impl<const N: usize> Default for Head<N> {
+    fn default() -> Self {
+        Self { bytes: Vec::new(), marks: [(0, 0); N], next: 0 }
+    }
+}
+
+impl<const N: usize> Head<N> {
+    fn keep(&mut self, bytes: &[u8], marks: &[Mark; N], next: usize) {
+        self.bytes.clear();
+        if bytes.len() <= HEAD_BYTES_MAX && marks.iter().all(|mark| mark.end & Mark::ESCAPED == 0) {
+            self.bytes.extend_from_slice(bytes);
+            self.marks = marks.map(|mark| (mark.start as u16, mark.end as u16));
+            self.next = next as u16;
+        }
+    }
+
+    fn marks(&self) -> [Mark; N] {
+        self.marks.map(|(start, end)| Mark { start: start.into(), end: end.into() })
+    }
+}
+
 impl<'a> Cursor<'a> {
     /// Reads the object that begins here and hands out the named fields, absent ones as [`Raw::ABSENT`]. The last of two
     /// equal keys counts.
@@ -109,26 +143,87 @@ impl<'a> Cursor<'a> {
         names: &Names<N>,
         inner: usize,
         fields: &mut Fields<'a, N>,
-        mut read: impl FnMut(&mut Self) -> Result<(), Error>,
+        read: impl FnMut(&mut Self) -> Result<(), Error>,
     ) -> Result<(), Error> {
         if self.data.len() > PAYLOAD_BYTES_MAX {
             return Err(self.error(Reason::TooLong));
         }
         fields.data = self.data;
-        let mut more = self.open_usual_object() || self.open_object()?;
-        let mut hint = 0;
-        while more {
-            let Some(next) = self.members_until(names.list(), inner, hint, &mut fields.marks)? else { break };
-            self.peek();
-            let start = self.at;
-            read(self)?;
-            if let Some(mark) = fields.marks.get_mut(inner) {
-                *mark = Mark::new(start, self.at, false);
-            }
-            hint = next;
-            more = self.more_members()?;
+        if self.open_usual_object() || self.open_object()? {
+            self.read_members(names, inner, 0, fields, read)?;
         }
         Ok(())
+    }
+
+    /// As [`Cursor::read_fields_but`] for a whole payload, whose beginning up to the value at `inner` is kept in `head`: where
+    /// the next one begins with the same bytes, they are not read again.
+    ///
+    /// # Errors
+    /// As [`Cursor::read_fields_but`].
+    #[inline(always)]
+    pub fn read_fields_behind<const N: usize>(
+        &mut self,
+        names: &Names<N>,
+        inner: usize,
+        head: &mut Head<N>,
+        fields: &mut Fields<'a, N>,
+        mut read: impl FnMut(&mut Self) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        if self.at > 0 || self.data.len() > PAYLOAD_BYTES_MAX || self.nesting_left != NESTING_MAX {
+            return self.read_fields_but(names, inner, fields, read);
+        }
+        fields.data = self.data;
+        let hint = if head.bytes.is_empty() || !self.data.starts_with(&head.bytes) {
+            let more = self.open_usual_object() || self.open_object()?;
+            let next = if more { self.members_until(names.list(), inner, 0, &mut fields.marks)? } else { None };
+            let Some(next) = next else { return Ok(()) };
+            head.keep(&self.data[..self.at], &fields.marks, next);
+            next
+        } else {
+            (self.at, fields.marks) = (head.bytes.len(), head.marks());
+            self.nesting_left -= 1;
+            head.next.into()
+        };
+        if self.read_inner(inner, fields, &mut read)? {
+            self.read_members(names, inner, hint, fields, read)?;
+        }
+        Ok(())
+    }
+
+    /// Reads members to the end of the object, of which there is at least one more.
+    #[inline(always)]
+    fn read_members<const N: usize>(
+        &mut self,
+        names: &Names<N>,
+        inner: usize,
+        mut hint: usize,
+        fields: &mut Fields<'a, N>,
+        mut read: impl FnMut(&mut Self) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        while let Some(next) = self.members_until(names.list(), inner, hint, &mut fields.marks)? {
+            hint = next;
+            if !self.read_inner(inner, fields, &mut read)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has `read` read the value at `inner`. Whether another member follows.
+    #[inline(always)]
+    fn read_inner<const N: usize>(
+        &mut self,
+        inner: usize,
+        fields: &mut Fields<'a, N>,
+        read: &mut impl FnMut(&mut Self) -> Result<(), Error>,
+    ) -> Result<bool, Error> {
+        self.peek();
+        let start = self.at;
+        read(self)?;
+        if let Some(mark) = fields.marks.get_mut(inner) {
+            *mark = Mark::new(start, self.at, false);
+        }
+        self.more_members()
     }
 
     /// Reads members from a key on. Stops before the value at place `inner`, and tells the place behind; or at the end of

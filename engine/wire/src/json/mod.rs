@@ -16,7 +16,7 @@ mod value;
 
 pub use cursor::Cursor;
 pub use error::{Error, Reason};
-pub use fields::Fields;
+pub use fields::{Fields, Head};
 pub use names::Names;
 pub use raw::{Items, Objects, Raw};
 pub use text::Text;

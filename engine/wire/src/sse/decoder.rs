@@ -3,7 +3,7 @@
 use crate::limits::{Error, Limits};
 use crate::span::{KEPT_BYTES, Place, Slice, Span, Walk};
 use crate::sse::block::Seek;
-use crate::sse::fast::{self, Stop, Why};
+use crate::sse::fast::{self, Open, Stop, Why};
 use crate::sse::{Counters, Event};
 
 /// A decoder of server-sent events, fed with chunks cut anywhere.
@@ -28,6 +28,8 @@ pub struct Decoder {
     pub(super) seek: Seek,
     /// The beginning of an event whose end has not come yet.
     pub(super) carry: Vec<u8>,
+    /// What is known of it, if only the end of its data is missing.
+    pub(super) open: Option<Open>,
     /// The last event that straddled two chunks.
     pub(super) joined: Vec<u8>,
     pub(super) scratch: Vec<u8>,
@@ -61,6 +63,7 @@ impl Decoder {
             in_comment: false,
             seek: Seek::START,
             carry: Vec::new(),
+            open: None,
             joined: Vec::new(),
             scratch: Vec::new(),
             id: Vec::new(),
@@ -126,6 +129,7 @@ impl Decoder {
         self.in_comment = false;
         self.seek = Seek::START;
         self.carry.clear();
+        self.open = None;
         self.scratch.clear();
         self.id.clear();
         self.id_now = Slice { place: Place::Id, start: 0, end: 0 };
@@ -255,7 +259,7 @@ impl Decoder {
     fn go_on(&mut self, walk: &mut Walk<'_>, stop: Stop) -> Result<bool, Error> {
         self.counters.scanned_bytes += (stop.seen - walk.at) as u64;
         walk.at = stop.at;
-        let Why::Ends { line_is_empty } = stop.why else { return Ok(false) };
+        let Why::Ends { line_is_empty, open } = stop.why else { return Ok(false) };
         let rest = walk.rest();
         match rest.first() {
             None => {}
@@ -265,6 +269,7 @@ impl Decoder {
                 self.check_length(rest.len())?;
                 self.carry_over(rest);
                 self.seek.line_is_empty = line_is_empty;
+                self.open = open;
                 walk.at = walk.chunk.len();
             }
         }

@@ -54,6 +54,28 @@ pub(super) struct Stop {
     pub(super) seen: usize,
 }
 
+/// An event whose data line has begun and not ended. All places are counted from the begin of the event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Open {
+    /// Where the value begins.
+    pub(super) data: u32,
+    pub(super) event_type: (u32, u32),
+    /// Whether there may be bytes outside of ASCII.
+    pub(super) has_high: bool,
+}
+
+impl Open {
+    /// `None` where the places are too large to be noted.
+    fn new(start: usize, data: usize, event_type: Value<'_>, has_high: bool) -> Option<Self> {
+        let place = |at: usize| u32::try_from(at.checked_sub(start)?).ok();
+        let event_type = match event_type.text {
+            [] => (0, 0),
+            text => (place(event_type.at)?, place(event_type.at + text.len())?),
+        };
+        Some(Self { data: place(data)?, event_type, has_high })
+    }
+}
+
 /// Why it has stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Why {
@@ -61,6 +83,8 @@ pub(super) enum Why {
     Ends {
         /// Whether the last of them is complete.
         line_is_empty: bool,
+        /// What is known of the event if the last line has data.
+        open: Option<Open>,
     },
     /// The event has another shape, or is too long.
     Odd,
@@ -137,7 +161,11 @@ impl<'c, E: FnMut(Shape<'c>) -> bool> Work for Events<'c, E> {
                             Some(b'\n') => {}
                             Some(_) => return odd,
                             None => {
-                                return Stop { at: start, why: Why::Ends { line_is_empty: true }, seen: chunk.len() };
+                                return Stop {
+                                    at: start,
+                                    why: Why::Ends { line_is_empty: true, open: None },
+                                    seen: chunk.len(),
+                                };
                             }
                         }
                         let Some(data) = Value::of(chunk, value, end) else { return odd };
@@ -160,7 +188,11 @@ impl<'c, E: FnMut(Shape<'c>) -> bool> Work for Events<'c, E> {
             }
             at = seen;
         }
-        Stop { at: start, why: Why::Ends { line_is_empty: line >= chunk.len() }, seen: chunk.len() }
+        let open = match field(chunk, line) {
+            Field::Data(value) => Open::new(start, value, event_type, high > start),
+            Field::EventType(_) | Field::Other => None,
+        };
+        Stop { at: start, why: Why::Ends { line_is_empty: line >= chunk.len(), open }, seen: chunk.len() }
     }
 }
 
@@ -168,6 +200,43 @@ impl<'c, E: FnMut(Shape<'c>) -> bool> Work for Events<'c, E> {
 #[inline(always)]
 const fn lowest(bits: u64) -> u64 {
     bits & bits.wrapping_neg()
+}
+
+/// The first control byte of `chunk`, its length if there is none; and whether there may be bytes outside of ASCII before.
+#[inline]
+pub(super) fn first_control(chunk: &[u8]) -> (usize, bool) {
+    Level::detect().run(FirstControl { chunk })
+}
+
+struct FirstControl<'c> {
+    chunk: &'c [u8],
+}
+
+impl Work for FirstControl<'_> {
+    type Output = (usize, bool);
+
+    #[inline(always)]
+    fn run<V: Vector>(self, vector: V) -> (usize, bool) {
+        let steps = Steps::new(self.chunk);
+        let (mut at, mut has_high) = (0, false);
+        while at < self.chunk.len() {
+            if steps.are_two_usual(vector, at) {
+                at += 2 * STEP;
+                continue;
+            }
+            let step = steps.at(vector, at);
+            let unusual = step.unusual();
+            if unusual != 0 {
+                let controls = unusual & !step.high();
+                has_high |= controls != unusual;
+                if controls != 0 {
+                    return (at + controls.trailing_zeros() as usize, has_high);
+                }
+            }
+            at += STEP;
+        }
+        (self.chunk.len(), has_high)
+    }
 }
 
 /// What a line says, with the place of its value.
@@ -194,5 +263,34 @@ fn field(chunk: &[u8], line: usize) -> Field {
         Field::EventType(line + 6)
     } else {
         Field::Other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_control_byte_is_found_wherever_it_stands() {
+        for length in 0..200 {
+            let plain = vec![b'x'; length];
+            assert_eq!(first_control(&plain), (length, false));
+            for place in 0..length {
+                for byte in [b'\n', b'\r', 0, 0x1f] {
+                    let mut chunk = plain.clone();
+                    chunk[place] = byte;
+                    assert_eq!(first_control(&chunk), (place, false), "{byte} at {place} of {length}");
+                    chunk[place / 2] = 0x80;
+                    let (at, has_high) = first_control(&chunk);
+                    assert_eq!((at, has_high || place == 0), (if place == 0 { length } else { place }, true));
+                    chunk[length - 1] = b'\n';
+                    assert_eq!(
+                        first_control(&chunk).0,
+                        if place == 0 { length - 1 } else { place },
+                        "{place} of {length}"
+                    );
+                }
+            }
+        }
     }
 }

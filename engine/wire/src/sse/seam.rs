@@ -1,10 +1,11 @@
 //! Where one chunk ends and the next begins: what is carried over, and what a line end or a mark across both means.
 
 use crate::limits::Error;
-use crate::span::{Place, Span, Walk};
+use crate::span::{Place, Slice, Span, Walk};
 use crate::sse::block::Seek;
 use crate::sse::decoder::{Decoder, Paths};
-use crate::sse::fast;
+use crate::sse::fast::{self, Open};
+use crate::utf8;
 
 impl Decoder {
     /// Whether the next byte is the first of an event, whatever was read before.
@@ -69,6 +70,11 @@ impl Decoder {
         if self.carry.is_empty() || walk.rest().is_empty() {
             return Ok(None);
         }
+        if let Some(open) = self.open.take()
+            && let Some(span) = self.go_on_with_data(open, walk)?
+        {
+            return Ok(span);
+        }
         let start = walk.at;
         let end = self.seek.block_end(walk.chunk, start);
         let until = end.unwrap_or(walk.chunk.len());
@@ -99,12 +105,47 @@ impl Decoder {
         Ok(span)
     }
 
+    /// Goes on with an event of which only the end of its data is missing, as long as the line is plain: nothing of it is
+    /// looked at again. `None` when it is not.
+    fn go_on_with_data(&mut self, mut open: Open, walk: &mut Walk<'_>) -> Result<Option<Option<Span>>, Error> {
+        let rest = walk.rest();
+        let (at, has_high) = fast::first_control(rest);
+        self.counters.scanned_bytes += at as u64;
+        open.has_high |= has_high;
+        let taken = match rest.get(at..) {
+            Some([b'\n', b'\n', ..]) => at + 2,
+            Some([]) => at,
+            _ => return Ok(None),
+        };
+        self.check_length(self.carry.len() + taken)?;
+        let data_end = self.carry.len() + at;
+        self.carry_over(&rest[..taken]);
+        walk.at += taken;
+        if taken == at {
+            self.open = Some(open);
+            return Ok(Some(None));
+        }
+        std::mem::swap(&mut self.joined, &mut self.carry);
+        self.carry.clear();
+        self.has_copies = true;
+        if open.has_high && !utf8::is_valid(&self.joined) {
+            let joined = std::mem::take(&mut self.joined);
+            let span = self.block(&joined, 0, Place::Joined);
+            self.joined = joined;
+            return Ok(Some(span));
+        }
+        let slice = |start, end| Slice { place: Place::Joined, start, end };
+        let event_type = slice(open.event_type.0 as usize, open.event_type.1 as usize);
+        Ok(Some(Some(Span { data: slice(open.data as usize, data_end), event_type })))
+    }
+
     /// The event whose blank line is missing at the end of the stream.
     pub(crate) fn pending(&mut self) -> Option<Span> {
         if self.failed.is_some() {
             return None;
         }
         self.begin_batch();
+        self.open = None;
         std::mem::swap(&mut self.joined, &mut self.carry);
         self.carry.clear();
         self.seek = Seek::START;

@@ -45,6 +45,10 @@ impl<T: Recycle> Recycled<T> {
         let at = self.len;
         self.len += 1;
         if at == self.all.len() {
+            if at == 0 {
+                // Most lists have one, and a stream that waits should be small.
+                self.all.reserve_exact(1);
+            }
             self.all.push(T::default());
         }
         let element = &mut self.all[at];
