@@ -89,7 +89,7 @@ fn layouts_agree_on_both_sides() {
         }
         "thw_host_services" table::HostServices {
             struct_size, abi_minor, log, log_enabled, alloc, dealloc, now_ns, get_extension, sink_push, sink_finish,
-            is_cancelled, on_cancel, off_cancel,
+            is_cancelled, on_cancel, off_cancel, sink_wait,
         }
         "thw_plugin" table::Plugin { struct_size, flags, context, deinit, get_interface }
         "thw_http_header" table::HttpHeader { name, value }
@@ -99,6 +99,7 @@ fn layouts_agree_on_both_sides() {
         "thw_codec" table::Codec {
             struct_size, flags, describe, open, encode_message, encode_request, decode, finish, reset, close,
         }
+        "thw_provider" table::Provider { struct_size, flags, describe, start }
         "thw_tool_info" table::ToolInfo { struct_size, flags, name, description, parameters }
         "thw_tool" table::Tool { struct_size, flags, count, describe, invoke }
     }
@@ -163,6 +164,7 @@ fn constants_agree_on_both_sides_and_none_is_missing() {
         ("THW_ENTRY_SYMBOL", table::ENTRY_SYMBOL),
         ("THW_MANIFEST_SYMBOL", table::MANIFEST_SYMBOL),
         ("THW_INTERFACE_CODEC", table::INTERFACE_CODEC),
+        ("THW_INTERFACE_PROVIDER", table::INTERFACE_PROVIDER),
         ("THW_INTERFACE_TOOL", table::INTERFACE_TOOL),
     ];
     assert_eq!(texts, BTreeMap::from(expected));

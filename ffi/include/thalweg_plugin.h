@@ -4,7 +4,7 @@
 //
 // A plugin is a shared object with two symbols: a manifest, which the engine reads before any code of the plugin runs,
 // and an entry function. The entry fills a table, and that table gives one more table for each interface that the plugin
-// offers: a codec (a dialect of a provider), tools, or both.
+// offers: a codec (a dialect of a provider), a provider that drives itself, tools, or several of them.
 //
 // Rules that hold everywhere:
 //  - Text is UTF-8 as pointer and length; it is not NUL-terminated.
@@ -143,7 +143,7 @@ typedef struct thw_error {
   uint8_t message[THW_ERROR_MESSAGE_BYTES];
 } thw_error;
 
-// ---- Events: what a codec and a tool give ----
+// ---- Events: what codecs, providers and tools give ----
 
 // One provider-neutral step of a message: 64 bytes, one cache line.
 //
@@ -405,10 +405,10 @@ typedef struct thw_manifest {
 // The engine, as a plugin sees it.
 typedef struct thw_host thw_host;
 
-// Where a tool puts its progress and its answer. Not an address: it is only handed back.
+// Where a tool puts its progress and its answer, and a provider the events of its reply. Not an address: it is only handed back.
 typedef struct thw_sink thw_sink;
 
-// Tells a tool that nobody waits any more. Not an address: it is only handed back.
+// Tells a tool or a provider that nobody waits any more. Not an address: it is only handed back.
 typedef struct thw_cancel thw_cancel;
 
 // What the engine offers to a plugin. Lives as long as the process; a plugin may keep the pointer.
@@ -435,10 +435,11 @@ typedef struct thw_host_services {
   // A further service by its id (NUL-terminated, borrowed for the call), or NULL when there is none. What it points
   // to lives as long as the process. `[any-thread]`
   const void *(*get_extension)(const thw_host *host, const char *id);
-  // Hands `count` events to the engine, which copies them and their texts before it returns. Kinds other than
-  // `THW_EVENT_TOOL_PROGRESS` and `THW_EVENT_TOOL_RESULT` are skipped. `THW_OK`: taken. `THW_PENDING`: taken, and
-  // please slow down. `THW_E_CLOSED`: nobody listens any more, end the work. `THW_E_INVALID`: a text is not UTF-8;
-  // the call will fail. One sink is used by one thread at a time. `[any-thread]`
+  // Hands `count` events to the engine, which copies them and their texts before it returns. From a tool, kinds other
+  // than `THW_EVENT_TOOL_PROGRESS` and `THW_EVENT_TOOL_RESULT` are skipped; from a provider, kinds other than those
+  // that a codec gives. `THW_OK`: taken. `THW_PENDING`: taken, and please slow down: see `sink_wait`. `THW_E_CLOSED`:
+  // nobody listens any more, end the work. `THW_E_INVALID`: a text is not UTF-8; the call will fail. One sink is used
+  // by one thread at a time. `[any-thread]`
   thw_status (*sink_push)(thw_sink *sink, const struct thw_event *events, uint32_t count);
   // Ends the work behind the sink, exactly once: `sink` and `cancel` of the call are gone when it returns, and so are
   // all registrations of `on_cancel`, whose callbacks are not running any more. `status` is `THW_OK`, or below 0 for
@@ -454,6 +455,10 @@ typedef struct thw_host_services {
   // Takes a registration back: the callback is not called any more, and is not running once this has returned,
   // unless it is called from the callback itself. Hold no lock that the callback takes. `[any-thread]`
   void (*off_cancel)(thw_cancel *cancel, uint64_t registration);
+  // Blocks until the engine has taken what was pushed, at most `timeout_ms` milliseconds; 0 only asks, below 0 is
+  // without limit. `THW_OK`: push on. `THW_PENDING`: the time is over. `THW_E_CLOSED`: cancelled, or nobody listens any
+  // more. Before it is called, a provider may have pushed 64 MiB ahead; further pushes fail the reply. `[any-thread]`
+  thw_status (*sink_wait)(thw_sink *sink, int32_t timeout_ms);
 } thw_host_services;
 
 // Whether a table has a member: it lies inside the stated size and is not NULL.
@@ -466,6 +471,7 @@ typedef struct thw_host_services {
 
 // Ids of the interfaces.
 #define THW_INTERFACE_CODEC "thw.codec/1"
+#define THW_INTERFACE_PROVIDER "thw.provider/1"
 #define THW_INTERFACE_TOOL "thw.tool/1"
 
 // What a plugin offers. The engine fills it with zeros and its own `struct_size`; the plugin writes at most that much.
@@ -480,7 +486,7 @@ typedef struct thw_plugin {
   // a sink. May be NULL. `[entry-thread]`
   void (*deinit)(void *context);
   // The table for an interface by its id (NUL-terminated, borrowed for the call): `thw_codec` for "thw.codec/1",
-  // `thw_tool` for "thw.tool/1"; NULL for any that is not offered. The table stays the plugin's, does not change and
+  // `thw_provider` for "thw.provider/1", `thw_tool` for "thw.tool/1"; NULL for any that is not offered. The table stays the plugin's, does not change and
   // lives until `deinit`. `[any-thread]`
   const void *(*get_interface)(void *context, const char *id);
 } thw_plugin;
@@ -592,6 +598,32 @@ typedef struct thw_codec {
   // Ends the stream and frees it; allowed after every error. NULL is accepted. `[stream-thread]`
   void (*close)(void *stream);
 } thw_codec;
+
+// ---- Providers that drive themselves: thw.provider/1 ----
+
+// A provider that drives itself: a model inside the process, or one behind a protocol of its own.
+typedef struct thw_provider {
+  // Size of the table as the plugin compiled it.
+  uint32_t struct_size;
+  // Zero.
+  uint32_t flags;
+  // Gives JSON that describes the provider: see docs/PLUGINS.md. The text is the plugin's and lives until `deinit`.
+  // `[any-thread]`
+  thw_status (*describe)(void *context, struct thw_str *json);
+  // Starts one reply. `request` is canonical JSON with the key `messages`, borrowed for the call.
+  //
+  // The events of the reply go to `sink`: those that a codec gives, with plain texts, each delta in a block of its
+  // own number; a `THW_EVENT_STOP` is among the last. `THW_OK`: all was pushed and the sink finished before return.
+  // `THW_PENDING`: the provider keeps `sink` and `cancel` and finishes the sink later, from any thread, exactly once,
+  // also after a cancel. Below 0: it failed, `error` says why, and `sink` and `cancel` are gone.
+  //
+  // It may block: the engine calls it on a thread for such work. Several replies may run at once. `[any-thread]`
+  thw_status (*start)(void *context,
+                      const struct thw_str *request,
+                      thw_sink *sink,
+                      thw_cancel *cancel,
+                      struct thw_error *error);
+} thw_provider;
 
 // ---- Tools: thw.tool/1 ----
 

@@ -63,6 +63,7 @@ int main(void) {
   MEMBER(thw_host_services, is_cancelled);
   MEMBER(thw_host_services, on_cancel);
   MEMBER(thw_host_services, off_cancel);
+  MEMBER(thw_host_services, sink_wait);
   TYPE(thw_plugin);
   MEMBER(thw_plugin, struct_size);
   MEMBER(thw_plugin, flags);
@@ -91,6 +92,11 @@ int main(void) {
   MEMBER(thw_codec, finish);
   MEMBER(thw_codec, reset);
   MEMBER(thw_codec, close);
+  TYPE(thw_provider);
+  MEMBER(thw_provider, struct_size);
+  MEMBER(thw_provider, flags);
+  MEMBER(thw_provider, describe);
+  MEMBER(thw_provider, start);
   TYPE(thw_tool_info);
   MEMBER(thw_tool_info, struct_size);
   MEMBER(thw_tool_info, flags);

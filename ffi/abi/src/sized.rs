@@ -1,6 +1,6 @@
 //! Reads a table that another compiler sized: what lies past the size that it states is absent.
 
-use crate::table::{Codec, HostServices, Tool};
+use crate::table::{Codec, HostServices, Provider, Tool};
 use core::mem::MaybeUninit;
 
 /// A `#[repr(C)]` struct that starts with its size in a `u32` and is valid when all its bytes are 0.
@@ -13,6 +13,8 @@ pub(crate) unsafe trait Sized32: Copy {}
 unsafe impl Sized32 for HostServices {}
 // SAFETY: as above.
 unsafe impl Sized32 for Codec {}
+// SAFETY: as above.
+unsafe impl Sized32 for Provider {}
 // SAFETY: as above.
 unsafe impl Sized32 for Tool {}
 

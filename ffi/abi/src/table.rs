@@ -1,4 +1,4 @@
-//! The tables of the plugin ABI, version 1: manifest, host services, plugin, codec, tool.
+//! The tables of the plugin ABI, version 1: manifest, host services, plugin, codec, provider, tool.
 //!
 //! Every table starts with its size as the side that made it compiled it; tables only ever grow at the end, and a
 //! reader treats what lies past the size, or is NULL, as absent. Each function says on which thread it is called:
@@ -107,13 +107,13 @@ pub struct Host {
     _opaque: [u8; 0],
 }
 
-/// Where a tool puts its progress and its answer.
+/// Where a tool puts its progress and its answer, and a provider the events of its reply.
 #[repr(C)]
 pub struct Sink {
     _opaque: [u8; 0],
 }
 
-/// Tells a tool that nobody waits any more.
+/// Tells a tool or a provider that nobody waits any more.
 #[repr(C)]
 pub struct Cancel {
     _opaque: [u8; 0],
@@ -145,10 +145,11 @@ pub struct HostServices {
     /// A further service by its id (NUL-terminated, borrowed for the call), or NULL when there is none. What it points
     /// to lives as long as the process. `[any-thread]`
     pub get_extension: Option<unsafe extern "C" fn(host: *const Host, id: *const c_char) -> *const c_void>,
-    /// Hands `count` events to the engine, which copies them and their texts before it returns. Kinds other than
-    /// `THW_EVENT_TOOL_PROGRESS` and `THW_EVENT_TOOL_RESULT` are skipped. `THW_OK`: taken. `THW_PENDING`: taken, and
-    /// please slow down. `THW_E_CLOSED`: nobody listens any more, end the work. `THW_E_INVALID`: a text is not UTF-8;
-    /// the call will fail. One sink is used by one thread at a time. `[any-thread]`
+    /// Hands `count` events to the engine, which copies them and their texts before it returns. From a tool, kinds other
+    /// than `THW_EVENT_TOOL_PROGRESS` and `THW_EVENT_TOOL_RESULT` are skipped; from a provider, kinds other than those
+    /// that a codec gives. `THW_OK`: taken. `THW_PENDING`: taken, and please slow down: see `sink_wait`. `THW_E_CLOSED`:
+    /// nobody listens any more, end the work. `THW_E_INVALID`: a text is not UTF-8; the call will fail. One sink is used
+    /// by one thread at a time. `[any-thread]`
     pub sink_push: Option<unsafe extern "C" fn(sink: *mut Sink, events: *const Event, count: u32) -> Status>,
     /// Ends the work behind the sink, exactly once: `sink` and `cancel` of the call are gone when it returns, and so are
     /// all registrations of `on_cancel`, whose callbacks are not running any more. `status` is `THW_OK`, or below 0 for
@@ -170,6 +171,10 @@ pub struct HostServices {
     /// Takes a registration back: the callback is not called any more, and is not running once this has returned,
     /// unless it is called from the callback itself. Hold no lock that the callback takes. `[any-thread]`
     pub off_cancel: Option<unsafe extern "C" fn(cancel: *mut Cancel, registration: u64)>,
+    /// Blocks until the engine has taken what was pushed, at most `timeout_ms` milliseconds; 0 only asks, below 0 is
+    /// without limit. `THW_OK`: push on. `THW_PENDING`: the time is over. `THW_E_CLOSED`: cancelled, or nobody listens any
+    /// more. Before it is called, a provider may have pushed 64 MiB ahead; further pushes fail the reply. `[any-thread]`
+    pub sink_wait: Option<unsafe extern "C" fn(sink: *mut Sink, timeout_ms: i32) -> Status>,
 }
 
 /// What a plugin offers. The engine fills it with zeros and its own `struct_size`; the plugin writes at most that much.
@@ -186,7 +191,7 @@ pub struct Plugin {
     /// a sink. May be NULL. `[entry-thread]`
     pub deinit: Option<unsafe extern "C" fn(context: *mut c_void)>,
     /// The table for an interface by its id (NUL-terminated, borrowed for the call): `thw_codec` for "thw.codec/1",
-    /// `thw_tool` for "thw.tool/1"; NULL for any that is not offered. The table stays the plugin's, does not change and
+    /// `thw_provider` for "thw.provider/1", `thw_tool` for "thw.tool/1"; NULL for any that is not offered. The table stays the plugin's, does not change and
     /// lives until `deinit`. `[any-thread]`
     pub get_interface: Option<unsafe extern "C" fn(context: *mut c_void, id: *const c_char) -> *const c_void>,
 }
@@ -211,6 +216,8 @@ pub const ENTRY_SYMBOL: &str = "thw_plugin_entry_v1";
 pub const MANIFEST_SYMBOL: &str = "thw_plugin_manifest_v1";
 /// Id of [`Codec`].
 pub const INTERFACE_CODEC: &str = "thw.codec/1";
+/// Id of [`Provider`].
+pub const INTERFACE_PROVIDER: &str = "thw.provider/1";
 /// Id of [`Tool`].
 pub const INTERFACE_TOOL: &str = "thw.tool/1";
 
@@ -323,6 +330,36 @@ pub struct Codec {
     pub reset: Option<unsafe extern "C" fn(stream: *mut c_void)>,
     /// Ends the stream and frees it; allowed after every error. NULL is accepted. `[stream-thread]`
     pub close: Option<unsafe extern "C" fn(stream: *mut c_void)>,
+}
+
+/// A provider that drives itself: a model inside the process, or one behind a protocol of its own.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Provider {
+    /// Size of the table as the plugin compiled it.
+    pub struct_size: u32,
+    /// Zero.
+    pub flags: u32,
+    /// Gives JSON that describes the provider: see docs/PLUGINS.md. The text is the plugin's and lives until `deinit`.
+    /// `[any-thread]`
+    pub describe: Option<unsafe extern "C" fn(context: *mut c_void, json: *mut Str) -> Status>,
+    /// Starts one reply. `request` is canonical JSON with the key `messages`, borrowed for the call.
+    ///
+    /// The events of the reply go to `sink`: those that a codec gives, with plain texts, each delta in a block of its
+    /// own number; a `THW_EVENT_STOP` is among the last. `THW_OK`: all was pushed and the sink finished before return.
+    /// `THW_PENDING`: the provider keeps `sink` and `cancel` and finishes the sink later, from any thread, exactly once,
+    /// also after a cancel. Below 0: it failed, `error` says why, and `sink` and `cancel` are gone.
+    ///
+    /// It may block: the engine calls it on a thread for such work. Several replies may run at once. `[any-thread]`
+    pub start: Option<
+        unsafe extern "C" fn(
+            context: *mut c_void,
+            request: *const Str,
+            sink: *mut Sink,
+            cancel: *mut Cancel,
+            error: *mut Error,
+        ) -> Status,
+    >,
 }
 
 /// One tool as its plugin describes it. All texts are the plugin's and live until `deinit`.

@@ -24,7 +24,7 @@
 /// ```
 #[macro_export]
 macro_rules! plugin {
-    (id: $id:expr, version: $version:expr $(, codec: $codec:ty)? $(, tools: [$($tool:ty),* $(,)?])? $(,)?) => {
+    (id: $id:expr, version: $version:expr $(, codec: $codec:ty)? $(, provider: $provider:ty)? $(, tools: [$($tool:ty),* $(,)?])? $(,)?) => {
         /// What this plugin offers.
         #[derive(Clone, Copy, Debug)]
         pub struct Package;
@@ -44,6 +44,10 @@ macro_rules! plugin {
                 $crate::plugin!(@value $($codec)?)
             }
 
+            fn provider() -> ::core::option::Option<::std::boxed::Box<dyn $crate::guest::Provider>> {
+                $crate::plugin!(@provider $($provider)?)
+            }
+
             fn tools() -> ::std::vec::Vec<::std::boxed::Box<dyn $crate::guest::Tool>> {
                 ::std::vec![$($(
                     ::std::boxed::Box::new(<$tool as ::core::default::Default>::default())
@@ -58,6 +62,10 @@ macro_rules! plugin {
         ::core::option::Option::Some(<$codec as ::core::default::Default>::default())
     };
     (@value) => { ::core::option::Option::None };
+    (@provider $provider:ty) => {
+        ::core::option::Option::Some(::std::boxed::Box::new(<$provider as ::core::default::Default>::default()))
+    };
+    (@provider) => { ::core::option::Option::None };
 }
 
 /// Exports a package as a plugin: the two symbols that a shared object needs. Belongs into a crate of its own of type

@@ -1,6 +1,6 @@
 //! The SDK for plugins written in Rust: safe traits, and the tables made from them.
 //!
-//! An author implements [`Codec`] and [`CodecStream`], or [`Tool`], and names them in [`plugin!`](crate::plugin); no line
+//! An author implements [`Codec`] and [`CodecStream`], [`Provider`], or [`Tool`], and names them in [`plugin!`](crate::plugin); no line
 //! of that crate needs `unsafe`. A second crate of one line, [`export_plugin!`](crate::export_plugin), is the shared
 //! object. A program that links the plugin in takes [`module`], which goes through the same tables, or [`Direct`],
 //! which goes around them.
@@ -14,6 +14,7 @@ pub mod export;
 mod macros;
 mod out;
 mod package;
+mod provider;
 mod recycled;
 mod services;
 mod sink;
@@ -24,6 +25,7 @@ pub use codec::{Codec, CodecStream, Request};
 pub use direct::Direct;
 pub use out::Out;
 pub use package::{NoCodec, Package, manifest, module};
+pub use provider::{Closed, Provider, Reply};
 pub use recycled::{Recycle, Recycled};
 pub use sink::{CancelGuard, Sink};
 pub use tool::{Tool, ToolCall, ToolInfo};

@@ -1,7 +1,7 @@
 //! What a plugin crate offers, as one type.
 
 use crate::failure::Failure;
-use crate::guest::{Codec, CodecStream, Out, Request, Tool, export};
+use crate::guest::{Codec, CodecStream, Out, Provider, Request, Tool, export};
 use crate::module::Module;
 use crate::table::{ABI_MAJOR, ABI_MINOR, MANIFEST_MAGIC, MANIFEST_PANIC_ABORT, Manifest};
 use crate::types::{Event, FrameRef};
@@ -17,6 +17,12 @@ pub trait Package: Send + Sync + 'static {
 
     /// The dialect, made when the plugin starts.
     fn codec() -> Option<Self::Codec>;
+
+    /// The provider that drives itself, made when the plugin starts.
+    #[must_use]
+    fn provider() -> Option<Box<dyn Provider>> {
+        None
+    }
 
     /// The tools, made when the plugin starts.
     fn tools() -> Vec<Box<dyn Tool>>;

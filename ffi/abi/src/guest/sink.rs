@@ -1,10 +1,11 @@
-//! The running call of a tool: progress, cancellation and the answer.
+//! The running call of a tool or a provider: progress, cancellation and the answer.
 
 use crate::failure::Failure;
 use crate::guest::services::Services;
 use crate::table::{Cancel, Sink as RawSink};
 use crate::types::{
-    E_CANCELLED, E_FAILED, E_PANIC, EVENT_TOOL_PROGRESS, EVENT_TOOL_RESULT, Error, Event, OK, Status, StreamEvent,
+    E_CANCELLED, E_FAILED, E_PANIC, E_UNSUPPORTED, EVENT_TOOL_PROGRESS, EVENT_TOOL_RESULT, Error, Event, OK, Status,
+    StreamEvent,
 };
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicU8, Ordering};
@@ -71,12 +72,13 @@ impl Sink {
     /// Tells whoever waits how far the work is, in permille where that is known.
     pub fn progress(&mut self, text: &str, permille: Option<u16>) {
         let num = permille.map_or(-1, |permille| i64::from(permille.min(1000)));
-        self.push(StreamEvent::new(EVENT_TOOL_PROGRESS).with_text(text.as_bytes()).with_num(num));
+        // That nobody listens any more is no concern of the tool's: it is told by the cancellation.
+        self.push(&[StreamEvent::new(EVENT_TOOL_PROGRESS).with_text(text.as_bytes()).with_num(num)]);
     }
 
     /// Adds a part of the answer; parts are joined.
     pub fn part(&mut self, text: &str) {
-        self.push(StreamEvent::new(EVENT_TOOL_RESULT).with_text(text.as_bytes()));
+        self.push(&[StreamEvent::new(EVENT_TOOL_RESULT).with_text(text.as_bytes())]);
     }
 
     /// Ends the call with its answer, or with why it failed.
@@ -122,12 +124,32 @@ impl Sink {
         self.services.log(level, "tool", message);
     }
 
-    fn push(&mut self, event: StreamEvent<'_>) {
-        if let Some(push) = self.services.table.sink_push {
-            let event: *const Event = event.as_raw();
-            // SAFETY: the sink is not finished, since that consumes `self`; one event is readable for the call. That
-            // nobody listens any more is no concern of the tool's: it is told by the cancellation.
-            let _: Status = unsafe { push(self.raw, event, 1) };
+    /// Hands events over, which are copied.
+    pub(crate) fn push(&mut self, events: &[StreamEvent<'_>]) -> Status {
+        let Some(push) = self.services.table.sink_push else { return E_UNSUPPORTED };
+        let mut status = OK;
+        for events in events.chunks(u32::MAX as usize) {
+            // SAFETY: the sink is not finished, since that consumes `self`; the events are readable for the call, and a
+            // `StreamEvent` is an `Event`.
+            status = unsafe { push(self.raw, events.as_ptr().cast::<Event>(), events.len() as u32) };
+        }
+        status
+    }
+
+    /// Waits until the engine has room.
+    pub(crate) fn wait(&self) -> Status {
+        match self.services.table.sink_wait {
+            // SAFETY: the sink is not finished, since that consumes `self`.
+            Some(wait) => unsafe { wait(self.raw, -1) },
+            None => OK,
+        }
+    }
+
+    /// Ends the call, with why it failed if it did.
+    pub(crate) fn end(mut self, ended: Result<(), Failure>) {
+        match ended {
+            Ok(()) => self.close(OK, None),
+            Err(failure) => self.fail(failure),
         }
     }
 
@@ -164,9 +186,9 @@ impl Drop for Sink {
             return; // The call is still running and will say so itself.
         }
         let failure = if thread::panicking() {
-            Failure::new(E_PANIC, "the tool panicked on a thread of its own")
+            Failure::new(E_PANIC, "the plugin panicked on a thread of its own")
         } else {
-            Failure::new(E_FAILED, "the tool ended without an answer")
+            Failure::new(E_FAILED, "the plugin ended without an answer")
         };
         self.close_raw(failure.code, Some(&failure));
     }

@@ -1,16 +1,14 @@
-//! Running calls of tools: what stands behind the `thw_sink` and `thw_cancel` that a tool holds.
+//! Running calls of tools and providers: what stands behind the `thw_sink` and `thw_cancel` that a plugin holds.
 //!
 //! Both are the number of a call in a table of the process, never an address: a plugin that uses one after its end, or
 //! finishes twice, gets `THW_E_CLOSED` and touches no memory. Numbers are not used again.
 
 use crate::failure::Failure;
-use crate::host::check::text;
 use crate::host::plugin::Started;
-use crate::host::{CancelListener, CancelToken, Error, LogLine, Misbehaviour, TOOL_ANSWER_BYTES_MAX};
+use crate::host::room::Room;
+use crate::host::{CancelListener, CancelToken, Error, LogLine, Misbehaviour};
 use crate::table::{Cancel, Sink};
-use crate::types::{
-    self, E_CLOSED, E_FAILED, E_INVALID, E_REJECTED, E_STATE, EVENT_TOOL_PROGRESS, EVENT_TOOL_RESULT, Event, OK, Status,
-};
+use crate::types::{self, E_CLOSED, E_FAILED, E_INVALID, E_STATE, Event, OK, Status};
 use core::ffi::c_void;
 use core::ops::Deref;
 use std::collections::HashMap;
@@ -18,29 +16,27 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
+use std::time::Duration;
 
-/// What a running tool tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ToolEvent {
-    /// How far it is.
-    Progress {
-        /// For the person who waits.
-        text: String,
-        /// 0 to 1000 where that is known.
-        permille: Option<u16>,
-    },
-    /// Its answer, or why there is none. The last event of every call that was not detached, exactly once.
-    Finished(Result<String, Error>),
+/// Takes what a call pushes. Called by one thread at a time, without a lock.
+pub(crate) trait Listener: Send {
+    /// Takes over events, which are borrowed; `THW_OK`, or `THW_PENDING` to slow the plugin down.
+    ///
+    /// # Errors
+    /// The status that the plugin gets, and the rule that it broke: the call fails with it.
+    fn push(&mut self, events: &[Event]) -> Result<Status, (Status, Misbehaviour)>;
+
+    /// The call has ended: the last that is heard of it.
+    fn finished(&mut self, result: Result<(), Error>);
 }
 
-pub(crate) type Receiver = Box<dyn FnMut(ToolEvent) + Send>;
-
-/// One call of a tool, from `invoke` until its sink is finished.
+/// One call of a plugin, from its start until its sink is finished.
 pub(crate) struct Call {
     plugin: Kept,
+    /// Where a plugin waits that pushes faster than its events are taken.
+    room: Option<Arc<Room>>,
     /// Passes the cancellation of the token on; gone when the call ends.
-    listener: Mutex<Option<CancelListener>>,
+    token: Mutex<Option<CancelListener>>,
     state: Mutex<State>,
     cancelled: AtomicBool,
     callbacks: Mutex<Callbacks>,
@@ -71,15 +67,14 @@ impl Drop for Kept {
 #[derive(Default)]
 struct State {
     /// `None` while it is being called, and when nobody listens any more.
-    receiver: Option<Receiver>,
-    /// The receiver is being called on some thread.
+    listener: Option<Box<dyn Listener>>,
+    /// The listener is being called on some thread.
     busy: bool,
     detached: bool,
     closed: bool,
-    answer: String,
     misbehaved: Option<Misbehaviour>,
-    /// How the call ended, when that came while the receiver was busy.
-    last: Option<ToolEvent>,
+    /// How the call ended, when that came while the listener was busy.
+    last: Option<Result<(), Error>>,
 }
 
 #[derive(Default)]
@@ -108,7 +103,7 @@ fn find<T>(handle: *const T) -> Option<Arc<Call>> {
     lock(&CALLS).get(&handle.addr()).cloned()
 }
 
-/// The number of a call as the two pointers that its tool gets.
+/// The number of a call as the two pointers that its plugin gets.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Handle(usize);
 
@@ -128,13 +123,18 @@ impl Handle {
 }
 
 impl Call {
-    /// A call that tells `receiver`.
-    pub(crate) fn begin(plugin: Arc<Started>, receiver: Receiver) -> (Handle, Arc<Self>) {
+    /// A call that tells `listener`; `room` is where its plugin may wait.
+    pub(crate) fn begin(
+        plugin: Arc<Started>,
+        listener: Box<dyn Listener>,
+        room: Option<Arc<Room>>,
+    ) -> (Handle, Arc<Self>) {
         static NEXT: AtomicUsize = AtomicUsize::new(1);
         let call = Arc::new(Self {
             plugin: Kept(Some(plugin)),
-            listener: Mutex::default(),
-            state: Mutex::new(State { receiver: Some(receiver), ..State::default() }),
+            room,
+            token: Mutex::default(),
+            state: Mutex::new(State { listener: Some(listener), ..State::default() }),
             cancelled: AtomicBool::new(false),
             callbacks: Mutex::default(),
             callback_ended: Condvar::new(),
@@ -152,7 +152,7 @@ impl Call {
                 call.cancel();
             }
         });
-        *lock(&self.listener) = Some(listener);
+        *lock(&self.token) = Some(listener);
     }
 
     /// Whether the sink was finished.
@@ -160,9 +160,12 @@ impl Call {
         lock(&self.state).closed
     }
 
-    /// Sets the flag and runs the callbacks of the tool on this thread.
+    /// Sets the flag, wakes the plugin where it waits for room, and runs its callbacks on this thread.
     pub(crate) fn cancel(&self) {
         self.cancelled.store(true, Ordering::Release);
+        if let Some(room) = &self.room {
+            room.close();
+        }
         loop {
             let callback = {
                 let mut callbacks = lock(&self.callbacks);
@@ -176,7 +179,7 @@ impl Call {
 
     /// Runs a callback that was entered as running.
     fn run(&self, callback: Callback) {
-        // SAFETY: the tool registered it and has not taken it back; if it does so now, it waits in `off_cancel`.
+        // SAFETY: the plugin registered it and has not taken it back; if it does so now, it waits in `off_cancel`.
         unsafe { (callback.function)(callback.user) };
         lock(&self.callbacks).running.retain(|(running, _)| *running != callback.registration);
         self.callback_ended.notify_all();
@@ -192,80 +195,49 @@ impl Call {
         }
     }
 
-    /// Nobody listens from here on. The call itself stays until its tool finishes it.
+    /// Nobody listens from here on. The call itself stays until its plugin finishes it.
     pub(crate) fn detach(&self) {
-        let receiver = {
+        let listener = {
             let mut state = lock(&self.state);
             state.detached = true;
             state.last = None;
-            state.receiver.take()
+            state.listener.take()
         };
-        drop(receiver); // Outside the lock: it may own anything.
+        drop(listener); // Outside the lock: it may own anything.
         self.cancel();
     }
 
-    /// Ends the call with `result`, or with the rule that its tool broke. False if it had ended.
+    /// Ends the call with `result`, or with the rule that its plugin broke. False if it had ended.
     pub(crate) fn finish(&self, handle: Handle, result: Result<(), Error>) -> bool {
-        let event = {
+        let result = {
             let mut state = lock(&self.state);
             if core::mem::replace(&mut state.closed, true) {
                 return false;
             }
-            let answer = core::mem::take(&mut state.answer);
-            let misbehaved = state.misbehaved.take().map(|what| self.plugin.misbehaved(what));
-            ToolEvent::Finished(match misbehaved {
-                Some(error) => Err(error),
-                None => result.map(|()| answer),
-            })
+            match state.misbehaved.take() {
+                Some(what) => Err(self.plugin.misbehaved(what)),
+                None => result,
+            }
         };
-        drop(lock(&self.listener).take());
+        drop(lock(&self.token).take());
         self.forget_callbacks(|_| true);
         handle.remove();
-        self.tell([event]);
+        let mut state = lock(&self.state);
+        if state.busy {
+            state.last = Some(result);
+            return true;
+        }
+        let listener = state.listener.take();
+        drop(state);
+        if let Some(listener) = listener {
+            tell_end(listener, result);
+        }
         true
     }
 
-    /// Hands events to the receiver, without a lock: it may detach the call.
-    fn tell(&self, events: impl IntoIterator<Item = ToolEvent>) {
-        let mut events = events.into_iter();
-        let mut receiver = {
-            let mut state = lock(&self.state);
-            if state.detached {
-                return;
-            }
-            if state.busy {
-                state.last = events.next();
-                return;
-            }
-            let Some(receiver) = state.receiver.take() else { return };
-            state.busy = true;
-            receiver
-        };
-        loop {
-            for event in events.by_ref() {
-                // A panic of the receiver must not run into the plugin's frames; it loses the event and no more.
-                let _ = catch_unwind(AssertUnwindSafe(|| receiver(event)));
-            }
-            let mut state = lock(&self.state);
-            if state.detached {
-                drop(state);
-                return; // Drops the receiver outside the lock.
-            }
-            if let Some(event) = state.last.take() {
-                drop(state);
-                let _ = catch_unwind(AssertUnwindSafe(|| receiver(event)));
-                continue;
-            }
-            state.busy = false;
-            state.receiver = Some(receiver);
-            return;
-        }
-    }
-
-    /// Takes over pushed events: the answer is collected, progress is told.
+    /// Hands pushed events to the listener, without a lock: it may detach the call.
     fn push(&self, events: &[Event]) -> Status {
-        let mut progress = Vec::new();
-        {
+        let mut listener = {
             let mut state = lock(&self.state);
             if state.closed || state.detached {
                 return E_CLOSED;
@@ -273,32 +245,38 @@ impl Call {
             if state.busy {
                 return E_STATE; // Two threads push at once.
             }
-            for event in events {
-                if !matches!(event.kind, EVENT_TOOL_RESULT | EVENT_TOOL_PROGRESS) {
-                    continue;
-                }
-                // SAFETY: readable for the call, by contract.
-                let text = match unsafe { text(event.text, "what its tool pushed") } {
-                    Ok(text) => text,
-                    Err(what) => {
-                        state.misbehaved.get_or_insert(what);
-                        return E_INVALID;
-                    }
-                };
-                if event.kind == EVENT_TOOL_PROGRESS {
-                    let permille = u16::try_from(event.num).ok().filter(|permille| *permille <= 1000);
-                    progress.push(ToolEvent::Progress { text: text.to_owned(), permille });
-                } else if text.len() > TOOL_ANSWER_BYTES_MAX - state.answer.len() {
-                    state.misbehaved.get_or_insert(Misbehaviour::AnswerTooLong { limit: TOOL_ANSWER_BYTES_MAX });
-                    return E_REJECTED;
-                } else {
-                    state.answer.push_str(text);
-                }
+            let Some(listener) = state.listener.take() else { return E_CLOSED };
+            state.busy = true;
+            listener
+        };
+        // A panic of the listener must not run into the plugin's frames; it loses the events and no more.
+        let pushed = catch_unwind(AssertUnwindSafe(|| listener.push(events))).unwrap_or(Ok(OK));
+        let mut state = lock(&self.state);
+        state.busy = false;
+        let status = match pushed {
+            Ok(status) => status,
+            Err((status, what)) => {
+                state.misbehaved.get_or_insert(what);
+                status
             }
+        };
+        if state.detached {
+            drop(state);
+            return status; // Drops the listener outside the lock.
         }
-        self.tell(progress);
-        OK
+        match state.last.take() {
+            Some(result) => {
+                drop(state);
+                tell_end(listener, result);
+            }
+            None => state.listener = Some(listener),
+        }
+        status
     }
+}
+
+fn tell_end(mut listener: Box<dyn Listener>, result: Result<(), Error>) {
+    let _ = catch_unwind(AssertUnwindSafe(|| listener.finished(result)));
 }
 
 /// # Safety
@@ -314,6 +292,18 @@ pub(crate) unsafe extern "C" fn sink_push(sink: *mut Sink, events: *const Event,
     // SAFETY: an array of that length, by contract.
     let events = unsafe { core::slice::from_raw_parts(events, count as usize) };
     catch_unwind(AssertUnwindSafe(|| call.push(events))).unwrap_or(E_FAILED)
+}
+
+/// # Safety
+/// None: the handle is only looked up.
+pub(crate) unsafe extern "C" fn sink_wait(sink: *mut Sink, timeout_ms: i32) -> Status {
+    let Some(call) = find(sink) else { return E_CLOSED };
+    if call.cancelled.load(Ordering::Acquire) {
+        return E_CLOSED;
+    }
+    let Some(room) = call.room.clone() else { return OK };
+    drop(call); // Or a plugin that waits would keep itself started.
+    room.wait(u64::try_from(timeout_ms).ok().map(Duration::from_millis))
 }
 
 /// # Safety
@@ -370,7 +360,7 @@ pub(crate) unsafe extern "C" fn on_cancel(
     let registration = NEXT.fetch_add(1, Ordering::Relaxed);
     let callback = Callback { registration, function, user };
     let Some(call) = find(cancel) else {
-        // SAFETY: the tool hands it over to be called once.
+        // SAFETY: the plugin hands it over to be called once.
         unsafe { function(user) };
         return registration;
     };
@@ -395,7 +385,7 @@ pub(crate) unsafe extern "C" fn off_cancel(cancel: *mut Cancel, registration: u6
     }
 }
 
-/// A tool that used its sink wrongly is worth a line, though nobody waits for an error.
+/// A plugin that used its sink wrongly is worth a line, though nobody waits for an error.
 pub(crate) fn log_misbehaviour(plugin: &Started, what: &Misbehaviour) {
     let message = format!("plugin `{}` broke a rule of the plugin ABI: {what}", plugin.name());
     plugin.host().log(LogLine { level: 2, target: "thalweg.plugin", message: &message });

@@ -176,7 +176,12 @@ pub enum Misbehaviour {
         /// Bytes that are allowed.
         limit: usize,
     },
-    /// `invoke` said that the work was done, and the sink was not finished.
+    /// A provider pushed on although it was asked to slow down.
+    ReplyOutranItsReader {
+        /// Bytes that may wait.
+        limit: usize,
+    },
+    /// `invoke` or `start` said that the work was done, and the sink was not finished.
     SinkNotFinished,
 }
 
@@ -200,7 +205,10 @@ impl fmt::Display for Misbehaviour {
             Self::BadToolName => f.write_str("a tool's name is not 1 to 64 letters, digits, underscores and hyphens"),
             Self::TooManyTools { count, limit } => write!(f, "it has {count} tools, {limit} are allowed"),
             Self::AnswerTooLong { limit } => write!(f, "the answer of its tool is longer than {limit} bytes"),
-            Self::SinkNotFinished => f.write_str("its tool returned ok and had not finished the sink"),
+            Self::ReplyOutranItsReader { limit } => {
+                write!(f, "its provider pushed more than {limit} bytes ahead of its reader and did not slow down")
+            }
+            Self::SinkNotFinished => f.write_str("a call returned ok and had not finished the sink"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The engine's side of the tables: safe wrappers that trust a plugin with nothing but its pointers.
 //!
-//! [`Plugin`] starts a [`Module`](crate::module::Module) and hands out its [`Codec`] and [`Tool`]s. Whatever comes back is
+//! [`Plugin`] starts a [`Module`](crate::module::Module) and hands out its [`Codec`], [`Provider`] and [`Tool`]s. Whatever comes back is
 //! checked: sizes, counts, positions, and every slice against the frames of the call. A plugin that breaks the rules
 //! gives an [`Error`] that names it. What cannot be checked is stated once, at `Module::new`: its code runs in this
 //! process and may do anything.
@@ -12,14 +12,16 @@ mod codec;
 mod error;
 mod manifest;
 mod plugin;
+mod provider;
+mod room;
 mod services;
 mod tool;
 
-pub use call::ToolEvent;
 pub use cancel::{CancelListener, CancelToken};
 pub use codec::{Codec, CodecStream, Request};
 pub use error::{Error, Misbehaviour};
 pub use manifest::{ManifestError, check_manifest};
 pub use plugin::Plugin;
+pub use provider::{Batch, Provider, REPLY_BYTES_MARK, REPLY_BYTES_MAX, Reply, Start};
 pub use services::{Host, LogLine, services};
-pub use tool::{Invocation, TOOL_ANSWER_BYTES_MAX, Tool};
+pub use tool::{Invocation, TOOL_ANSWER_BYTES_MAX, Tool, ToolEvent};

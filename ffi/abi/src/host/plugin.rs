@@ -3,6 +3,7 @@
 use crate::failure::Failure;
 use crate::host::call::failure;
 use crate::host::codec::Functions as CodecFunctions;
+use crate::host::provider::Provider;
 use crate::host::services::{Host, SERVICES};
 use crate::host::tool::{Functions as ToolFunctions, Tool};
 use crate::host::{Codec, Error, Misbehaviour, check_manifest};
@@ -19,6 +20,7 @@ use std::sync::Arc;
 pub struct Plugin {
     started: Arc<Started>,
     codec: Option<CodecFunctions>,
+    provider: Option<Provider>,
     tools: Vec<Tool>,
 }
 
@@ -67,11 +69,15 @@ impl Plugin {
             Some(table) => Some(CodecFunctions::read(&started, table.cast())?),
             None => None,
         };
+        let provider = match started.interface(c"thw.provider/1") {
+            Some(table) => Some(Provider::read(&started, table.cast())?),
+            None => None,
+        };
         let tools = match started.interface(c"thw.tool/1") {
             Some(table) => ToolFunctions::read(&started, table.cast())?,
             None => Vec::new(),
         };
-        Ok(Self { started, codec, tools })
+        Ok(Self { started, codec, provider, tools })
     }
 
     /// Starts a package that is linked in.
@@ -99,6 +105,12 @@ impl Plugin {
     #[must_use]
     pub fn codec(&self) -> Option<Codec> {
         self.codec.map(|functions| Codec::new(Arc::clone(&self.started), functions))
+    }
+
+    /// Its provider, if it has one.
+    #[must_use]
+    pub fn provider(&self) -> Option<Provider> {
+        self.provider.clone()
     }
 
     /// Its tools.

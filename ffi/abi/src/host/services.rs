@@ -81,6 +81,7 @@ pub(crate) static SERVICES: HostServices = HostServices {
     is_cancelled: Some(call::is_cancelled),
     on_cancel: Some(call::on_cancel),
     off_cancel: Some(call::off_cancel),
+    sink_wait: Some(call::sink_wait),
 };
 
 /// # Safety

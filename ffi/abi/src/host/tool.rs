@@ -1,17 +1,68 @@
 //! A tool, loaded or linked in, through its C table.
 
-use crate::host::call::{Call, Receiver, failure, log_misbehaviour};
+use crate::host::call::{Call, Listener, failure, log_misbehaviour};
 use crate::host::cancel::CancelToken;
 use crate::host::check::text;
 use crate::host::plugin::Started;
 use crate::host::{Error, Misbehaviour};
 use crate::table::{Cancel, Sink, TOOL_BLOCKING, TOOL_PARALLEL, Tool as Table, ToolInfo};
-use crate::types::{self, OK, PENDING, Status, Str};
+use crate::types::{
+    self, E_INVALID, E_REJECTED, EVENT_TOOL_PROGRESS, EVENT_TOOL_RESULT, Event, OK, PENDING, Status, Str,
+};
 use core::ffi::c_void;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bytes that the answer of one call may have.
 pub const TOOL_ANSWER_BYTES_MAX: usize = 16 << 20;
+
+/// What a running tool tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ToolEvent {
+    /// How far it is.
+    Progress {
+        /// For the person who waits.
+        text: String,
+        /// 0 to 1000 where that is known.
+        permille: Option<u16>,
+    },
+    /// Its answer, or why there is none. The last event of every call that was not detached, exactly once.
+    Finished(Result<String, Error>),
+}
+
+type Receiver = Box<dyn FnMut(ToolEvent) + Send>;
+
+/// Passes progress on and collects the answer.
+struct Collector {
+    receiver: Receiver,
+    answer: String,
+}
+
+impl Listener for Collector {
+    fn push(&mut self, events: &[Event]) -> Result<Status, (Status, Misbehaviour)> {
+        for event in events {
+            if !matches!(event.kind, EVENT_TOOL_RESULT | EVENT_TOOL_PROGRESS) {
+                continue;
+            }
+            // SAFETY: readable for the call, by contract.
+            let text = unsafe { text(event.text, "what its tool pushed") }.map_err(|what| (E_INVALID, what))?;
+            if event.kind == EVENT_TOOL_PROGRESS {
+                let permille = u16::try_from(event.num).ok().filter(|permille| *permille <= 1000);
+                (self.receiver)(ToolEvent::Progress { text: text.to_owned(), permille });
+            } else if text.len() > TOOL_ANSWER_BYTES_MAX - self.answer.len() {
+                return Err((E_REJECTED, Misbehaviour::AnswerTooLong { limit: TOOL_ANSWER_BYTES_MAX }));
+            } else {
+                self.answer.push_str(text);
+            }
+        }
+        Ok(OK)
+    }
+
+    fn finished(&mut self, result: Result<(), Error>) {
+        let answer = core::mem::take(&mut self.answer);
+        (self.receiver)(ToolEvent::Finished(result.map(|()| answer)));
+    }
+}
 
 /// The members of a tool table, all present.
 #[derive(Clone, Copy, Debug)]
@@ -137,11 +188,12 @@ impl Tool {
         self.about.flags & TOOL_BLOCKING != 0
     }
 
-    /// Runs the tool. `receiver` gets its progress and, last and exactly once, [`ToolEvent::Finished`](crate::host::ToolEvent::Finished): before this
+    /// Runs the tool. `receiver` gets its progress and, last and exactly once, [`ToolEvent::Finished`]: before this
     /// returns or later, on this thread or one of the plugin's; it invokes no tool itself. A tool that may not run several
     /// times at once is waited for.
     pub fn invoke(&self, call_id: &str, arguments: &str, receiver: Receiver, cancel: &CancelToken) -> Invocation {
-        let (handle, call) = Call::begin(Arc::clone(&self.plugin), receiver);
+        let collector = Collector { receiver, answer: String::new() };
+        let (handle, call) = Call::begin(Arc::clone(&self.plugin), Box::new(collector), None);
         call.listen(cancel);
         let (call_id, arguments) = (Str::new(call_id.as_bytes()), Str::new(arguments.as_bytes()));
         let mut error = types::Error::empty();

@@ -4,12 +4,13 @@
 
 mod codec;
 mod guard;
+mod provider;
 mod tool;
 
 use crate::failure::Failure;
 use crate::guest::services::Services;
-use crate::guest::{Package, Tool};
-use crate::table::{Host, HostServices, INTERFACE_CODEC, INTERFACE_TOOL, Plugin};
+use crate::guest::{Package, Provider, Tool};
+use crate::table::{Host, HostServices, INTERFACE_CODEC, INTERFACE_PROVIDER, INTERFACE_TOOL, Plugin};
 use crate::types::{Error, OK, Status};
 use core::ffi::{CStr, c_char, c_void};
 use guard::guard;
@@ -18,8 +19,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// A plugin that was started: the `context` of its tables.
 struct Instance<P: Package> {
     codec: Option<P::Codec>,
+    provider: Option<Box<dyn Provider>>,
     tools: Vec<Box<dyn Tool>>,
     services: Services,
+}
+
+/// # Safety
+/// `context` is NULL or from `entry`, and not ended.
+unsafe fn instance<'a, P: Package>(context: *mut c_void) -> Result<&'a Instance<P>, Failure> {
+    // SAFETY: promised by the caller.
+    unsafe { context.cast::<Instance<P>>().as_ref() }.ok_or(Failure::invalid("the context is NULL"))
 }
 
 /// Starts a package: the body of `thw_plugin_entry_v1`.
@@ -44,7 +53,8 @@ pub unsafe extern "C" fn entry<P: Package>(
         if room < size_of::<Plugin>() {
             return Err(Failure::invalid("the place for the plugin's table is too small"));
         }
-        let instance: Box<Instance<P>> = Box::new(Instance { codec: P::codec(), tools: P::tools(), services });
+        let instance: Box<Instance<P>> =
+            Box::new(Instance { codec: P::codec(), provider: P::provider(), tools: P::tools(), services });
         let table = Plugin {
             struct_size: size_of::<Plugin>() as u32,
             flags: 0,
@@ -84,6 +94,8 @@ unsafe extern "C" fn get_interface<P: Package>(context: *mut c_void, id: *const 
     let id = unsafe { CStr::from_ptr(id) }.to_bytes();
     if id == INTERFACE_CODEC.as_bytes() && instance.codec.is_some() {
         (&raw const *codec::table::<P>()).cast()
+    } else if id == INTERFACE_PROVIDER.as_bytes() && instance.provider.is_some() {
+        (&raw const *provider::table::<P>()).cast()
     } else if id == INTERFACE_TOOL.as_bytes() && !instance.tools.is_empty() {
         (&raw const *tool::table::<P>()).cast()
     } else {

@@ -1,7 +1,7 @@
 //! The tool table of a package.
 
-use super::Instance;
 use super::guard::{guard, panicked, text};
+use super::{Instance, instance};
 use crate::failure::Failure;
 use crate::guest::sink::Ending;
 use crate::guest::{Package, Sink, Tool, ToolCall};
@@ -24,13 +24,6 @@ pub(super) fn table<P: Package>() -> &'static Table {
         };
     }
     &Of::<P>::TABLE
-}
-
-/// # Safety
-/// `context` is NULL or from `entry`, and not ended.
-unsafe fn instance<'a, P: Package>(context: *mut c_void) -> Result<&'a Instance<P>, Failure> {
-    // SAFETY: promised by the caller.
-    unsafe { context.cast::<Instance<P>>().as_ref() }.ok_or(Failure::invalid("the context is NULL"))
 }
 
 fn tool<P: Package>(instance: &Instance<P>, index: u32) -> Result<&dyn Tool, Failure> {
