@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::SystemTime;
 
 use serde_json::Value;
 use thalweg_abi::host;
@@ -10,17 +9,15 @@ use thalweg_abi::module::Module;
 use thalweg_agent::machine::{Config, Machine, ToolMode};
 use thalweg_agent::message::Message;
 use thalweg_agent::request::{Request, Thinking, ToolChoice, ToolSpec};
-use thalweg_wire::limits::Limits;
-use thalweg_wire::pipeline::{Framing, Pipeline};
 use tokio::sync::watch;
 
 use crate::auth::{self, Signer};
-use crate::conversation::{Conversation, EncodedRequest};
+use crate::backend::{Backend, Endpoint, Source, describe, describe_provider, find_codec};
 use crate::drive::{Driver, Session, Setup};
 use crate::error::Error;
 use crate::http;
 use crate::plugin::Registry;
-use crate::provider::{Route, Table, Wish};
+use crate::provider::{Route, Table, Wish, split_thinking};
 use crate::run::{Outcome, Run, Shared};
 use crate::tool::Tool;
 
@@ -32,7 +29,6 @@ pub struct Agent {
 
 struct Inner {
     setup: Arc<Setup>,
-    codec: host::Codec,
     state: Mutex<State>,
 }
 
@@ -44,43 +40,6 @@ enum State {
         messages: Vec<Message>,
     },
 }
-
-/// Where requests go, and how they are signed.
-#[derive(Clone, Debug)]
-pub(crate) struct Endpoint {
-    route: Route,
-    signer: Signer,
-    headers: Vec<(String, String)>,
-}
-
-impl Endpoint {
-    /// The provider's name, or the address.
-    pub(crate) fn name(&self) -> &str {
-        self.route.name()
-    }
-
-    pub(crate) fn is_loopback(&self) -> bool {
-        http::is_loopback_url(&self.route.base_url)
-    }
-
-    /// The request, signed; `client` asks for a token where one is needed for that.
-    pub(crate) async fn request(
-        &self,
-        encoded: EncodedRequest,
-        client: &http::Client,
-    ) -> Result<http::Request, auth::Error> {
-        let mut request = http::Request::new(&encoded.method, &http::join_url(&self.route.base_url, &encoded.path))?
-            .header("content-type", "application/json")?
-            .header("accept", ACCEPTED)?;
-        for (name, value) in encoded.headers.iter().chain(&self.route.headers).chain(&self.headers) {
-            request = request.header(name, value)?;
-        }
-        self.signer.sign(request.body(encoded.body), client, SystemTime::now()).await
-    }
-}
-
-/// The forms of replies that are read.
-const ACCEPTED: &str = "text/event-stream, application/x-ndjson, application/vnd.amazon.eventstream, application/json";
 
 impl Agent {
     /// Starts to describe an agent.
@@ -156,7 +115,9 @@ impl Agent {
         let State::Idle(session) = &mut *state else { return Err(Error::Busy) };
         let config = session.machine.config_mut().clone();
         session.machine = Machine::new(config, messages);
-        session.conversation.forget();
+        if let Source::Server(wire) = &mut session.source {
+            wire.conversation.forget();
+        }
         Ok(())
     }
 
@@ -169,7 +130,7 @@ impl Agent {
     /// Where its requests go: the provider's name or the base URL.
     #[must_use]
     pub fn endpoint(&self) -> &str {
-        self.inner.setup.endpoint.name()
+        self.inner.setup.backend.name()
     }
 }
 
@@ -185,7 +146,7 @@ impl fmt::Debug for Agent {
 
 impl Inner {
     fn new_session(&self, machine: Machine) -> Result<Session, Error> {
-        open_session(&self.codec, &self.setup.endpoint, machine)
+        open_session(&self.setup.backend, machine)
     }
 }
 
@@ -264,6 +225,9 @@ impl From<Vec<Message>> for Prompt {
     }
 }
 
+/// A backend, the model's id there, and the level of thinking that its name ended with.
+type Chosen = (Backend, String, Option<&'static str>);
+
 /// Describes an [`Agent`].
 #[derive(Default)]
 pub struct AgentBuilder {
@@ -276,6 +240,7 @@ pub struct AgentBuilder {
     route: Option<Route>,
     headers: Vec<(String, String)>,
     codecs: Vec<host::Codec>,
+    self_driving: Vec<host::Provider>,
     tools: Vec<Tool>,
     /// The first plugin that could not be started.
     broken: Option<host::Error>,
@@ -369,6 +334,7 @@ impl AgentBuilder {
         match plugin {
             Ok(plugin) => {
                 self.codecs.extend(plugin.codec());
+                self.self_driving.extend(plugin.provider());
                 self.tools.extend(plugin.tools().into_iter().map(Tool::from_plugin));
             }
             Err(error) => self.broken = self.broken.or(Some(error)),
@@ -376,10 +342,11 @@ impl AgentBuilder {
         self
     }
 
-    /// The codecs and tools of loaded plugins.
+    /// The codecs, providers and tools of loaded plugins.
     #[must_use]
     pub fn plugins(mut self, registry: &Registry) -> Self {
         self.codecs.extend(registry.codecs().cloned());
+        self.self_driving.extend(registry.providers().cloned());
         self.tools.extend(registry.tools().cloned().map(Tool::from_plugin));
         self
     }
@@ -507,44 +474,16 @@ impl AgentBuilder {
     ///
     /// # Errors
     /// When the model, its server, its key, its dialect or a tool cannot be made out.
-    pub fn build(self) -> Result<Agent, Error> {
-        if let Some(error) = self.broken {
+    pub fn build(mut self) -> Result<Agent, Error> {
+        if let Some(error) = self.broken.take() {
             return Err(Error::codec(error));
         }
-        let route = match self.route {
-            Some(route) => route,
-            None => {
-                let wish = Wish {
-                    model: self.model.as_deref().ok_or(Error::NoModel)?,
-                    provider: self.provider.as_deref(),
-                    base_url: self.base_url.as_deref(),
-                    dialect: self.dialect.as_deref(),
-                    key: self.key,
-                };
-                let variables = |name: &str| std::env::var(name).ok();
-                let mut table = self.providers.map_or_else(|| Table::of_user(&variables), Ok)?;
-                for codec in &self.codecs {
-                    let rows = &describe(codec)?["providers"];
-                    if !rows.is_null() {
-                        table.add_plugin(codec.plugin(), rows)?;
-                    }
-                }
-                table.route(&wish, &variables)?
-            }
+        let (backend, model, level) = match self.self_driving_backend()? {
+            Some(found) => found,
+            None => self.server_backend()?,
         };
-        let (codec, description) = find_codec(self.codecs, &route.dialect)?;
-        let auth = route.auth.as_ref().unwrap_or(&description["auth"]);
-        let kind = serde_json::from_value(auth.clone())
-            .map_err(|_| Error::Auth { auth: auth.to_string(), provider: route.name().to_owned() })?;
-        let thinking = route.thinking.map(|level| Thinking { level: level.to_owned(), budget_tokens: None });
-        let thinking = self.request.thinking.or(thinking);
-        let model = route.model.clone();
-        let variables = |name: &str| std::env::var(name).ok();
-        let is_own = route.provider.as_ref().is_some_and(|row| row.may_use_credentials(&route.base_url, &variables));
-        let found = if is_own { auth::Use::Allowed } else { auth::Use::Forbidden };
-        let key = route.key.as_ref().map(|key| key.secret.clone());
-        let signer = Signer::new(kind, key, found, &variables);
-        let endpoint = Endpoint { route, signer, headers: self.headers };
+        let thinking = level.map(|level| Thinking { level: level.to_owned(), budget_tokens: None });
+        let thinking = self.request.thinking.take().or(thinking);
         let mut tools: Vec<Tool> = Vec::new();
         for tool in self.tools {
             if tools.iter().any(|other| other.name() == tool.name()) {
@@ -565,7 +504,7 @@ impl AgentBuilder {
         let defaults = Config::default();
         let setup = Setup {
             client,
-            endpoint,
+            backend,
             request,
             tools,
             retry: self.retry,
@@ -574,9 +513,67 @@ impl AgentBuilder {
             measure_decode: self.measure_decode,
         };
         let machine = Machine::new(machine_config(&setup), self.messages);
-        let session = open_session(&codec, &setup.endpoint, machine)?;
+        let session = open_session(&setup.backend, machine)?;
         let state = Mutex::new(State::Idle(Box::new(session)));
-        Ok(Agent { inner: Arc::new(Inner { setup: Arc::new(setup), codec, state }) })
+        Ok(Agent { inner: Arc::new(Inner { setup: Arc::new(setup), state }) })
+    }
+
+    /// The plugin that drives itself, if the model or the provider names one.
+    fn self_driving_backend(&self) -> Result<Option<Chosen>, Error> {
+        if self.route.is_some() || self.base_url.is_some() {
+            return Ok(None);
+        }
+        let named = self.model.as_deref().unwrap_or_default().trim();
+        let (id, model) = match &self.provider {
+            Some(id) => (id.trim(), named),
+            None => named.split_once('/').unwrap_or((named, "")),
+        };
+        for provider in &self.self_driving {
+            let description = describe_provider(provider)?;
+            if description.id == id {
+                let (model, level) = split_thinking(model);
+                let first = description.models.into_iter().next().unwrap_or_default();
+                let model = if model.is_empty() { first } else { model.to_owned() };
+                return Ok(Some((Backend::Provider { id: id.to_owned(), provider: provider.clone() }, model, level)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The server that the table finds, and the codec of its dialect.
+    fn server_backend(&mut self) -> Result<Chosen, Error> {
+        let variables = |name: &str| std::env::var(name).ok();
+        let route = match self.route.take() {
+            Some(route) => route,
+            None => {
+                let wish = Wish {
+                    model: self.model.as_deref().ok_or(Error::NoModel)?,
+                    provider: self.provider.as_deref(),
+                    base_url: self.base_url.as_deref(),
+                    dialect: self.dialect.as_deref(),
+                    key: self.key.take(),
+                };
+                let mut table = self.providers.take().map_or_else(|| Table::of_user(&variables), Ok)?;
+                for codec in &self.codecs {
+                    let rows = &describe(codec)?["providers"];
+                    if !rows.is_null() {
+                        table.add_plugin(codec.plugin(), rows)?;
+                    }
+                }
+                table.route(&wish, &variables)?
+            }
+        };
+        let (codec, description) = find_codec(std::mem::take(&mut self.codecs), &route.dialect)?;
+        let auth = route.auth.as_ref().unwrap_or(&description["auth"]);
+        let kind = serde_json::from_value(auth.clone())
+            .map_err(|_| Error::Auth { auth: auth.to_string(), provider: route.name().to_owned() })?;
+        let (model, level) = (route.model.clone(), route.thinking);
+        let is_own = route.provider.as_ref().is_some_and(|row| row.may_use_credentials(&route.base_url, &variables));
+        let found = if is_own { auth::Use::Allowed } else { auth::Use::Forbidden };
+        let key = route.key.as_ref().map(|key| key.secret.clone());
+        let signer = Signer::new(kind, key, found, &variables);
+        let endpoint = Box::new(Endpoint { route, signer, headers: std::mem::take(&mut self.headers) });
+        Ok((Backend::Server { endpoint, codec }, model, level))
     }
 }
 
@@ -592,49 +589,13 @@ impl fmt::Debug for AgentBuilder {
 
 fn machine_config(setup: &Setup) -> Config {
     Config {
-        provider: setup.endpoint.route.provider.as_ref().map(|row| row.id.clone()),
+        provider: setup.backend.provider_id().map(str::to_owned),
         tools: setup.tools.iter().map(|tool| tool.name().to_owned()).collect(),
         max_turns: setup.max_turns,
         tool_mode: setup.tool_mode,
     }
 }
 
-fn open_session(codec: &host::Codec, endpoint: &Endpoint, machine: Machine) -> Result<Session, Error> {
-    let pipeline = open_pipeline(codec, &endpoint.route.codec_options(), Limits::default())?;
-    Ok(Session { machine, conversation: Conversation::new(), pipeline })
-}
-
-/// The route from chunk to events with a stream of `codec`, framed as it asks for. `options` are those of the codec, as
-/// JSON.
-///
-/// # Errors
-/// When the codec does not describe itself well, or refuses the options.
-pub fn open_pipeline(codec: &host::Codec, options: &str, limits: Limits) -> Result<Pipeline<host::CodecStream>, Error> {
-    let text = codec.describe().map_err(Error::codec)?;
-    let description = read_description(text.clone())?;
-    let framing = description["framing"].as_str().and_then(Framing::from_name);
-    let framing = framing.ok_or_else(|| Error::Framing { framing: description["framing"].to_string() })?;
-    let stream = codec.open(options).map_err(Error::codec)?;
-    Ok(Pipeline::new(stream, framing, limits).with_description(&text))
-}
-
-fn describe(codec: &host::Codec) -> Result<Value, Error> {
-    read_description(codec.describe().map_err(Error::codec)?)
-}
-
-fn read_description(text: String) -> Result<Value, Error> {
-    let mut bytes = text.into_bytes();
-    simd_json::serde::from_slice(&mut bytes).map_err(|error| Error::Describe { message: error.to_string() })
-}
-
-fn find_codec(codecs: Vec<host::Codec>, dialect: &str) -> Result<(host::Codec, Value), Error> {
-    let mut known = Vec::new();
-    for codec in codecs {
-        let description = describe(&codec)?;
-        if description["dialect"] == dialect {
-            return Ok((codec, description));
-        }
-        known.extend(description["dialect"].as_str().map(str::to_owned));
-    }
-    Err(Error::NoCodec { dialect: dialect.to_owned(), known })
+fn open_session(backend: &Backend, machine: Machine) -> Result<Session, Error> {
+    Ok(Session { machine, source: backend.open()? })
 }

@@ -23,6 +23,7 @@
 
 pub mod agent;
 pub mod auth;
+mod backend;
 mod conversation;
 mod cpu_clock;
 mod drive;
@@ -31,11 +32,14 @@ pub mod http;
 pub mod local;
 pub mod plugin;
 pub mod provider;
+mod recorder;
+mod reply;
 pub mod run;
 pub mod stats;
 pub mod tool;
 
-pub use agent::{Agent, AgentBuilder, Prompt, open_pipeline};
+pub use agent::{Agent, AgentBuilder, Prompt};
+pub use backend::open_pipeline;
 pub use error::Error;
 pub use run::{Events, Outcome, Run, Text};
 pub use stats::Stats;

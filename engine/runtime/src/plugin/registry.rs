@@ -1,13 +1,15 @@
-//! What the plugins of an engine offer: dialects by name, tools by name.
+//! What the plugins of an engine offer: dialects, providers and tools, each by name.
 
+use crate::backend::describe_provider;
 use crate::plugin::{LoadError, LoadedPlugin};
-use thalweg_abi::host::{Codec, Plugin, Tool};
+use thalweg_abi::host::{Codec, Plugin, Provider, Tool};
 
-/// The dialects and tools of a set of plugins. No two of them offer the same.
+/// The dialects, providers and tools of a set of plugins. No two of them offer the same.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     loaded: Vec<LoadedPlugin>,
     codecs: Vec<(String, Codec)>,
+    providers: Vec<(String, Provider)>,
     tools: Vec<Tool>,
 }
 
@@ -43,6 +45,15 @@ impl Registry {
         {
             return Err(duplicate(format!("dialect {dialect}"), other.plugin(), codec.plugin()));
         }
+        let provider = match plugin.provider() {
+            Some(provider) => Some((provider_id(&provider)?, provider)),
+            None => None,
+        };
+        if let Some((id, provider)) = &provider
+            && let Some(other) = self.provider(id)
+        {
+            return Err(duplicate(format!("provider {id}"), other.plugin(), provider.plugin()));
+        }
         let tools = plugin.tools();
         for tool in &tools {
             if let Some(other) = self.tool(tool.name()) {
@@ -50,6 +61,7 @@ impl Registry {
             }
         }
         self.codecs.extend(codec);
+        self.providers.extend(provider);
         self.tools.extend(tools);
         Ok(())
     }
@@ -69,6 +81,17 @@ impl Registry {
     /// All codecs.
     pub fn codecs(&self) -> impl Iterator<Item = &Codec> {
         self.codecs.iter().map(|(_, codec)| codec)
+    }
+
+    /// The provider that drives itself and has that id.
+    #[must_use]
+    pub fn provider(&self, id: &str) -> Option<&Provider> {
+        self.providers.iter().find(|(name, _)| name == id).map(|(_, provider)| provider)
+    }
+
+    /// All providers that drive themselves.
+    pub fn providers(&self) -> impl Iterator<Item = &Provider> {
+        self.providers.iter().map(|(_, provider)| provider)
     }
 
     /// The names of all dialects.
@@ -98,6 +121,12 @@ fn dialect(codec: &Codec) -> Result<String, LoadError> {
         Some(dialect) if !dialect.is_empty() => Ok(dialect.to_owned()),
         _ => Err(wrong("the key `dialect` is missing".to_owned())),
     }
+}
+
+/// The id of a provider that drives itself.
+fn provider_id(provider: &Provider) -> Result<String, LoadError> {
+    let wrong = |reason: String| LoadError::Describe { plugin: provider.plugin().to_owned(), reason };
+    describe_provider(provider).map(|description| description.id).map_err(|error| wrong(error.to_string()))
 }
 
 fn duplicate(what: String, first: &str, second: &str) -> LoadError {

@@ -1,0 +1,154 @@
+//! What gives the replies of an agent: a server spoken to through a codec, or a provider that drives itself.
+
+use std::time::SystemTime;
+
+use serde_json::Value;
+use thalweg_abi::host;
+use thalweg_wire::limits::Limits;
+use thalweg_wire::pipeline::{Framing, Pipeline};
+
+use crate::auth::{self, Signer};
+use crate::conversation::{Conversation, EncodedRequest};
+use crate::error::Error;
+use crate::http;
+use crate::provider::Route;
+
+/// What gives the replies.
+#[derive(Clone, Debug)]
+pub(crate) enum Backend {
+    /// A server.
+    Server { endpoint: Box<Endpoint>, codec: host::Codec },
+    /// A plugin.
+    Provider { id: String, provider: host::Provider },
+}
+
+/// What a conversation keeps open with its backend.
+pub(crate) enum Source {
+    Server(Box<Wire>),
+    Provider(host::Provider),
+}
+
+/// The state of a conversation with a server.
+pub(crate) struct Wire {
+    pub(crate) conversation: Conversation,
+    pub(crate) pipeline: Pipeline<host::CodecStream>,
+}
+
+impl Backend {
+    /// The provider's name, or the address.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Server { endpoint, .. } => endpoint.name(),
+            Self::Provider { id, .. } => id,
+        }
+    }
+
+    /// Id of the provider, where it is known.
+    pub(crate) fn provider_id(&self) -> Option<&str> {
+        match self {
+            Self::Server { endpoint, .. } => endpoint.route.provider.as_ref().map(|row| row.id.as_str()),
+            Self::Provider { id, .. } => Some(id),
+        }
+    }
+
+    pub(crate) fn open(&self) -> Result<Source, Error> {
+        match self {
+            Self::Server { endpoint, codec } => {
+                let pipeline = open_pipeline(codec, &endpoint.route.codec_options(), Limits::default())?;
+                Ok(Source::Server(Box::new(Wire { conversation: Conversation::new(), pipeline })))
+            }
+            Self::Provider { provider, .. } => Ok(Source::Provider(provider.clone())),
+        }
+    }
+}
+
+/// Where requests go, and how they are signed.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) route: Route,
+    pub(crate) signer: Signer,
+    pub(crate) headers: Vec<(String, String)>,
+}
+
+impl Endpoint {
+    /// The provider's name, or the address.
+    pub(crate) fn name(&self) -> &str {
+        self.route.name()
+    }
+
+    pub(crate) fn is_loopback(&self) -> bool {
+        http::is_loopback_url(&self.route.base_url)
+    }
+
+    /// The request, signed; `client` asks for a token where one is needed for that.
+    pub(crate) async fn request(
+        &self,
+        encoded: EncodedRequest,
+        client: &http::Client,
+    ) -> Result<http::Request, auth::Error> {
+        let mut request = http::Request::new(&encoded.method, &http::join_url(&self.route.base_url, &encoded.path))?
+            .header("content-type", "application/json")?
+            .header("accept", ACCEPTED)?;
+        for (name, value) in encoded.headers.iter().chain(&self.route.headers).chain(&self.headers) {
+            request = request.header(name, value)?;
+        }
+        self.signer.sign(request.body(encoded.body), client, SystemTime::now()).await
+    }
+}
+
+/// The forms of replies that are read.
+const ACCEPTED: &str = "text/event-stream, application/x-ndjson, application/vnd.amazon.eventstream, application/json";
+
+/// The route from chunk to events with a stream of `codec`, framed as it asks for. `options` are those of the codec, as
+/// JSON.
+///
+/// # Errors
+/// When the codec does not describe itself well, or refuses the options.
+pub fn open_pipeline(codec: &host::Codec, options: &str, limits: Limits) -> Result<Pipeline<host::CodecStream>, Error> {
+    let text = codec.describe().map_err(Error::codec)?;
+    let description = read_description(text.clone())?;
+    let framing = description["framing"].as_str().and_then(Framing::from_name);
+    let framing = framing.ok_or_else(|| Error::Framing { framing: description["framing"].to_string() })?;
+    let stream = codec.open(options).map_err(Error::codec)?;
+    Ok(Pipeline::new(stream, framing, limits).with_description(&text))
+}
+
+/// What a codec says of itself.
+pub(crate) fn describe(codec: &host::Codec) -> Result<Value, Error> {
+    read_description(codec.describe().map_err(Error::codec)?)
+}
+
+fn read_description(text: String) -> Result<Value, Error> {
+    let mut bytes = text.into_bytes();
+    simd_json::serde::from_slice(&mut bytes).map_err(|error| Error::Describe { message: error.to_string() })
+}
+
+/// The codec of that dialect, and what it says of itself.
+pub(crate) fn find_codec(codecs: Vec<host::Codec>, dialect: &str) -> Result<(host::Codec, Value), Error> {
+    let mut known = Vec::new();
+    for codec in codecs {
+        let description = describe(&codec)?;
+        if description["dialect"] == dialect {
+            return Ok((codec, description));
+        }
+        known.extend(description["dialect"].as_str().map(str::to_owned));
+    }
+    Err(Error::NoCodec { dialect: dialect.to_owned(), known })
+}
+
+/// What a provider that drives itself says of itself.
+#[derive(Clone, Debug)]
+pub(crate) struct ProviderDescription {
+    pub(crate) id: String,
+    pub(crate) models: Vec<String>,
+}
+
+/// Reads the description of a provider: `{"provider": id, "models"?: [{"id": model}, …]}`.
+pub(crate) fn describe_provider(provider: &host::Provider) -> Result<ProviderDescription, Error> {
+    let description = read_description(provider.description().to_owned())?;
+    let id = description["provider"].as_str().filter(|id| !id.is_empty() && !id.contains('/'));
+    let id = id.ok_or_else(|| Error::Describe { message: "the key `provider` is missing".to_owned() })?;
+    let models = description["models"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let models = models.iter().filter_map(|model| model["id"].as_str().map(str::to_owned)).collect();
+    Ok(ProviderDescription { id: id.to_owned(), models })
+}

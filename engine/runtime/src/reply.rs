@@ -1,0 +1,206 @@
+//! Reads one reply, from a server or from a provider that drives itself.
+
+use std::io;
+use std::time::Duration;
+
+use thalweg_abi::host::{self, CancelToken, CodecStream};
+use thalweg_abi::retry_hint::retry_after_ms;
+use thalweg_abi::types::{E_INVALID, E_REMOTE, E_TIMEOUT, EVENT_ERROR, FRAME_ERROR_BODY};
+use thalweg_agent::assembly::End;
+use thalweg_agent::failure::{Failure, FailureKind};
+use thalweg_agent::machine::Machine;
+use thalweg_wire::pipeline::{self, Pipeline};
+
+use crate::auth;
+use crate::backend::{Endpoint, Wire};
+use crate::drive::Setup;
+use crate::http;
+use crate::recorder::Recorder;
+
+/// How one attempt at a reply ended.
+pub(crate) enum Reply {
+    Ended(End),
+    /// Nothing that a reader could have seen has come; the request may be sent again after a pause.
+    Retry {
+        failure: Failure,
+        wait: Duration,
+    },
+}
+
+/// What it takes to ask a server.
+pub(crate) struct Ask<'a> {
+    pub(crate) setup: &'a Setup,
+    pub(crate) endpoint: &'a Endpoint,
+    pub(crate) recorder: &'a mut Recorder,
+    pub(crate) machine: &'a mut Machine,
+    pub(crate) wire: &'a mut Wire,
+}
+
+impl Ask<'_> {
+    /// Sends the request once and reads the reply to its end.
+    pub(crate) async fn read(self, envelope: &str, attempt: u32) -> Reply {
+        let Self { setup, endpoint, recorder, machine, wire } = self;
+        let Wire { conversation, pipeline } = wire;
+        let encoded = match conversation.request(pipeline.decoder_mut(), machine.history(), envelope) {
+            Ok(encoded) => encoded,
+            Err(error) => return Reply::Ended(End::Error(Failure::new(FailureKind::Plugin, error.to_string()))),
+        };
+        let request = match endpoint.request(encoded, &setup.client).await {
+            Ok(request) => request,
+            Err(auth::Error::Http(error)) => return Reply::Ended(End::Error(failure_of(&error))),
+            Err(error) => return Reply::Ended(End::Error(Failure::new(FailureKind::Auth, error.to_string()))),
+        };
+        let sent = setup.client.send(request).await;
+        // Nothing listens on a port of this machine: waiting does not help, and the person wants to know.
+        let is_hopeless = matches!(&sent, Err(http::Error::Connect { kind: io::ErrorKind::ConnectionRefused, .. }))
+            && endpoint.is_loopback();
+        let wait = setup.retry.delay(attempt, &sent).filter(|_| !is_hopeless);
+        let mut response = match sent {
+            Ok(response) if response.is_success() => {
+                recorder.begin_body();
+                response
+            }
+            Ok(response) => return Self::read_error_body(setup, endpoint, pipeline, response, wait).await,
+            Err(error) => {
+                let failure = failure_of(&error);
+                return match wait {
+                    Some(wait) => Reply::Retry { failure, wait },
+                    None => Reply::Ended(End::Error(failure)),
+                };
+            }
+        };
+        loop {
+            match recorder.next_chunk(&mut response.body).await {
+                Ok(Some(chunk)) => {
+                    if let Err(error) = recorder.feed(pipeline, machine, Some(&chunk)) {
+                        return Reply::Ended(End::Error(Failure::new(failure_kind(&error), error.to_string())));
+                    }
+                    if recorder.is_lost() {
+                        return Reply::Ended(End::Eof);
+                    }
+                }
+                Ok(None) => {
+                    if let Err(error) = recorder.feed(pipeline, machine, None) {
+                        return Reply::Ended(End::Error(Failure::new(failure_kind(&error), error.to_string())));
+                    }
+                    return Reply::Ended(End::Eof);
+                }
+                Err(error) => {
+                    // What is complete in the carry is still delivered before the break is reported.
+                    let _ = recorder.feed(pipeline, machine, None);
+                    return match failure_of(&error) {
+                        failure if failure.kind == FailureKind::Connection => Reply::Ended(End::Reset(failure.message)),
+                        failure => Reply::Ended(End::Error(failure)),
+                    };
+                }
+            }
+        }
+    }
+
+    /// Turns the body of an HTTP error into a failure in the provider's own words.
+    async fn read_error_body(
+        setup: &Setup,
+        endpoint: &Endpoint,
+        pipeline: &mut Pipeline<CodecStream>,
+        mut response: http::Response,
+        wait: Option<Duration>,
+    ) -> Reply {
+        let status = response.status;
+        let asked_by_header = response.asked_wait();
+        let mut body = Vec::new();
+        // As much as came is enough: the status alone says that it failed.
+        let _ = response.body.read_to(&mut body, ERROR_BODY_BYTES_MAX).await;
+        let (mut said, mut asked_ms) = (None, None);
+        let read = pipeline.whole_body(&body, FRAME_ERROR_BODY, u32::from(status), &mut |events| {
+            let error = events.iter().find(|event| event.kind() == EVENT_ERROR);
+            if let (None, Some(event)) = (&said, error) {
+                let details = serde_json::from_slice(event.aux()).ok();
+                asked_ms = retry_after_ms(event.text(), event.aux());
+                said = Some((event.num(), String::from_utf8_lossy(event.text()).into_owned(), details));
+            }
+        });
+        let (num, message, details) = match (read, said) {
+            (Ok(()), Some(said)) => said,
+            _ => (0, first_line(&body), None),
+        };
+        let message = if message.is_empty() { "no message".to_owned() } else { message };
+        let mut failure =
+            Failure::new(FailureKind::from_num(num), format!("HTTP {status} from {}: {message}", endpoint.name()))
+                .with_http_status(status);
+        failure.details = details;
+        // Also of a reply that is not asked for again: the caller may do that.
+        failure.retry_after_ms = asked_ms.or_else(|| asked_by_header.map(|asked| asked.as_millis() as u64));
+        // What only the body asks for: no shorter pause is of use, and one that is too long ends the tries.
+        let asked = asked_ms.map_or(Duration::ZERO, Duration::from_millis);
+        let wait = wait.filter(|_| asked <= setup.retry.asked_max).map(|wait| wait.max(asked));
+        match wait {
+            Some(wait) => Reply::Retry { failure: failure.with_retry_after_ms(wait.as_millis() as u64), wait },
+            None => Reply::Ended(End::Error(failure)),
+        }
+    }
+}
+
+/// Asks a provider that drives itself and reads its reply to the end. It is told to stop when this is dropped.
+pub(crate) async fn read_provider(
+    provider: &host::Provider,
+    recorder: &mut Recorder,
+    machine: &mut Machine,
+    envelope: &str,
+) -> Reply {
+    let messages: Vec<&str> = machine.history().sendable_from(0).map(|(_, entry)| entry.json.as_str()).collect();
+    // The envelope is an object with at least one key.
+    let head = envelope.strip_suffix('}').unwrap_or(envelope);
+    let request = format!("{head},\"messages\":[{}]}}", messages.join(","));
+    let (mut reply, start) = provider.reply(&CancelToken::new());
+    // It may block as long as the reply takes. Nobody waits for this thread: the reply says when it is over.
+    drop(tokio::task::spawn_blocking(move || start.run(&request)));
+    loop {
+        match reply.next().await {
+            Ok(Some(batch)) => {
+                recorder.take_batch(machine, batch.iter());
+                if recorder.is_lost() {
+                    return Reply::Ended(End::Eof);
+                }
+            }
+            Ok(None) => return Reply::Ended(End::Eof),
+            Err(error) => return Reply::Ended(End::Error(failure_of_plugin(&error))),
+        }
+    }
+}
+
+fn failure_of_plugin(error: &host::Error) -> Failure {
+    let kind = match error {
+        host::Error::Failed { failure, .. } => match failure.code {
+            E_REMOTE => FailureKind::Server,
+            E_TIMEOUT => FailureKind::Timeout,
+            E_INVALID => FailureKind::InvalidRequest,
+            _ => FailureKind::Plugin,
+        },
+        _ => FailureKind::Plugin,
+    };
+    Failure::new(kind, error.to_string())
+}
+
+fn failure_of(error: &http::Error) -> Failure {
+    let kind = match error {
+        http::Error::Timeout { .. } => FailureKind::Timeout,
+        http::Error::InvalidUrl { .. } | http::Error::InvalidHeader { .. } => FailureKind::InvalidRequest,
+        _ => FailureKind::Connection,
+    };
+    Failure::new(kind, error.to_string())
+}
+
+fn failure_kind(error: &pipeline::Error) -> FailureKind {
+    match error {
+        pipeline::Error::Codec(_) => FailureKind::Plugin,
+        _ => FailureKind::Malformed,
+    }
+}
+
+fn first_line(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().chars().take(200).collect()
+}
+
+/// More of an error body than this tells nobody anything.
+const ERROR_BODY_BYTES_MAX: usize = 64 * 1024;
