@@ -44,6 +44,7 @@ BEGIN {
             line = substr(line, 1, RSTART - 1) "`THW_" substr(line, RSTART + 2, RLENGTH - 4) "`" substr(line, RSTART + RLENGTH)
         gsub(/\[`Error`\]/, "`thw_error`", line)
         gsub(/\[`Codec`\]/, "`thw_codec`", line)
+        gsub(/\[`Json`\]/, "`thw_json`", line)
         gsub(/\[`Provider`\]/, "`thw_provider`", line)
         gsub(/\[`Tool`\]/, "`thw_tool`", line)
         if (line ~ /\[`/) { print "a link without a C name: " line > "/dev/stderr"; failed = 1 }

@@ -91,6 +91,7 @@ fn layouts_agree_on_both_sides() {
             struct_size, abi_minor, log, log_enabled, alloc, dealloc, now_ns, get_extension, sink_push, sink_finish,
             is_cancelled, on_cancel, off_cancel, sink_wait,
         }
+        "thw_json" table::Json { struct_size, flags, find, count, unescape, escape }
         "thw_plugin" table::Plugin { struct_size, flags, context, deinit, get_interface }
         "thw_http_header" table::HttpHeader { name, value }
         "thw_http_request" table::HttpRequest {
@@ -163,6 +164,7 @@ fn constants_agree_on_both_sides_and_none_is_missing() {
     let expected = [
         ("THW_ENTRY_SYMBOL", table::ENTRY_SYMBOL),
         ("THW_MANIFEST_SYMBOL", table::MANIFEST_SYMBOL),
+        ("THW_EXTENSION_JSON", table::EXTENSION_JSON),
         ("THW_INTERFACE_CODEC", table::INTERFACE_CODEC),
         ("THW_INTERFACE_PROVIDER", table::INTERFACE_PROVIDER),
         ("THW_INTERFACE_TOOL", table::INTERFACE_TOOL),

@@ -467,6 +467,30 @@ typedef struct thw_host_services {
    (table)->struct_size >= (size_t)((const char *)&(table)->member - (const char *)(table)) + sizeof((table)->member) && \
    (table)->member != NULL)
 
+// Ids of extensions, for `get_extension`.
+#define THW_EXTENSION_JSON "thw.json/1"
+
+// Lookups in JSON, so that a plugin in C needs no parser. Texts are borrowed for the call, and what is found is a part
+// of what was searched. All functions may be called from any thread and do not block.
+typedef struct thw_json {
+  // Size of the table as the engine compiled it.
+  uint32_t struct_size;
+  // Zero.
+  uint32_t flags;
+  // Finds the value that `pointer` leads to in `json`: a JSON pointer (RFC 6901), for example `/messages/-1/role`,
+  // where a number below 0 counts from the end of an array. `value` is JSON: a string has its quotes. `THW_EOF`:
+  // nothing is there. `THW_E_INVALID`: not JSON, or no pointer. `[any-thread]`
+  thw_status (*find)(const struct thw_str *json, const struct thw_str *pointer, struct thw_str *value);
+  // Number of elements of an array. `THW_E_INVALID`: it is none. `[any-thread]`
+  thw_status (*count)(const struct thw_str *array, size_t *number);
+  // Writes what a JSON string says, quotes and escapes resolved: at most `cap` bytes to `out`, which is the caller's,
+  // cut between characters, without a NUL. `len` is the length of the whole. `THW_E_INVALID`: no string.
+  // `[any-thread]`
+  thw_status (*unescape)(const struct thw_str *string, uint8_t *out, size_t cap, size_t *len);
+  // Writes text as a JSON string with its quotes, as `unescape` writes. `THW_E_INVALID`: not UTF-8. `[any-thread]`
+  thw_status (*escape)(const struct thw_str *text, uint8_t *out, size_t cap, size_t *len);
+} thw_json;
+
 // ---- What a plugin offers ----
 
 // Ids of the interfaces.

@@ -64,6 +64,13 @@ int main(void) {
   MEMBER(thw_host_services, on_cancel);
   MEMBER(thw_host_services, off_cancel);
   MEMBER(thw_host_services, sink_wait);
+  TYPE(thw_json);
+  MEMBER(thw_json, struct_size);
+  MEMBER(thw_json, flags);
+  MEMBER(thw_json, find);
+  MEMBER(thw_json, count);
+  MEMBER(thw_json, unescape);
+  MEMBER(thw_json, escape);
   TYPE(thw_plugin);
   MEMBER(thw_plugin, struct_size);
   MEMBER(thw_plugin, flags);

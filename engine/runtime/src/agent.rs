@@ -45,6 +45,7 @@ impl Agent {
     /// Starts to describe an agent.
     #[must_use]
     pub fn builder() -> AgentBuilder {
+        thalweg_extensions::offer();
         AgentBuilder::default()
     }
 

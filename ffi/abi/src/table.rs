@@ -221,6 +221,32 @@ pub const INTERFACE_PROVIDER: &str = "thw.provider/1";
 /// Id of [`Tool`].
 pub const INTERFACE_TOOL: &str = "thw.tool/1";
 
+/// Id of [`Json`], an extension of the host.
+pub const EXTENSION_JSON: &str = "thw.json/1";
+
+/// Lookups in JSON, so that a plugin in C needs no parser. Texts are borrowed for the call, and what is found is a part
+/// of what was searched. All functions may be called from any thread and do not block.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Json {
+    /// Size of the table as the engine compiled it.
+    pub struct_size: u32,
+    /// Zero.
+    pub flags: u32,
+    /// Finds the value that `pointer` leads to in `json`: a JSON pointer (RFC 6901), for example `/messages/-1/role`,
+    /// where a number below 0 counts from the end of an array. `value` is JSON: a string has its quotes. `THW_EOF`:
+    /// nothing is there. `THW_E_INVALID`: not JSON, or no pointer. `[any-thread]`
+    pub find: Option<unsafe extern "C" fn(json: *const Str, pointer: *const Str, value: *mut Str) -> Status>,
+    /// Number of elements of an array. `THW_E_INVALID`: it is none. `[any-thread]`
+    pub count: Option<unsafe extern "C" fn(array: *const Str, number: *mut usize) -> Status>,
+    /// Writes what a JSON string says, quotes and escapes resolved: at most `cap` bytes to `out`, which is the caller's,
+    /// cut between characters, without a NUL. `len` is the length of the whole. `THW_E_INVALID`: no string.
+    /// `[any-thread]`
+    pub unescape: Option<unsafe extern "C" fn(string: *const Str, out: *mut u8, cap: usize, len: *mut usize) -> Status>,
+    /// Writes text as a JSON string with its quotes, as `unescape` writes. `THW_E_INVALID`: not UTF-8. `[any-thread]`
+    pub escape: Option<unsafe extern "C" fn(text: *const Str, out: *mut u8, cap: usize, len: *mut usize) -> Status>,
+}
+
 /// A header of an HTTP request. Both texts live as long as the request that holds them.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]

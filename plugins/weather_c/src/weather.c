@@ -331,7 +331,7 @@ static const void *get_interface(void *context, const char *id) {
   return id != NULL && strcmp(id, THW_INTERFACE_TOOL) == 0 ? &TOOL : NULL;
 }
 
-const thw_manifest thw_plugin_manifest_v1 = THW_MANIFEST("thalweg.weather_c", WEATHER_VERSION);
+const thw_manifest thw_plugin_manifest_v1 = THW_MANIFEST("thalweg.weather_c", PLUGIN_VERSION);
 
 thw_status thw_plugin_entry_v1(const thw_host *host, const thw_host_services *services, uint32_t host_minor,
                                thw_plugin *plugin, thw_error *error) {

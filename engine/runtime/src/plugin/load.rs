@@ -22,6 +22,7 @@ impl Loader {
     /// A loader of what lies beside the executable; lines that plugins log are dropped.
     #[must_use]
     pub fn new() -> Self {
+        thalweg_extensions::offer();
         Self { allowed: Vec::new(), host: Host::silent() }
     }
 

@@ -23,5 +23,5 @@ pub use error::{Error, Misbehaviour};
 pub use manifest::{ManifestError, check_manifest};
 pub use plugin::Plugin;
 pub use provider::{Batch, Provider, REPLY_BYTES_MARK, REPLY_BYTES_MAX, Reply, Start};
-pub use services::{Host, LogLine, services};
+pub use services::{Host, LogLine, offer_extensions, services};
 pub use tool::{Invocation, TOOL_ANSWER_BYTES_MAX, Tool, ToolEvent};

@@ -3,7 +3,7 @@
 use crate::host::call;
 use crate::table::{self, ABI_MINOR, HostServices};
 use crate::types::Str;
-use core::ffi::{c_char, c_void};
+use core::ffi::{CStr, c_char, c_void};
 use std::alloc::Layout;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -144,10 +144,23 @@ unsafe extern "C" fn now_ns(_: *const table::Host) -> u64 {
     u64::try_from(START.get_or_init(Instant::now).elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// There is no extension yet; an id that is not known is NULL by contract.
-///
 /// # Safety
-/// None.
-unsafe extern "C" fn get_extension(_: *const table::Host, _: *const c_char) -> *const c_void {
-    core::ptr::null()
+/// As [`HostServices::get_extension`] says.
+unsafe extern "C" fn get_extension(_: *const table::Host, id: *const c_char) -> *const c_void {
+    match EXTENSIONS.get() {
+        // SAFETY: NUL-terminated, by contract.
+        Some(find) if !id.is_null() => find(unsafe { CStr::from_ptr(id) }),
+        _ => core::ptr::null(),
+    }
+}
+
+/// Finds an extension by its id; NULL for any that is not known.
+type FindExtension = fn(&CStr) -> *const c_void;
+
+static EXTENSIONS: OnceLock<FindExtension> = OnceLock::new();
+
+/// Sets what extensions the plugins of this process find; the first one counts. What `find` gives lives as long as the
+/// process and is what the id stands for.
+pub fn offer_extensions(find: FindExtension) {
+    let _ = EXTENSIONS.set(find);
 }
