@@ -1,11 +1,12 @@
 //! What `thalweg plugin check` tries on a started plugin: a few calls with good and bad input, each with a verdict.
 
 use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
 use thalweg_abi::decode::{Decode as _, Events, Progress};
-use thalweg_abi::host::{CancelToken, Codec, CodecStream, Error, Plugin, Tool, ToolEvent};
+use thalweg_abi::host::{CancelToken, Codec, CodecStream, Error, Plugin, Provider, Tool, ToolEvent};
 use thalweg_abi::table::TOOL_READ_ONLY;
 use thalweg_abi::types::{E_PANIC, EVENT_ERROR, FRAME_ERROR_BODY, FRAME_EVENT, FrameRef, StreamEvent};
 
@@ -22,9 +23,10 @@ pub(crate) struct Verdict {
 pub(crate) fn check(plugin: &Plugin) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
     let mut add = |name: String, outcome| verdicts.push(Verdict { name, outcome });
-    let (codec, tools) = (plugin.codec(), plugin.tools());
-    if codec.is_none() && tools.is_empty() {
-        add("it offers something".to_owned(), Err("neither thw.codec/1 nor thw.tool/1".to_owned()));
+    let (codec, provider, tools) = (plugin.codec(), plugin.provider(), plugin.tools());
+    if codec.is_none() && provider.is_none() && tools.is_empty() {
+        let none = "neither thw.codec/1 nor thw.provider/1 nor thw.tool/1";
+        add("it offers something".to_owned(), Err(none.to_owned()));
     }
     if let Some(codec) = &codec {
         add("codec describes itself".to_owned(), describes_itself(codec));
@@ -32,6 +34,11 @@ pub(crate) fn check(plugin: &Plugin) -> Vec<Verdict> {
         add("codec reads broken frames".to_owned(), reads_broken_frames(codec));
         add("codec reads error bodies".to_owned(), reads_error_bodies(codec));
         add("codec forgets on reset".to_owned(), forgets_on_reset(codec));
+    }
+    if let Some(provider) = &provider {
+        add("provider describes itself".to_owned(), describes_provider(provider));
+        add("provider ends each reply".to_owned(), ends_each_reply(provider));
+        add("provider ends when cancelled".to_owned(), ends_when_cancelled(provider));
     }
     for (index, tool) in tools.iter().enumerate() {
         let name = tool.name();
@@ -68,6 +75,63 @@ fn writes_a_request(codec: &Codec) -> Result<String, String> {
         return Err(format!("the path {:?} does not begin with a slash", request.path));
     }
     Ok(format!("{} {}, {} bytes", request.method, request.path, body.len()))
+}
+
+fn describes_provider(provider: &Provider) -> Result<String, String> {
+    let json: Value =
+        serde_json::from_str(provider.description()).map_err(|error| format!("describe gives no JSON: {error}"))?;
+    let id = json["provider"].as_str().filter(|id| !id.is_empty() && !id.contains('/')).ok_or("no \"provider\"")?;
+    let models = json["models"].as_array().map_or(0, Vec::len);
+    Ok(format!("provider {id}, {models} models"))
+}
+
+/// A request for a reply, and things that are none.
+const REQUESTS: [&str; 4] = [
+    r#"{"model":"","stream":true,"messages":[{"role":"user","content":[{"type":"text","text":"Grüße \"\n\u0001"}]}]}"#,
+    r#"{"messages":[]}"#,
+    "{",
+    "",
+];
+
+/// Reads a reply to its end, on a thread of its own; says what came of it.
+fn read_reply(provider: &Provider, request: &'static str, cancel: &CancelToken) -> Result<(usize, bool), String> {
+    let (mut reply, start) = provider.reply(cancel);
+    thread::spawn(move || start.run(request));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .map_err(|error| format!("no runtime: {error}"))?;
+    runtime.block_on(async {
+        let mut events = 0;
+        loop {
+            match tokio::time::timeout(PATIENCE, reply.next()).await {
+                Err(_) => return Err(format!("no event and no end within {} s", PATIENCE.as_secs())),
+                Ok(Ok(Some(batch))) => events += batch.iter().count(),
+                Ok(Ok(None)) => return Ok((events, true)),
+                Ok(Err(Error::Failed { failure, .. })) if failure.code != E_PANIC => return Ok((events, false)),
+                Ok(Err(error)) => return Err(error.to_string()),
+            }
+        }
+    })
+}
+
+fn ends_each_reply(provider: &Provider) -> Result<String, String> {
+    let mut ended = Vec::new();
+    for request in REQUESTS {
+        ended.push(read_reply(provider, request, &CancelToken::new())?);
+    }
+    if ended[2].1 || ended[3].1 {
+        return Err("it answers a request that is no JSON".to_owned());
+    }
+    let well = if ended[0].1 { "well" } else { "with an error" };
+    Ok(format!("{} events, ended {well}; {} other requests ended", ended[0].0, REQUESTS.len() - 1))
+}
+
+fn ends_when_cancelled(provider: &Provider) -> Result<String, String> {
+    let cancel = CancelToken::new();
+    cancel.cancel();
+    let (events, _) = read_reply(provider, REQUESTS[0], &cancel)?;
+    Ok(format!("cancelled before it began: {events} events"))
 }
 
 /// What a provider should never send, and does.
@@ -200,7 +264,7 @@ fn answers(tool: &Tool) -> Result<String, String> {
     let cancel = CancelToken::new();
     let (called, token) = (tool.clone(), cancel.clone());
     // On a thread of its own, since a tool may block for ever.
-    std::thread::spawn(move || {
+    thread::spawn(move || {
         let receiver = Box::new(move |event| {
             // Nobody listens any more once the verdict is given.
             let _ = told.send(event);

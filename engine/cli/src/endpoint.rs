@@ -87,6 +87,8 @@ impl fmt::Display for Pace {
 pub(crate) enum Endpoint {
     /// A real endpoint.
     Live(Box<Live>),
+    /// A plugin that drives itself, by the name of its model: `eliza/doctor`.
+    SelfDriving(String),
     /// The built-in recordings.
     Replay,
 }
@@ -115,6 +117,11 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 
 /// Chooses, looking at the environment and, if need be, at the usual ports of this machine.
 pub(crate) async fn choose(arguments: &EndpointArguments) -> Result<Endpoint, Failure> {
+    if let (Some(model), None, None) = (&arguments.model, &arguments.base_url, &arguments.provider)
+        && plugins::self_driving(model).is_some()
+    {
+        return Ok(Endpoint::SelfDriving(model.clone()));
+    }
     let table = table()?;
     let mut arguments = arguments.clone();
     arguments.base_url.as_deref().map_or(Ok(()), check_base_url)?;

@@ -16,35 +16,51 @@ use crate::render::Screen;
 pub(crate) struct BuiltIn {
     /// In the name of its file.
     name: &'static str,
-    /// The dialect it speaks; `None` for tools.
-    dialect: Option<&'static str>,
+    offers: Offers,
     /// The copy that is linked in.
     module: fn() -> Module,
 }
 
+/// What such a plugin is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offers {
+    /// Speaks this dialect.
+    Dialect(&'static str),
+    /// Is this provider, which drives itself.
+    Provider(&'static str),
+    /// Has tools.
+    Tools,
+}
+
 /// All of them.
 pub(crate) const BUILT_IN: &[BuiltIn] = &[
-    BuiltIn { name: "openai", dialect: Some("openai-chat"), module: thalweg_openai::module },
-    BuiltIn { name: "anthropic", dialect: Some("anthropic"), module: thalweg_anthropic::module },
+    BuiltIn { name: "openai", offers: Offers::Dialect("openai-chat"), module: thalweg_openai::module },
+    BuiltIn { name: "anthropic", offers: Offers::Dialect("anthropic"), module: thalweg_anthropic::module },
     BuiltIn {
         name: "openai_completions",
-        dialect: Some("openai-completions"),
+        offers: Offers::Dialect("openai-completions"),
         module: thalweg_openai_completions::module,
     },
-    BuiltIn { name: "openai_responses", dialect: Some("openai-responses"), module: thalweg_openai_responses::module },
-    BuiltIn { name: "bedrock", dialect: Some("bedrock"), module: thalweg_bedrock::module },
-    BuiltIn { name: "cohere", dialect: Some("cohere-v2"), module: thalweg_cohere::module },
-    BuiltIn { name: "cohere_v1", dialect: Some("cohere-v1"), module: thalweg_cohere_v1::module },
-    BuiltIn { name: "ollama", dialect: Some("ollama"), module: thalweg_ollama::module },
-    BuiltIn { name: "gemini", dialect: Some("gemini"), module: thalweg_gemini::module },
-    BuiltIn { name: "calculator", dialect: None, module: thalweg_calculator::module },
-    BuiltIn { name: "weather_c", dialect: None, module: thalweg_weather_c::module },
+    BuiltIn {
+        name: "openai_responses",
+        offers: Offers::Dialect("openai-responses"),
+        module: thalweg_openai_responses::module,
+    },
+    BuiltIn { name: "bedrock", offers: Offers::Dialect("bedrock"), module: thalweg_bedrock::module },
+    BuiltIn { name: "cohere", offers: Offers::Dialect("cohere-v2"), module: thalweg_cohere::module },
+    BuiltIn { name: "cohere_v1", offers: Offers::Dialect("cohere-v1"), module: thalweg_cohere_v1::module },
+    BuiltIn { name: "ollama", offers: Offers::Dialect("ollama"), module: thalweg_ollama::module },
+    BuiltIn { name: "gemini", offers: Offers::Dialect("gemini"), module: thalweg_gemini::module },
+    BuiltIn { name: "eliza_c", offers: Offers::Provider("eliza"), module: thalweg_eliza_c::module },
+    BuiltIn { name: "script", offers: Offers::Provider("script"), module: thalweg_script::module },
+    BuiltIn { name: "calculator", offers: Offers::Tools, module: thalweg_calculator::module },
+    BuiltIn { name: "weather_c", offers: Offers::Tools, module: thalweg_weather_c::module },
 ];
 
-/// What an agent needs: a dialect and the tools.
+/// What an agent needs: what gives its replies, and the tools.
 pub(crate) struct Loaded {
-    /// The dialect.
-    pub(crate) codec: Codec,
+    /// The plugin of the dialect, or of the provider that drives itself.
+    pub(crate) speaker: Plugin,
     /// The tools.
     pub(crate) tools: Vec<Tool>,
     sources: Vec<Source>,
@@ -80,14 +96,13 @@ impl Loaded {
     }
 }
 
-/// Loads the codec of a dialect and, if wanted, the tools.
-pub(crate) fn load(dialect: &str, tools: Tools) -> Result<Loaded, Failure> {
+/// Loads the plugin of a dialect or a provider and, if wanted, the tools.
+pub(crate) fn load(wanted: Offers, tools: Tools) -> Result<Loaded, Failure> {
     let shelf = Shelf::find();
-    let (plugin, source) = shelf.start(speaker_of(dialect)?)?;
-    let codec = plugin.codec().ok_or_else(|| Failure::run(format_args!("plugin `{}` has no codec", plugin.id())))?;
-    let mut loaded = Loaded { codec, tools: Vec::new(), sources: vec![source] };
+    let (speaker, source) = shelf.start(speaker_of(wanted)?)?;
+    let mut loaded = Loaded { speaker, tools: Vec::new(), sources: vec![source] };
     if tools == Tools::Offered {
-        for built_in in BUILT_IN.iter().filter(|built_in| built_in.dialect.is_none()) {
+        for built_in in BUILT_IN.iter().filter(|built_in| built_in.offers == Offers::Tools) {
             let (plugin, source) = shelf.start(built_in)?;
             loaded.tools.extend(plugin.tools());
             loaded.sources.push(source);
@@ -98,7 +113,8 @@ pub(crate) fn load(dialect: &str, tools: Tools) -> Result<Loaded, Failure> {
 
 /// The codec of a dialect alone.
 pub(crate) fn codec(dialect: &str) -> Result<Codec, Failure> {
-    load(dialect, Tools::None).map(|loaded| loaded.codec)
+    let (plugin, _) = Shelf::find().start(dialect_named(dialect)?)?;
+    plugin.codec().ok_or_else(|| Failure::run(format_args!("plugin `{}` has no codec", plugin.id())))
 }
 
 /// Whether an agent has tools.
@@ -110,15 +126,40 @@ pub(crate) enum Tools {
     None,
 }
 
-/// Whether there is a plugin for a dialect.
-pub(crate) fn speaks(dialect: &str) -> bool {
-    BUILT_IN.iter().any(|built_in| built_in.dialect == Some(dialect))
+/// The dialects that there are plugins for.
+fn dialects() -> impl Iterator<Item = (&'static str, &'static BuiltIn)> {
+    BUILT_IN.iter().filter_map(|built_in| match built_in.offers {
+        Offers::Dialect(dialect) => Some((dialect, built_in)),
+        _ => None,
+    })
 }
 
-/// The plugin of a dialect.
-fn speaker_of(dialect: &str) -> Result<&'static BuiltIn, Failure> {
-    BUILT_IN.iter().find(|built_in| built_in.dialect == Some(dialect)).ok_or_else(|| {
-        let known: Vec<&str> = BUILT_IN.iter().filter_map(|built_in| built_in.dialect).collect();
+/// Whether there is a plugin for a dialect.
+pub(crate) fn speaks(dialect: &str) -> bool {
+    dialects().any(|(known, _)| known == dialect)
+}
+
+/// What drives itself behind a model's name: `eliza/doctor`, or `eliza`.
+pub(crate) fn self_driving(model: &str) -> Option<Offers> {
+    let id = model.split_once('/').map_or(model, |(id, _)| id);
+    let offers = BUILT_IN.iter().map(|built_in| built_in.offers);
+    offers.into_iter().find(|offers| matches!(offers, Offers::Provider(known) if *known == id))
+}
+
+/// The plugin that offers this.
+fn speaker_of(wanted: Offers) -> Result<&'static BuiltIn, Failure> {
+    let found = BUILT_IN.iter().find(|built_in| built_in.offers == wanted);
+    found.ok_or_else(|| Failure::usage(format_args!("no plugin offers {wanted:?}")))
+}
+
+/// What speaks a dialect.
+pub(crate) fn dialect(name: &str) -> Result<Offers, Failure> {
+    dialect_named(name).map(|built_in| built_in.offers)
+}
+
+fn dialect_named(dialect: &str) -> Result<&'static BuiltIn, Failure> {
+    dialects().find(|(known, _)| *known == dialect).map(|(_, built_in)| built_in).ok_or_else(|| {
+        let known: Vec<&str> = dialects().map(|(known, _)| known).collect();
         Failure::usage(format_args!("no plugin speaks the dialect `{dialect}`; there is {}", known.join(", ")))
     })
 }

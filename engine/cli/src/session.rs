@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 
 use thalweg::http::Secret;
-use thalweg::provider::{LEVELS, Route, Table, Wish};
+use thalweg::provider::{LEVELS, Table, Wish};
 use thalweg::request::{Thinking, ToolChoice};
-use thalweg::{Agent, Run};
+use thalweg::{Agent, AgentBuilder, Run};
 use thalweg_replay::{Options, Recording, Server};
 
 use crate::endpoint::{Endpoint, EndpointArguments, HOW_TO_GO_LIVE, Live, Pace};
@@ -77,15 +77,24 @@ impl Session {
                 let Live { route, reason } = *live;
                 let level = route.thinking.map(|level| format!(" · thinking {level}")).unwrap_or_default();
                 let endpoint = ("model", format!("{}{level} · {} · {reason}", route.model, route.base_url));
-                let plugins = plugins::load(&route.dialect, agent.tools())?;
+                let plugins = plugins::load(plugins::dialect(&route.dialect)?, agent.tools())?;
                 let key = route.key.as_ref().map(|key| key.secret.clone());
-                Ok(Self { agent: build(route, agent, &plugins)?, plugins, endpoint, key, replay: None })
+                let agent = build(Agent::builder().route(route), agent, &plugins)?;
+                Ok(Self { agent, plugins, endpoint, key, replay: None })
+            }
+            Endpoint::SelfDriving(model) => {
+                let wanted = plugins::self_driving(&model);
+                let wanted = wanted.ok_or_else(|| Failure::usage(format_args!("no plugin gives the model {model}")))?;
+                let plugins = plugins::load(wanted, agent.tools())?;
+                let endpoint = ("model", format!("{model} · a plugin, on this machine"));
+                let agent = build(Agent::builder().model(model), agent, &plugins)?;
+                Ok(Self { agent, plugins, endpoint, key: None, replay: None })
             }
             Endpoint::Replay => {
                 let dialect = flags.dialect.as_deref().unwrap_or("openai-chat");
                 let recordings = recordings_of(dialect)?;
                 let asked = question.map(|question| recorded(&recordings, question)).transpose()?;
-                let plugins = plugins::load(dialect, agent.tools())?;
+                let plugins = plugins::load(plugins::dialect(dialect)?, agent.tools())?;
                 let server = Server::start(recordings.clone(), Options::pace(flags.pace.into()))
                     .map_err(|error| Failure::run(format_args!("cannot start the replay server: {error}")))?;
                 let base_url = format!("{}{}", server.url(), base_path(dialect));
@@ -94,7 +103,7 @@ impl Session {
                 let route = Table::empty().route(&wish, &|_| None).map_err(Failure::run)?;
                 let what = asked.map_or_else(|| "of recorded prompts".to_owned(), origin);
                 let endpoint = ("replay", format!("{what} · {base_url}"));
-                let agent = build(route, agent, &plugins)?;
+                let agent = build(Agent::builder().route(route), agent, &plugins)?;
                 let replay =
                     Replay { has_question: asked.is_some(), recordings, is_asked_for: flags.replay, _server: server };
                 Ok(Self { agent, plugins, endpoint, key: None, replay: Some(replay) })
@@ -195,12 +204,10 @@ pub(crate) fn base_path(dialect: &str) -> &'static str {
     base_url[host..].find('/').map_or("", |at| &base_url[host + at..])
 }
 
-fn build(route: Route, arguments: &AgentArguments, plugins: &Loaded) -> Result<Agent, Failure> {
-    let mut builder = Agent::builder()
-        .route(route)
-        .codec(plugins.codec.clone())
-        .tools(plugins.tools.iter().cloned())
-        .measure_decode(true);
+/// The agent that `described` says where to find.
+fn build(described: AgentBuilder, arguments: &AgentArguments, plugins: &Loaded) -> Result<Agent, Failure> {
+    let mut builder =
+        described.plugin(Ok(plugins.speaker.clone())).tools(plugins.tools.iter().cloned()).measure_decode(true);
     if let Some(system) = &arguments.system {
         builder = builder.system(system);
     }

@@ -103,8 +103,11 @@ fn start(request: &'static str, cancel: &CancelToken) -> Reply {
     reply
 }
 
-/// All events of a reply as kind, block and text, and how it ended.
-fn read(mut reply: Reply) -> (Vec<(u32, u32, String)>, Result<(), Error>) {
+/// Kind, block and text of an event.
+type Told = (u32, u32, String);
+
+/// All events of a reply, and how it ended.
+fn read(mut reply: Reply) -> (Vec<Told>, Result<(), Error>) {
     let mut events = Vec::new();
     loop {
         match block_on(reply.next()) {

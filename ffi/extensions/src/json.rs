@@ -41,9 +41,10 @@ fn guard(work: impl FnOnce() -> Result<Status, Status>) -> Status {
 /// As [`Json::find`] says.
 unsafe extern "C" fn find(json: *const Str, pointer: *const Str, value: *mut Str) -> Status {
     guard(|| {
-        // SAFETY: by contract, for both.
-        let (json, pointer) = unsafe { (bytes(json)?, bytes(pointer)?) };
-        let pointer = core::str::from_utf8(pointer).map_err(|_| E_INVALID)?;
+        // SAFETY: by contract.
+        let json = unsafe { bytes(json) }?;
+        // SAFETY: by contract.
+        let pointer = core::str::from_utf8(unsafe { bytes(pointer) }?).map_err(|_| E_INVALID)?;
         if value.is_null() {
             return Err(E_INVALID);
         }
@@ -174,14 +175,18 @@ mod tests {
     fn null_is_refused_and_touches_nothing() {
         let (json, mut value) = (Str::new(b"{}"), Str::EMPTY);
         let null = core::ptr::null();
-        // SAFETY: NULL is refused, the rest is ours.
-        unsafe {
-            assert_eq!(find(null, &raw const json, &raw mut value), E_INVALID);
-            assert_eq!(find(&raw const json, null, &raw mut value), E_INVALID);
-            assert_eq!(find(&raw const json, &raw const value, core::ptr::null_mut()), E_INVALID);
-            assert_eq!(count(null, core::ptr::null_mut()), E_INVALID);
-            assert_eq!(find(&raw const json, &raw const value, &raw mut value), OK);
-        }
+        let mut find_in = |json: *const Str, pointer: *const Str, has_place: bool| {
+            let place = if has_place { &raw mut value } else { core::ptr::null_mut() };
+            // SAFETY: NULL is refused, the rest is ours.
+            unsafe { find(json, pointer, place) }
+        };
+        let whole = Str::EMPTY;
+        assert_eq!(find_in(null, &raw const whole, true), E_INVALID);
+        assert_eq!(find_in(&raw const json, null, true), E_INVALID);
+        assert_eq!(find_in(&raw const json, &raw const whole, false), E_INVALID);
+        assert_eq!(find_in(&raw const json, &raw const whole, true), OK);
+        // SAFETY: NULL is refused.
+        assert_eq!(unsafe { count(null, core::ptr::null_mut()) }, E_INVALID);
         // SAFETY: it was found in `json`.
         assert_eq!(unsafe { value.as_bytes() }, b"{}");
     }

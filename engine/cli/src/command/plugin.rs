@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use thalweg::plugin::Loader;
 use thalweg_abi::host::Plugin as Started;
-use thalweg_abi::table::{INTERFACE_CODEC, INTERFACE_TOOL, Manifest};
+use thalweg_abi::table::{INTERFACE_CODEC, INTERFACE_PROVIDER, INTERFACE_TOOL, Manifest};
 
 use crate::conformance;
 use crate::failure::{FAILED, Failure};
@@ -89,7 +89,12 @@ fn offers(plugin: &Started) -> Vec<String> {
         format!("dialect {} ({INTERFACE_CODEC})", description["dialect"].as_str().unwrap_or("without a name"))
     };
     let tools = plugin.tools().into_iter().map(|tool| format!("tool {} ({INTERFACE_TOOL})", tool.name()));
-    plugin.codec().map(dialect).into_iter().chain(tools).collect()
+    let provider = |provider: thalweg_abi::host::Provider| {
+        let description: serde_json::Value = serde_json::from_str(provider.description()).unwrap_or_default();
+        format!("provider {} ({INTERFACE_PROVIDER})", description["provider"].as_str().unwrap_or("without a name"))
+    };
+    let provider = plugin.provider().map(provider);
+    plugin.codec().map(dialect).into_iter().chain(provider).chain(tools).collect()
 }
 
 fn check(file: &Path, out: &mut impl Write) -> Result<(), Failure> {
