@@ -15,8 +15,8 @@ use sha2::{Digest as _, Sha256};
 
 /// What the recorded question needs.
 pub(crate) const PLUGINS: [&str; 3] = ["openai", "calculator", "weather_c"];
-/// Every plugin file that lies beside the binary.
-pub(crate) const ALL_PLUGINS: [&str; 4] = ["openai", "anthropic", "calculator", "weather_c"];
+/// Plugin files that lie beside the binary, of every kind.
+pub(crate) const ALL_PLUGINS: [&str; 6] = ["openai", "anthropic", "calculator", "weather_c", "eliza_c", "script"];
 /// Nothing that is waited for takes longer, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -68,12 +68,15 @@ fn command(binary: &Path) -> Command {
     let mut command = Command::new(binary);
     let ends = ["_API_KEY", "_TOKEN", "_BASE_URL", "_proxy", "_PROXY"];
     for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(|name| ends.iter().any(|end| name.ends_with(end)) || name == "THALWEG_PROVIDERS") {
+        if name.to_str().is_some_and(|name| {
+            ends.iter().any(|end| name.ends_with(end)) || ["THALWEG_PROVIDERS", "THALWEG_PLUGIN_PATH"].contains(&name)
+        }) {
             command.env_remove(name);
         }
     }
     // The rows of whoever runs the tests are not the tests'.
     command.env("XDG_CONFIG_HOME", profile_folder().join("no-such-folder"));
+    command.env("XDG_DATA_HOME", profile_folder().join("no-such-folder"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

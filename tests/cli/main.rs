@@ -1,6 +1,8 @@
 //! The `thalweg` command as a person or a script meets it: the real binary, real plugins, a real loopback server.
 #![forbid(unsafe_code)]
 
+#[cfg(unix)]
+mod dropped;
 mod harness;
 
 use std::fs;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use thalweg_abi::decode::{Decode as _, Events, Progress};
-use thalweg_abi::host::{CancelToken, Codec, CodecStream, Error, Plugin, Provider, Tool, ToolEvent};
+use thalweg_abi::host::{CancelToken, Codec, CodecStream, Error, Plugin, Provider, Reply, Tool, ToolEvent};
 use thalweg_abi::table::TOOL_READ_ONLY;
 use thalweg_abi::types::{E_PANIC, EVENT_ERROR, FRAME_ERROR_BODY, FRAME_EVENT, FrameRef, StreamEvent};
 
@@ -93,10 +93,15 @@ const REQUESTS: [&str; 4] = [
     "",
 ];
 
-/// Reads a reply to its end, on a thread of its own; says what came of it.
+/// Starts a reply and reads it to its end, both on threads of their own: number of events, and whether it ended well.
 fn read_reply(provider: &Provider, request: &'static str, cancel: &CancelToken) -> Result<(usize, bool), String> {
-    let (mut reply, start) = provider.reply(cancel);
+    let (reply, start) = provider.reply(cancel);
     thread::spawn(move || start.run(request));
+    // The command itself may run on a runtime, which waits for nothing else.
+    thread::spawn(move || read_to_end(reply)).join().unwrap_or_else(|_| Err("reading it panicked".to_owned()))
+}
+
+fn read_to_end(mut reply: Reply) -> Result<(usize, bool), String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()

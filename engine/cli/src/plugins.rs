@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use thalweg::plugin::{LoadError, Loader};
+use thalweg::plugin::{Dropped, LoadError, Loader, State};
 use thalweg_abi::host::{Codec, Host, Plugin, Tool};
 use thalweg_abi::module::Module;
 
@@ -96,14 +96,25 @@ impl Loaded {
     }
 }
 
-/// Loads the plugin of a dialect or a provider and, if wanted, the tools.
-pub(crate) fn load(wanted: Offers, tools: Tools) -> Result<Loaded, Failure> {
+/// Loads the plugin of a dialect or a provider and, if wanted, the tools: those that come with the command, and those of
+/// the user's own plugins.
+pub(crate) fn load(wanted: Wanted<'_>, tools: Tools) -> Result<Loaded, Failure> {
     let shelf = Shelf::find();
-    let (speaker, source) = shelf.start(speaker_of(wanted)?)?;
+    let built_in = BUILT_IN.iter().find(|built_in| wanted.is_met_by(built_in.offers));
+    let own = if built_in.is_none() || tools == Tools::Offered { own()? } else { Vec::new() };
+    let (speaker, source) = match built_in {
+        Some(built_in) => shelf.start(built_in)?,
+        None => {
+            own.iter().find(|(plugin, _)| wanted.is_met_by_plugin(plugin)).cloned().ok_or_else(|| wanted.unmet())?
+        }
+    };
     let mut loaded = Loaded { speaker, tools: Vec::new(), sources: vec![source] };
     if tools == Tools::Offered {
-        for built_in in BUILT_IN.iter().filter(|built_in| built_in.offers == Offers::Tools) {
-            let (plugin, source) = shelf.start(built_in)?;
+        let built_in = BUILT_IN.iter().filter(|built_in| built_in.offers == Offers::Tools);
+        let started: Vec<_> = built_in.map(|built_in| shelf.start(built_in)).collect::<Result<_, _>>()?;
+        let own =
+            own.into_iter().filter(|(plugin, _)| plugin.id() != loaded.speaker.id() && !plugin.tools().is_empty());
+        for (plugin, source) in started.into_iter().chain(own) {
             loaded.tools.extend(plugin.tools());
             loaded.sources.push(source);
         }
@@ -111,9 +122,77 @@ pub(crate) fn load(wanted: Offers, tools: Tools) -> Result<Loaded, Failure> {
     Ok(loaded)
 }
 
+/// What is to give the replies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wanted<'a> {
+    /// A dialect.
+    Dialect(&'a str),
+    /// A provider that drives itself.
+    Provider(&'a str),
+}
+
+impl Wanted<'_> {
+    fn is_met_by(self, offers: Offers) -> bool {
+        match (self, offers) {
+            (Self::Dialect(wanted), Offers::Dialect(known)) | (Self::Provider(wanted), Offers::Provider(known)) => {
+                wanted == known
+            }
+            _ => false,
+        }
+    }
+
+    fn is_met_by_plugin(self, plugin: &Plugin) -> bool {
+        let (text, key, wanted) = match self {
+            Self::Dialect(wanted) => (plugin.codec().and_then(|codec| codec.describe().ok()), "dialect", wanted),
+            Self::Provider(wanted) => {
+                (plugin.provider().map(|provider| provider.description().to_owned()), "provider", wanted)
+            }
+        };
+        let description: Option<serde_json::Value> = text.and_then(|text| serde_json::from_str(&text).ok());
+        description.is_some_and(|description| description[key] == wanted)
+    }
+
+    fn unmet(self) -> Failure {
+        match self {
+            Self::Dialect(dialect) => {
+                let known: Vec<&str> = dialects().map(|(known, _)| known).collect();
+                Failure::usage(format_args!("no plugin speaks the dialect `{dialect}`; there is {}", known.join(", ")))
+            }
+            Self::Provider(id) => Failure::usage(format_args!("no plugin is the provider `{id}`")),
+        }
+    }
+}
+
+/// The user's own plugins, as far as they are allowed.
+fn own() -> Result<Vec<(Plugin, Source)>, Failure> {
+    let dropped = dropped()?;
+    let mut started = Vec::new();
+    for found in dropped.find().map_err(Failure::run)? {
+        match found.state {
+            State::Allowed => {
+                let loaded = dropped.load(&found.path).map_err(Failure::run)?;
+                let source = Source::File { path: loaded.path().to_owned(), sha256: loaded.sha256() };
+                started.push((loaded.plugin().clone(), source));
+            }
+            // One that was allowed once is missed; a new one is not.
+            State::Changed { .. } => say(format_args!(
+                "{} changed since it was allowed and is left out; `thalweg plugin list` says more",
+                found.path.display()
+            )),
+            _ => {}
+        }
+    }
+    Ok(started)
+}
+
+/// The folders of the user's own plugins.
+pub(crate) fn dropped() -> Result<Dropped, Failure> {
+    Dropped::of_user(Loader::new().with_host(host()), &|name| std::env::var(name).ok()).map_err(Failure::run)
+}
+
 /// The codec of a dialect alone.
 pub(crate) fn codec(dialect: &str) -> Result<Codec, Failure> {
-    let (plugin, _) = Shelf::find().start(dialect_named(dialect)?)?;
+    let plugin = load(Wanted::Dialect(dialect), Tools::None)?.speaker;
     plugin.codec().ok_or_else(|| Failure::run(format_args!("plugin `{}` has no codec", plugin.id())))
 }
 
@@ -139,29 +218,12 @@ pub(crate) fn speaks(dialect: &str) -> bool {
     dialects().any(|(known, _)| known == dialect)
 }
 
-/// What drives itself behind a model's name: `eliza/doctor`, or `eliza`.
-pub(crate) fn self_driving(model: &str) -> Option<Offers> {
-    let id = model.split_once('/').map_or(model, |(id, _)| id);
-    let offers = BUILT_IN.iter().map(|built_in| built_in.offers);
-    offers.into_iter().find(|offers| matches!(offers, Offers::Provider(known) if *known == id))
-}
-
-/// The plugin that offers this.
-fn speaker_of(wanted: Offers) -> Result<&'static BuiltIn, Failure> {
-    let found = BUILT_IN.iter().find(|built_in| built_in.offers == wanted);
-    found.ok_or_else(|| Failure::usage(format_args!("no plugin offers {wanted:?}")))
-}
-
-/// What speaks a dialect.
-pub(crate) fn dialect(name: &str) -> Result<Offers, Failure> {
-    dialect_named(name).map(|built_in| built_in.offers)
-}
-
-fn dialect_named(dialect: &str) -> Result<&'static BuiltIn, Failure> {
-    dialects().find(|(known, _)| *known == dialect).map(|(_, built_in)| built_in).ok_or_else(|| {
-        let known: Vec<&str> = dialects().map(|(known, _)| known).collect();
-        Failure::usage(format_args!("no plugin speaks the dialect `{dialect}`; there is {}", known.join(", ")))
-    })
+/// The provider that drives itself and is named by a model's name: `eliza/doctor`, or `eliza`.
+pub(crate) fn self_driving(model: &str) -> Result<Option<Wanted<'_>>, Failure> {
+    let wanted = Wanted::Provider(model.split_once('/').map_or(model, |(id, _)| id));
+    let is_built_in = BUILT_IN.iter().any(|built_in| wanted.is_met_by(built_in.offers));
+    let is_there = is_built_in || own()?.iter().any(|(plugin, _)| wanted.is_met_by_plugin(plugin));
+    Ok(is_there.then_some(wanted))
 }
 
 /// Where the plugins of this command are.

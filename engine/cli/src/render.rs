@@ -246,7 +246,8 @@ fn figures(outcome: &Outcome, provenance: Option<&str>) -> String {
         None => "no delta".to_owned(),
     };
     // Writing to a text cannot fail.
-    let _ = write!(line, " · {} events", stats.frames);
+    // A plugin that drives itself has no events of a wire, only those that it gives.
+    let _ = write!(line, " · {} events", if stats.frames > 0 { stats.frames } else { stats.events });
     if let Some(cost) = stats.decode_ns_per_event() {
         // Cold: between two chunks the machine did other things. Warm: the same bytes decoded again, back to back.
         let _ = match stats.decode_warm {

@@ -10,7 +10,7 @@ use thalweg_replay::{Options, Recording, Server};
 
 use crate::endpoint::{Endpoint, EndpointArguments, HOW_TO_GO_LIVE, Live, Pace};
 use crate::failure::Failure;
-use crate::plugins::{self, Loaded, Tools};
+use crate::plugins::{self, Loaded, Tools, Wanted};
 use crate::render::Screen;
 
 /// The flags that shape the agent.
@@ -77,15 +77,14 @@ impl Session {
                 let Live { route, reason } = *live;
                 let level = route.thinking.map(|level| format!(" · thinking {level}")).unwrap_or_default();
                 let endpoint = ("model", format!("{}{level} · {} · {reason}", route.model, route.base_url));
-                let plugins = plugins::load(plugins::dialect(&route.dialect)?, agent.tools())?;
+                let plugins = plugins::load(Wanted::Dialect(&route.dialect), agent.tools())?;
                 let key = route.key.as_ref().map(|key| key.secret.clone());
                 let agent = build(Agent::builder().route(route), agent, &plugins)?;
                 Ok(Self { agent, plugins, endpoint, key, replay: None })
             }
             Endpoint::SelfDriving(model) => {
-                let wanted = plugins::self_driving(&model);
-                let wanted = wanted.ok_or_else(|| Failure::usage(format_args!("no plugin gives the model {model}")))?;
-                let plugins = plugins::load(wanted, agent.tools())?;
+                let id = model.split_once('/').map_or(model.as_str(), |(id, _)| id);
+                let plugins = plugins::load(Wanted::Provider(id), agent.tools())?;
                 let endpoint = ("model", format!("{model} · a plugin, on this machine"));
                 let agent = build(Agent::builder().model(model), agent, &plugins)?;
                 Ok(Self { agent, plugins, endpoint, key: None, replay: None })
@@ -94,7 +93,7 @@ impl Session {
                 let dialect = flags.dialect.as_deref().unwrap_or("openai-chat");
                 let recordings = recordings_of(dialect)?;
                 let asked = question.map(|question| recorded(&recordings, question)).transpose()?;
-                let plugins = plugins::load(plugins::dialect(dialect)?, agent.tools())?;
+                let plugins = plugins::load(Wanted::Dialect(dialect), agent.tools())?;
                 let server = Server::start(recordings.clone(), Options::pace(flags.pace.into()))
                     .map_err(|error| Failure::run(format_args!("cannot start the replay server: {error}")))?;
                 let base_url = format!("{}{}", server.url(), base_path(dialect));

@@ -37,6 +37,7 @@ mod reply;
 pub mod run;
 pub mod stats;
 pub mod tool;
+mod user_folders;
 
 pub use agent::{Agent, AgentBuilder, Prompt};
 pub use backend::open_pipeline;

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use thalweg::plugin::Loader;
+use thalweg::plugin::{Found, Loader, State};
 use thalweg_abi::host::Plugin as Started;
 use thalweg_abi::table::{INTERFACE_CODEC, INTERFACE_PROVIDER, INTERFACE_TOOL, Manifest};
 
@@ -14,8 +14,17 @@ use crate::plugins::{self, BUILT_IN, Shelf, Source};
 /// List the plugins, or check one
 #[derive(clap::Subcommand)]
 pub(crate) enum Plugin {
-    /// List the plugins beside the command: what each offers, its path, its sha256, and whether it loads
+    /// List the plugins beside the command, and those in your own folder: what each offers, its path, its sha256, and
+    /// whether it loads
     List,
+    /// Allow FILE: copy it to your folder of plugins unless it lies there, and pin its sha256
+    ///
+    /// From then on it is loaded with all rights of this command, as long as it has the same bytes. None of its code runs
+    /// here.
+    Install {
+        /// The shared object
+        file: PathBuf,
+    },
     /// Load FILE, show what it says of itself, and try it with good and bad input
     ///
     /// Naming the file is the permission to run its code, with all rights of this command. Exit code 1 if it does not
@@ -31,6 +40,7 @@ impl Plugin {
         let mut out = io::stdout().lock();
         let result = match self {
             Self::List => list(&mut out),
+            Self::Install { file } => install(&file, &mut out),
             Self::Check { file } => check(&file, &mut out),
         };
         out.flush()?;
@@ -48,7 +58,6 @@ fn list(out: &mut impl Write) -> Result<(), Failure> {
             let (plugin, source) = shelf.start(built_in)?;
             show(&plugin, &source, out)?;
         }
-        return Ok(());
     }
     let mut broken = false;
     for path in files {
@@ -64,7 +73,60 @@ fn list(out: &mut impl Write) -> Result<(), Failure> {
             }
         }
     }
+    broken |= list_own(out)?;
     if broken { Err(Failure::silent(FAILED)) } else { Ok(()) }
+}
+
+/// Lists the user's own plugins; whether one of them does not load that should.
+fn list_own(out: &mut impl Write) -> Result<bool, Failure> {
+    let dropped = plugins::dropped()?;
+    let folders: Vec<String> = dropped.folders().iter().map(|folder| folder.display().to_string()).collect();
+    let found = dropped.find().map_err(Failure::run)?;
+    let none = if found.is_empty() { "; nothing lies there" } else { ":" };
+    writeln!(out, "your own plugins, in {}{none}\n", folders.join(" and "))?;
+    let mut broken = false;
+    for Found { path, state } in found {
+        let loaded = (state == State::Allowed).then(|| dropped.load(&path));
+        let why = match (loaded, state) {
+            (Some(Ok(loaded)), _) => {
+                let source = Source::File { sha256: loaded.sha256(), path };
+                show(loaded.plugin(), &source, out)?;
+                continue;
+            }
+            (Some(Err(error)), _) => format!("does not load: {error}"),
+            (None, State::New) => "new, not allowed".to_owned(),
+            (None, State::Changed { pinned }) => format!("changed since it was allowed, when its sha256 was {pinned}"),
+            (None, State::Unfit(why)) => format!("cannot be loaded: {why}"),
+            (None, _) => "unknown".to_owned(),
+        };
+        broken |= !why.starts_with("new");
+        writeln!(out, "{}", path.file_name().unwrap_or_default().to_string_lossy())?;
+        writeln!(out, "  path    {}", path.display())?;
+        writeln!(out, "  state   {why}")?;
+        if !why.starts_with("cannot") {
+            writeln!(out, "  allow   thalweg plugin install {}", quoted(&path))?;
+        }
+        writeln!(out)?;
+    }
+    Ok(broken)
+}
+
+/// The path as a shell reads it.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+@".contains(&byte);
+    if path.bytes().all(is_plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
+}
+
+fn install(file: &Path, out: &mut impl Write) -> Result<(), Failure> {
+    let path =
+        file.canonicalize().map_err(|error| Failure::usage(format_args!("cannot read {}: {error}", file.display())))?;
+    let installed = plugins::dropped()?.install(&path).map_err(Failure::run)?;
+    let manifest = installed.manifest();
+    writeln!(out, "allowed    {} {}", manifest.id(), manifest.version())?;
+    writeln!(out, "path       {}", installed.path().display())?;
+    writeln!(out, "sha256     {}", installed.sha256())?;
+    Ok(())
 }
 
 fn show(plugin: &Started, source: &Source, out: &mut impl Write) -> io::Result<()> {

@@ -59,6 +59,27 @@ pub enum LoadError {
         /// The file.
         path: PathBuf,
     },
+    /// It is not the file that was allowed.
+    #[error(
+        "{}: changed since it was allowed (sha256 {found}, allowed was {pinned}); allow it again if you trust what it is now",
+        .path.display()
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// The sum that was allowed.
+        pinned: String,
+        /// The sum that it has.
+        found: String,
+    },
+    /// The file that says what is allowed cannot be read.
+    #[error("{}: not the TOML that `thalweg plugin install` writes: {reason}", .path.display())]
+    Pins {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// It belongs to somebody else.
     #[error("{}: belongs to user {owner}; it must belong to {}", .path.display(), owners(.expected))]
     Owner {

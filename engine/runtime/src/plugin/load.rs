@@ -15,6 +15,8 @@ use thalweg_abi::table::{ENTRY_SYMBOL, MANIFEST_SYMBOL, Manifest, PluginEntry};
 #[derive(Clone, Debug)]
 pub struct Loader {
     allowed: Vec<PathBuf>,
+    /// The sums that allowed files must have, where they were pinned.
+    pinned: HashMap<PathBuf, String>,
     host: &'static Host,
 }
 
@@ -23,7 +25,7 @@ impl Loader {
     #[must_use]
     pub fn new() -> Self {
         thalweg_extensions::offer();
-        Self { allowed: Vec::new(), host: Host::silent() }
+        Self { allowed: Vec::new(), pinned: HashMap::new(), host: Host::silent() }
     }
 
     /// The same loader, with `host` for the lines that plugins log.
@@ -39,6 +41,14 @@ impl Loader {
     pub fn allow(mut self, path: impl Into<PathBuf>) -> Self {
         self.allowed.push(path.into());
         self
+    }
+
+    /// As [`Loader::allow`], but only with the bytes whose SHA-256 is `sha256`, in lower-case hexadecimal.
+    #[must_use]
+    pub fn allow_pinned(mut self, path: impl Into<PathBuf>, sha256: impl Into<String>) -> Self {
+        let path = path.into();
+        self.pinned.insert(path.clone(), sha256.into());
+        self.allow(path)
     }
 
     /// The files of all plugins beside the executable, in the order of their names. Nothing is opened.
@@ -81,6 +91,12 @@ impl Loader {
     pub fn load(&self, path: &Path) -> Result<LoadedPlugin, LoadError> {
         let (file, trust) = policy::open(path, &self.allowed)?;
         let inspected = Inspected::read(path, &file)?;
+        if let Some(pinned) = self.pinned.get(path)
+            && *pinned != inspected.sha256()
+        {
+            let (path, pinned) = (path.to_owned(), pinned.clone());
+            return Err(LoadError::Changed { path, pinned, found: inspected.sha256() });
+        }
         let module = module_of(&inspected, trust)?;
         let plugin =
             Plugin::start(&module, self.host).map_err(|source| LoadError::Start { path: path.to_owned(), source })?;

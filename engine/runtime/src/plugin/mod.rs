@@ -14,19 +14,23 @@
 //! What is loaded, and why it may be: a file that lies in the folder of the running executable (or in cargo's `deps` folder
 //! there), has the same owner and is no more writable than the executable, is trusted as the executable itself. Any other
 //! file must be allowed by its absolute path; it and all folders above it must belong to root or to the present user and
-//! be writable by nobody else. No search path, no environment variable, no current folder is looked at.
+//! be writable by nobody else. No search path, no environment variable, no current folder is looked at, but for
+//! [`Dropped`]: the user's own folder of plugins, of which each file is allowed once, with the bytes that it has then.
 //!
 //! A file is opened once; its bytes are hashed, and its manifest is read and checked before any of its code runs. Loaded
 //! code shares the process with the engine and can do whatever the engine can; it is never unloaded.
 
+mod dropped;
 mod error;
 mod find;
 mod load;
 mod manifest;
 mod os;
+mod pins;
 mod policy;
 mod registry;
 
+pub use dropped::{Dropped, Found, State};
 pub use error::LoadError;
 pub use load::{LoadedPlugin, Loader};
 pub use manifest::Inspected;

@@ -10,6 +10,7 @@ use super::error::Error;
 use super::near::near;
 use super::read;
 use super::row::{Provider, Source, Variables, set};
+use crate::user_folders;
 
 /// See the module. Cloning it copies no rows.
 #[derive(Clone, Debug, Default)]
@@ -189,11 +190,9 @@ impl Table {
     }
 }
 
-/// Where the user's rows are looked for; relative paths in the environment count as not set, as XDG has it.
+/// Where the user's rows are looked for.
 fn user_file(variables: Variables<'_>) -> Option<PathBuf> {
-    let absolute = |name: &str| set(variables, name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let folder = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")))?;
-    Some(folder.join("thalweg").join("providers.toml"))
+    Some(user_folders::config(variables)?.join("providers.toml"))
 }
 
 /// No file of providers is longer.

@@ -14,6 +14,10 @@ pub(crate) fn open(_: &Path) -> Result<File, LoadError> {
     Err(LoadError::Platform)
 }
 
+pub(crate) fn create_private(_: &Path) -> std::io::Result<File> {
+    Err(std::io::ErrorKind::Unsupported.into())
+}
+
 pub(crate) fn check_beside(_: &Path, _: &Metadata, _: &Metadata) -> Result<(), LoadError> {
     Err(LoadError::Platform)
 }

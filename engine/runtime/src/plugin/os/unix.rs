@@ -2,8 +2,9 @@
 
 use crate::plugin::LoadError;
 use rustix::fs::{Mode, OFlags};
-use std::fs::{File, Metadata};
-use std::os::unix::fs::MetadataExt;
+use std::fs::{File, Metadata, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 /// Opens a file for reading, but no symbolic link, and without waiting for the other end of a pipe.
@@ -14,6 +15,14 @@ pub(crate) fn open(path: &Path) -> Result<File, LoadError> {
         Err(rustix::io::Errno::LOOP) => Err(LoadError::SymbolicLink { path: path.to_owned() }),
         Err(error) => Err(LoadError::Read { path: path.to_owned(), source: error.into() }),
     }
+}
+
+/// A new file that only its owner may write to, whatever the umask; anybody may read it.
+pub(crate) fn create_private(path: &Path) -> io::Result<File> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::from_raw_mode(0o644))?);
+    file.set_permissions(Permissions::from_mode(0o644))?;
+    Ok(file)
 }
 
 /// A file beside the executable is trusted as far as that: same owner, and no more writable.
