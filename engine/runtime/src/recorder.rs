@@ -149,7 +149,7 @@ impl Recorder {
             None => pipeline.finish(&mut sink),
         };
         self.clock_stop();
-        self.unpublished += chunk.map_or(UNPUBLISHED_BYTES_MAX, |chunk| chunk.len());
+        self.unpublished += chunk.map_or(UNPUBLISHED_BYTES_MAX, Bytes::len);
         if self.unpublished >= UNPUBLISHED_BYTES_MAX {
             self.publish();
         }
