@@ -6,28 +6,28 @@
 use super::names::List;
 use super::scan::find_special;
 use super::value::leading_digits;
-use super::{Cursor, Error, NESTING_MAX, Names, Raw, Reason, Text};
+use super::{Cursor, Error, Names, Raw, Reason, Text};
 
 /// Where the values of an object stand in a payload, in the order of a list of [`Names`].
 #[derive(Clone, Copy, Debug)]
 pub struct Fields<'a, const N: usize> {
-    data: &'a [u8],
-    marks: [Mark; N],
+    pub(super) data: &'a [u8],
+    pub(super) marks: [Mark; N],
 }
 
 /// Where a value stands. Small, since an event has many that nobody reads.
 #[derive(Clone, Copy, Debug, Default)]
-struct Mark {
-    start: u32,
+pub(super) struct Mark {
+    pub(super) start: u32,
     /// The end, and in the highest bit whether the value is a string with an escape. 0 when there is no value.
-    end: u32,
+    pub(super) end: u32,
 }
 
 /// Payloads beyond this cannot be read into fields.
-const PAYLOAD_BYTES_MAX: usize = i32::MAX as usize;
+pub(super) const PAYLOAD_BYTES_MAX: usize = i32::MAX as usize;
 
 impl Mark {
-    const ESCAPED: u32 = 1 << 31;
+    pub(super) const ESCAPED: u32 = 1 << 31;
 
     /// `end` is at most [`PAYLOAD_BYTES_MAX`].
     #[inline(always)]
@@ -72,40 +72,6 @@ impl<'a, const N: usize> Fields<'a, N> {
             }
             _ => Text::default(),
         }
-    }
-}
-
-/// The beginning of a payload, and what stands in it. Payloads of one reply mostly begin alike.
-#[derive(Clone, Debug)]
-pub struct Head<const N: usize> {
-    bytes: Vec<u8>,
-    /// Starts and ends: small, since a stream that waits should be.
-    marks: [(u16, u16); N],
-    /// The place behind that of the value which comes next.
-    next: u16,
-}
-
-/// Longest beginning that is kept.
-const HEAD_BYTES_MAX: usize = 320;
-
-impl<const N: usize> Default for Head<N> {
-    fn default() -> Self {
-        Self { bytes: Vec::new(), marks: [(0, 0); N], next: 0 }
-    }
-}
-
-impl<const N: usize> Head<N> {
-    fn keep(&mut self, bytes: &[u8], marks: &[Mark; N], next: usize) {
-        self.bytes.clear();
-        if bytes.len() <= HEAD_BYTES_MAX && marks.iter().all(|mark| mark.end & Mark::ESCAPED == 0) {
-            self.bytes.extend_from_slice(bytes);
-            self.marks = marks.map(|mark| (mark.start as u16, mark.end as u16));
-            self.next = next as u16;
-        }
-    }
-
-    fn marks(&self) -> [Mark; N] {
-        self.marks.map(|(start, end)| Mark { start: start.into(), end: end.into() })
     }
 }
 
@@ -155,44 +121,9 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// As [`Cursor::read_fields_but`] for a whole payload, whose beginning up to the value at `inner` is kept in `head`: where
-    /// the next one begins with the same bytes, they are not read again.
-    ///
-    /// # Errors
-    /// As [`Cursor::read_fields_but`].
-    #[inline(always)]
-    pub fn read_fields_behind<const N: usize>(
-        &mut self,
-        names: &Names<N>,
-        inner: usize,
-        head: &mut Head<N>,
-        fields: &mut Fields<'a, N>,
-        mut read: impl FnMut(&mut Self) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        if self.at > 0 || self.data.len() > PAYLOAD_BYTES_MAX || self.nesting_left != NESTING_MAX {
-            return self.read_fields_but(names, inner, fields, read);
-        }
-        fields.data = self.data;
-        let hint = if head.bytes.is_empty() || !self.data.starts_with(&head.bytes) {
-            let more = self.open_usual_object() || self.open_object()?;
-            let next = if more { self.members_until(names.list(), inner, 0, &mut fields.marks)? } else { None };
-            let Some(next) = next else { return Ok(()) };
-            head.keep(&self.data[..self.at], &fields.marks, next);
-            next
-        } else {
-            (self.at, fields.marks) = (head.bytes.len(), head.marks());
-            self.nesting_left -= 1;
-            head.next.into()
-        };
-        if self.read_inner(inner, fields, &mut read)? {
-            self.read_members(names, inner, hint, fields, read)?;
-        }
-        Ok(())
-    }
-
     /// Reads members to the end of the object, of which there is at least one more.
     #[inline(always)]
-    fn read_members<const N: usize>(
+    pub(super) fn read_members<const N: usize>(
         &mut self,
         names: &Names<N>,
         inner: usize,
@@ -211,7 +142,7 @@ impl<'a> Cursor<'a> {
 
     /// Has `read` read the value at `inner`. Whether another member follows.
     #[inline(always)]
-    fn read_inner<const N: usize>(
+    pub(super) fn read_inner<const N: usize>(
         &mut self,
         inner: usize,
         fields: &mut Fields<'a, N>,
@@ -229,7 +160,7 @@ impl<'a> Cursor<'a> {
     /// Reads members from a key on. Stops before the value at place `inner`, and tells the place behind; or at the end of
     /// the object.
     #[inline(always)]
-    fn members_until(
+    pub(super) fn members_until(
         &mut self,
         names: List<'_>,
         inner: usize,
@@ -288,7 +219,7 @@ impl<'a> Cursor<'a> {
 
     /// Enters the object that begins here if it has a member, no blanks, and is not nested too deep.
     #[inline(always)]
-    fn open_usual_object(&mut self) -> bool {
+    pub(super) fn open_usual_object(&mut self) -> bool {
         let is_usual = self.nesting_left > 0 && self.data.get(self.at..self.at + 2) == Some(b"{\"");
         if is_usual {
             self.at += 1;

@@ -8,6 +8,7 @@
 mod cursor;
 mod error;
 mod fields;
+mod head;
 mod names;
 mod raw;
 mod scan;
@@ -16,7 +17,8 @@ mod value;
 
 pub use cursor::Cursor;
 pub use error::{Error, Reason};
-pub use fields::{Fields, Head};
+pub use fields::Fields;
+pub use head::Head;
 pub use names::Names;
 pub use raw::{Items, Objects, Raw};
 pub use text::Text;
