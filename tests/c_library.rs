@@ -290,6 +290,12 @@ fn abort_from_another_thread_keeps_what_came_and_tells_a_waiting_tool() {
 }
 
 #[test]
+fn what_is_said_beside_the_prompt_comes_in_and_a_run_joins_the_drain_late() {
+    let server = server(reply(), Options::in_order());
+    run("steer", &[&server.url()], &[&server.url()]);
+}
+
+#[test]
 fn every_wrong_use_gives_a_status_and_a_message() {
     let body = r#"{"error":{"message":"slow down","type":"rate_limit_error","code":"rate_limit_exceeded"}}"#;
     let server = server(reply(), Options::in_order().fault(0..100, Fault::status(429, body)));

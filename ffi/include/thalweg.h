@@ -56,6 +56,7 @@ extern "C" {
 #define THW_FEATURE_AGENT 1
 #define THW_FEATURE_DECODER 1
 #define THW_FEATURE_DRAIN 1
+#define THW_FEATURE_STEER 1
 #if defined(__linux__)
 #define THW_FEATURE_FD 1
 #endif
@@ -238,6 +239,17 @@ THW_API thw_agent *thw_agent_new(thw_engine *engine,
 
 // Frees an agent. A run that goes on goes on; abort it first if it shall not. NULL is accepted. `[any-thread]`
 THW_API void thw_agent_free(thw_agent *agent);
+
+// Says something while a run goes on: `text`, borrowed for the call, comes in as a user's message before the next request,
+// behind the tools that run now; a run that would end goes on with it. One message a turn, in their order. Without a run,
+// and when a run fails or is stopped before, it goes into the next one. `[any-thread]`
+THW_API thw_status thw_agent_steer(thw_agent *agent,
+                           const char *text,
+                           size_t text_len,
+                           thw_error *error);
+
+// As `thw_agent_steer`, but it comes in only once the run would end otherwise. `[any-thread]`
+THW_API thw_status thw_agent_follow_up(thw_agent *agent, const char *text, size_t text_len, thw_error *error);
 
 // The conversation so far as JSON, `{"schema": 1, "messages": [...]}`; during a run, as it was when the run began. NULL
 // on an error. NUL-terminated and the caller's, to be freed with `thw_free`. `[any-thread]`

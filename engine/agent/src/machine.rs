@@ -53,6 +53,10 @@ pub struct Machine {
     state: State,
     events: VecDeque<OwnedEvent>,
     actions: VecDeque<Action>,
+    /// Messages that come in before the next request.
+    steering: VecDeque<Message>,
+    /// Messages that come in once the run would end.
+    follow_ups: VecDeque<Message>,
     /// Place in the history where the run began.
     run_start: usize,
     turn: u32,
@@ -84,6 +88,8 @@ impl Machine {
             state: State::Idle,
             events: VecDeque::new(),
             actions: VecDeque::new(),
+            steering: VecDeque::new(),
+            follow_ups: VecDeque::new(),
             run_start: 0,
             turn: 0,
             usage: Usage::default(),
@@ -99,11 +105,10 @@ impl Machine {
         if self.is_running() {
             return Err(Error::Busy);
         }
-        if let Some(wrong) = messages.iter().position(|m| !(matches!(m, Message::User(_)) && m.is_sendable())) {
-            return Err(Error::NotAPrompt(wrong));
-        }
+        check_prompt(&messages)?;
         let last = self.history.entries().last().map(|entry| &entry.message);
-        if messages.is_empty() && !matches!(last, Some(Message::User(_) | Message::Tool(_))) {
+        if messages.is_empty() && self.steering.is_empty() && !matches!(last, Some(Message::User(_) | Message::Tool(_)))
+        {
             return Err(Error::NothingToAnswer);
         }
         self.run_start = self.history.len();
@@ -112,6 +117,28 @@ impl Machine {
         self.failure = None;
         self.push_event(OwnedEvent::new(kind::AGENT_START, now_us));
         self.begin_turn(messages, now_us);
+        Ok(())
+    }
+
+    /// Has a user's message come in before the next request: behind the tools that run now, in front of a run's first
+    /// reply, and a run that would end goes on with it. One message a turn, in their order. What is left when a run fails,
+    /// is stopped or may take no more turns waits for the next one.
+    ///
+    /// # Errors
+    /// [`Error::NotAPrompt`] for what no user could have said.
+    pub fn handle_steer(&mut self, message: Message) -> Result<(), Error> {
+        check_prompt(std::slice::from_ref(&message))?;
+        self.steering.push_back(message);
+        Ok(())
+    }
+
+    /// As [`Machine::handle_steer`], but the message comes in only once the run would end otherwise.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn handle_follow_up(&mut self, message: Message) -> Result<(), Error> {
+        check_prompt(std::slice::from_ref(&message))?;
+        self.follow_ups.push_back(message);
         Ok(())
     }
 
@@ -185,6 +212,13 @@ impl Machine {
             (Outcome::Complete, _) if !calls.is_empty() => return self.begin_tools(json, calls, now_us),
             (Outcome::Complete, Some(StopKind::Pause)) => {
                 self.push_turn_end(&json, &[], now_us);
+                return self.continue_run(now_us);
+            }
+            (Outcome::Complete, _) if self.has_waiting() && self.turn < self.config.max_turns => {
+                self.push_turn_end(&json, &[], now_us);
+                if self.steering.is_empty() {
+                    self.steering.extend(self.follow_ups.pop_front());
+                }
                 return self.continue_run(now_us);
             }
             (Outcome::Complete, _) => (EndReason::Complete, ""),
@@ -298,6 +332,20 @@ impl Machine {
         self.failure.as_ref()
     }
 
+    /// Whether messages wait to come in.
+    #[must_use]
+    pub fn has_waiting(&self) -> bool {
+        !(self.steering.is_empty() && self.follow_ups.is_empty())
+    }
+
+    /// Puts another conversation in the place of this one, made valid as [`History::new`] says. Messages that wait still
+    /// wait. A run that is going on is forgotten.
+    pub fn replace_history(&mut self, history: Vec<Message>) {
+        let waiting = (std::mem::take(&mut self.steering), std::mem::take(&mut self.follow_ups));
+        *self = Self::new(self.config.clone(), history);
+        (self.steering, self.follow_ups) = waiting;
+    }
+
     /// The configuration; a change holds for what has not begun yet.
     pub const fn config_mut(&mut self) -> &mut Config {
         &mut self.config
@@ -320,7 +368,8 @@ impl Machine {
     }
 
     /// A turn is a reply with its tools; messages that wait go in front of it.
-    fn begin_turn(&mut self, messages: Vec<Message>, now_us: u64) {
+    fn begin_turn(&mut self, mut messages: Vec<Message>, now_us: u64) {
+        messages.extend(self.steering.pop_front());
         self.turn += 1;
         self.push_event(OwnedEvent::new(kind::TURN_START, now_us).with_place(0, i64::from(self.turn)));
         for message in messages {
@@ -415,6 +464,17 @@ impl Machine {
     /// The history only grows, so that its length makes ids unique in the conversation.
     fn call_id_prefix(&self) -> String {
         format!("call_{}_", self.history.len())
+    }
+}
+
+/// Refuses messages that no user could have said.
+///
+/// # Errors
+/// [`Error::NotAPrompt`] with the place of the first one.
+pub fn check_prompt(messages: &[Message]) -> Result<(), Error> {
+    match messages.iter().position(|message| !(matches!(message, Message::User(_)) && message.is_sendable())) {
+        Some(wrong) => Err(Error::NotAPrompt(wrong)),
+        None => Ok(()),
     }
 }
 

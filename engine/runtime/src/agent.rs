@@ -20,6 +20,7 @@ use crate::plugin::Registry;
 use crate::provider::{Route, Table, Wish, split_thinking};
 use crate::run::{Outcome, Run, Shared};
 use crate::tool::Tool;
+use crate::waiting::Waiting;
 
 /// A model, its tools, and the conversation with it. Clones are the same agent.
 #[derive(Clone)]
@@ -60,6 +61,7 @@ impl Agent {
     pub fn prompt(&self, prompt: impl Into<Prompt>) -> Result<Run, Error> {
         let mut state = self.inner.state.lock().unwrap_or_else(PoisonError::into_inner);
         let State::Idle(session) = &mut *state else { return Err(Error::Busy) };
+        self.inner.setup.waiting.hand_over(&mut session.machine);
         session.machine.handle_prompt(prompt.into().messages, 0).map_err(Error::Prompt)?;
         let messages = session.machine.history().entries().iter().map(|entry| entry.message.clone()).collect();
         let (writer, log) = thalweg_log::channel(thalweg_log::Options::default());
@@ -83,6 +85,24 @@ impl Agent {
             drop(writer);
         });
         Ok(run)
+    }
+
+    /// Says something while a run goes on: it comes in before the next request, behind the tools that run now; a run that
+    /// would end goes on with it. One message a turn. Without a run it goes in front of the next one's first reply; so does
+    /// what is left when a run fails or is stopped.
+    ///
+    /// # Errors
+    /// [`Error::Prompt`] for what no user could have said.
+    pub fn steer(&self, messages: impl Into<Prompt>) -> Result<(), Error> {
+        self.inner.setup.waiting.steer(messages.into().messages).map_err(Error::Prompt)
+    }
+
+    /// As [`Agent::steer`], but it comes in only once the run would end otherwise.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn follow_up(&self, messages: impl Into<Prompt>) -> Result<(), Error> {
+        self.inner.setup.waiting.follow_up(messages.into().messages).map_err(Error::Prompt)
     }
 
     /// Stops the run that is going on, if any.
@@ -114,8 +134,7 @@ impl Agent {
     pub fn set_messages(&self, messages: Vec<Message>) -> Result<(), Error> {
         let mut state = self.inner.state.lock().unwrap_or_else(PoisonError::into_inner);
         let State::Idle(session) = &mut *state else { return Err(Error::Busy) };
-        let config = session.machine.config_mut().clone();
-        session.machine = Machine::new(config, messages);
+        session.machine.replace_history(messages);
         if let Source::Server(wire) = &mut session.source {
             wire.conversation.forget();
         }
@@ -512,6 +531,7 @@ impl AgentBuilder {
             max_turns: self.max_turns.unwrap_or(defaults.max_turns).max(1),
             tool_mode: self.tool_mode,
             measure_decode: self.measure_decode,
+            waiting: Waiting::default(),
         };
         let machine = Machine::new(machine_config(&setup), self.messages);
         let session = open_session(&setup.backend, machine)?;

@@ -20,6 +20,7 @@ use crate::recorder::Recorder;
 use crate::reply::{self, Ask, Reply};
 use crate::run::Outcome;
 use crate::tool::{Progress, Tool, ToolContext};
+use crate::waiting::Waiting;
 
 /// What a conversation keeps between its runs.
 pub(crate) struct Session {
@@ -37,6 +38,7 @@ pub(crate) struct Setup {
     pub(crate) max_turns: u32,
     pub(crate) tool_mode: ToolMode,
     pub(crate) measure_decode: bool,
+    pub(crate) waiting: Waiting,
 }
 
 pub(crate) struct Driver {
@@ -133,6 +135,7 @@ impl Driver {
             _ => end,
         };
         let now = self.recorder.now_us();
+        self.setup.waiting.hand_over(&mut self.session.machine);
         self.session.machine.handle_stream_end(end, now);
     }
 
@@ -197,6 +200,7 @@ impl Driver {
                     // The machine waits for something that does not run: it must not wait for ever.
                     None => return self.session.machine.handle_abort(now),
                 };
+                self.setup.waiting.hand_over(&mut self.session.machine);
                 self.session.machine.handle_tool_result(&call_id, output, now);
             }
         }

@@ -38,6 +38,7 @@ pub mod run;
 pub mod stats;
 pub mod tool;
 mod user_folders;
+mod waiting;
 
 pub use agent::{Agent, AgentBuilder, Prompt};
 pub use backend::open_pipeline;

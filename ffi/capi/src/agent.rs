@@ -247,6 +247,58 @@ unsafe fn start(agent: *mut Agent, prompt: Prompt, options: *const RunOptions) -
     Ok(run::new(engine, run, &options))
 }
 
+/// Says something while a run goes on: `text`, borrowed for the call, comes in as a user's message before the next request,
+/// behind the tools that run now; a run that would end goes on with it. One message a turn, in their order. Without a run,
+/// and when a run fails or is stopped before, it goes into the next one. `[any-thread]`
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn thw_agent_steer(
+    agent: *mut Agent,
+    text: *const c_char,
+    text_len: usize,
+    error: *mut Error,
+) -> Status {
+    // SAFETY: by contract.
+    unsafe { say(agent, (text, text_len), error, |agent, text| agent.steer(text)) }
+}
+
+/// As `thw_agent_steer`, but it comes in only once the run would end otherwise. `[any-thread]`
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn thw_agent_follow_up(
+    agent: *mut Agent,
+    text: *const c_char,
+    text_len: usize,
+    error: *mut Error,
+) -> Status {
+    // SAFETY: by contract.
+    unsafe { say(agent, (text, text_len), error, |agent, text| agent.follow_up(text)) }
+}
+
+/// # Safety
+/// All pointers are NULL or as the header says.
+unsafe fn say(
+    agent: *mut Agent,
+    (text, text_len): (*const c_char, usize),
+    error: *mut Error,
+    say: impl FnOnce(&Inner, &str) -> Result<(), thalweg::Error>,
+) -> Status {
+    let body = || {
+        // SAFETY: promised by the caller.
+        let AgentObject { engine, agent } = unsafe { handle::get::<AgentObject>(agent) }?;
+        engine.process.check()?;
+        // SAFETY: promised by the caller.
+        say(agent, unsafe { text::text(text, text_len, "text") }?)?;
+        Ok(OK)
+    };
+    // SAFETY: promised by the caller.
+    unsafe { guard::status(error, body) }
+}
+
 /// The conversation so far as JSON, `{"schema": 1, "messages": [...]}`; during a run, as it was when the run began. NULL
 /// on an error. NUL-terminated and the caller's, to be freed with `thw_free`. `[any-thread]`
 ///

@@ -105,6 +105,25 @@ static PyObject *agent_prompt_json(PyObject *object, PyObject *messages) {
     return start(object, messages, thw_agent_prompt_json);
 }
 
+typedef thw_status say_function(thw_agent *, const char *, size_t, thw_error *);
+
+static PyObject *say(PyObject *object, PyObject *said, say_function *function) {
+    Py_ssize_t len;
+    const char *text = PyUnicode_AsUTF8AndSize(said, &len);
+    if (text == NULL) return NULL;
+    thw_error error = THW_ERROR_INIT;
+    if (function(((AgentObject *)object)->handle, text, (size_t)len, &error) < 0) return failure_raise(&error);
+    Py_RETURN_NONE;
+}
+
+static PyObject *agent_steer(PyObject *object, PyObject *text) {
+    return say(object, text, thw_agent_steer);
+}
+
+static PyObject *agent_follow_up(PyObject *object, PyObject *text) {
+    return say(object, text, thw_agent_follow_up);
+}
+
 static PyObject *agent_conversation(PyObject *object, PyObject *unused) {
     (void)unused;
     thw_error error = THW_ERROR_INIT;
@@ -128,6 +147,8 @@ static PyObject *agent_set_conversation(PyObject *object, PyObject *json) {
 static PyMethodDef methods[] = {
     { "prompt", agent_prompt, METH_O, "Starts a run that answers a text." },
     { "prompt_json", agent_prompt_json, METH_O, "Starts a run that answers messages, given as a JSON array." },
+    { "steer", agent_steer, METH_O, "Says something before the next request." },
+    { "follow_up", agent_follow_up, METH_O, "Says something once the run would end." },
     { "conversation", agent_conversation, METH_NOARGS, "The conversation as JSON." },
     { "set_conversation", agent_set_conversation, METH_O, "Sets the conversation." },
     { NULL, NULL, 0, NULL },

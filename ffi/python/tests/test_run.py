@@ -255,6 +255,16 @@ class Replies(unittest.TestCase):
         with self.assertRaises(thalweg.RemoteError):
             list(run)
 
+    def test_steering_and_follow_ups_come_in(self):
+        said = scenario("text")
+        agent = self.agent()
+        agent.follow_up(scenario("thinking")["prompt"])
+        agent.steer(said["prompt"])
+        result = agent.prompt("This is answered together with what steers.").result()
+        self.assertEqual(result.text, scenario("thinking")["expect"]["text"])
+        roles = [message["role"] for message in agent.messages]
+        self.assertEqual(roles, ["user", "user", "assistant", "user", "assistant"])
+
     def test_conversation_goes_on_elsewhere(self):
         said = scenario("text")
         agent = self.agent()

@@ -31,6 +31,54 @@ fn results(driver: &Driver) -> Vec<ToolResult> {
     last.last().expect("a tool message")
 }
 
+fn user_texts(driver: &Driver) -> Vec<String> {
+    let texts = driver.machine.history().entries().iter().filter_map(|entry| match &entry.message {
+        Message::User(_) => Some(entry.json.split('"').rev().nth(1).unwrap_or_default().to_owned()),
+        _ => None,
+    });
+    texts.collect()
+}
+
+#[test]
+fn steering_comes_in_behind_the_tools_and_follow_ups_before_the_end() {
+    let mut driver = Driver::prompted(&["look"]);
+    driver.machine.handle_follow_up(Message::user("later")).unwrap();
+    driver.machine.handle_steer(Message::user("now")).unwrap();
+    driver.machine.handle_steer(Message::user("then")).unwrap();
+    driver.reply(&[begin(0, "c1", "look"), arguments(0, "{}"), stop_tools(), done()]);
+    assert_eq!(user_texts(&driver), ["hi"], "tools run");
+    driver.result("c1", ToolOutput::text("seen"));
+    assert_eq!(user_texts(&driver), ["hi", "now"]);
+    driver.reply(&[text(0, "a"), stop_end(), done()]);
+    assert_eq!(user_texts(&driver), ["hi", "now", "then"]);
+    driver.reply(&[text(0, "b"), stop_end(), done()]);
+    assert_eq!(user_texts(&driver), ["hi", "now", "then", "later"]);
+    assert_eq!(driver.reason(), None);
+    driver.reply(&[text(0, "c"), stop_end(), done()]);
+    assert_eq!(driver.reason(), Some(EndReason::Complete));
+    assert_eq!(driver.events_of("turn_end").len(), 4);
+    check_laws(&driver);
+}
+
+#[test]
+fn what_waits_when_a_run_is_stopped_or_may_take_no_more_turns_goes_into_the_next_one() {
+    let mut driver = Driver::new(Config { max_turns: 1, ..config(&[]) });
+    driver.prompt("hi");
+    driver.machine.handle_steer(Message::user("more")).unwrap();
+    let not_a_users = Message::Assistant(AssistantMessage::default());
+    assert_eq!(driver.machine.handle_steer(not_a_users), Err(Error::NotAPrompt(0)));
+    driver.abort();
+    assert_eq!(driver.reason(), Some(EndReason::Aborted));
+    driver.prompt("again");
+    assert_eq!(user_texts(&driver), ["hi", "again", "more"]);
+    driver.machine.handle_follow_up(Message::user("and more")).unwrap();
+    driver.reply(&[text(0, "a"), stop_end(), done()]);
+    assert_eq!(driver.reason(), Some(EndReason::Complete));
+    assert!(driver.machine.has_waiting());
+    driver.machine.replace_history(Vec::new());
+    assert!(driver.machine.has_waiting());
+}
+
 #[test]
 fn text_reply_gives_the_sequence_of_the_ancestors() {
     let mut driver = Driver::prompted(&[]);

@@ -89,6 +89,15 @@ class Agent:
         messages = [] if prompt is None else [prompt] if isinstance(prompt, Mapping) else list(prompt)
         return Run(self._native.prompt_json(json.dumps(messages)), self.engine)
 
+    def steer(self, text: str) -> None:
+        """Says something while a run goes on: it comes in before the next request, behind the tools that run now, and a run that would
+        end goes on with it. Without a run it goes into the next one. From any thread."""
+        self._native.steer(text)
+
+    def follow_up(self, text: str) -> None:
+        """As `steer`, but it comes in only once the run would end otherwise."""
+        self._native.follow_up(text)
+
     @property
     def messages(self) -> List[Message]:
         """The conversation; during a run, as it was when the run began. May be set between runs."""
