@@ -98,10 +98,10 @@ impl<D: Decode> Reader<D> {
     ) -> Result<usize, Error> {
         // From here on its events may also lie in the chunk.
         let mut batch = batch;
-        let mut hits = Hits { at, ended: Ended::Miss, has_escapes: !batch.is_empty(), is_line_feed_due: false };
+        let mut hits = Hits { at, ended: Ended::Untried, has_escapes: !batch.is_empty(), is_line_feed_due: false };
         if self.check.is_off() && self.templates.is_armed() && self.framer.is_between_frames() {
             let max = self.limits.event_bytes_max;
-            let came = self.templates.run_current(self.level, chunk, at, &mut batch, FRAMES_MAX, max);
+            let came = self.templates.run_tight(self.level, chunk, at, &mut batch, FRAMES_MAX, max);
             hits = Hits { has_escapes: hits.has_escapes | came.has_escapes, ..came };
             if hits.ended == Ended::Whole {
                 // Most chunks of a fast stream end here.
@@ -136,7 +136,10 @@ impl<D: Decode> Reader<D> {
             let start = hits.at;
             let before = batch.len();
             let mut expected = None;
-            if hits.ended == Ended::Miss && self.templates.is_armed() && self.framer.is_between_frames() {
+            if matches!(hits.ended, Ended::Untried | Ended::Miss)
+                && self.templates.is_armed()
+                && self.framer.is_between_frames()
+            {
                 let room = before + self.check.room();
                 hits = self.templates.run(self.level, chunk, hits, &mut batch, room, self.limits.event_bytes_max);
                 if self.check.takes(batch.len() - before) {
@@ -155,7 +158,7 @@ impl<D: Decode> Reader<D> {
             }
             match ended {
                 Ended::Whole | Ended::Full | Ended::Short => self.stage.hand_on(batch, escapes, sink),
-                Ended::Miss => {
+                Ended::Untried | Ended::Miss => {
                     let walk = walk.get_or_insert_with(|| Walk::new(chunk));
                     walk.at = at;
                     ended = match self.next(batch, escapes, expected.as_ref(), walk, sink)? {
@@ -168,9 +171,9 @@ impl<D: Decode> Reader<D> {
             match ended {
                 Ended::Short => return Ok(at),
                 Ended::Whole => return Ok(chunk.len()),
-                Ended::Full | Ended::Miss => {}
+                Ended::Full | Ended::Untried | Ended::Miss => {}
             }
-            hits = Hits { at, ended: Ended::Miss, has_escapes: false, is_line_feed_due: false };
+            hits = Hits { at, ended: Ended::Untried, has_escapes: false, is_line_feed_due: false };
         }
     }
 
@@ -206,7 +209,7 @@ impl<D: Decode> Reader<D> {
         if self.framing == Framing::EventStream
             && self.is_template_on
             && self.templates.is_armed()
-            && let Some((position, fit)) = self.templates.payload(self.level, frame.event(), frame.data())
+            && let Some((position, fit)) = self.templates.payload(frame.event(), frame.data())
         {
             let event = self.templates.event(position, frame.data(), &fit);
             if !self.check.takes(1) {
@@ -259,7 +262,7 @@ impl<D: Decode> Reader<D> {
                     && let Some((bytes, tail)) = wire
                 {
                     let read = Read { bytes, tail, data, event_type, event: *event };
-                    self.templates.learn(self.level, self.framing, &read, &self.volatile, self.template_hits);
+                    self.templates.learn(self.framing, &read, &self.volatile, self.template_hits);
                 }
             }
             // Whatever it was, the codec may be in another state now.

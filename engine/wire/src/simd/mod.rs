@@ -8,6 +8,7 @@ pub(crate) mod half;
 pub(crate) mod marks;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+pub(crate) mod plan;
 #[cfg(any(test, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
 mod scalar;
 #[cfg(target_arch = "x86_64")]
@@ -36,6 +37,8 @@ pub(crate) trait Vector: Copy {
     fn is_byte(self, block: Self::Block, byte: u8) -> u32;
     /// The quotes, the backslashes and the control bytes: all that a JSON string cannot hold as it stands.
     fn string_stops(self, block: Self::Block) -> u32;
+    /// As [`Vector::string_stops`], and the bytes outside of ASCII as well.
+    fn plain_stops(self, block: Self::Block) -> u32;
     /// The bytes outside of ASCII.
     fn high_bits(self, block: Self::Block) -> u32;
     /// The control bytes, and the bytes outside of ASCII.
@@ -46,6 +49,10 @@ pub(crate) trait Vector: Copy {
     fn non_digits(self, block: Self::Block) -> u32;
     /// A block that is zero where both are equal, to be collected with [`Vector::or`].
     fn xor(self, one: Self::Block, other: Self::Block) -> Self::Block;
+    /// A block without any bit.
+    fn zero(self) -> Self::Block;
+    /// The bits that both have.
+    fn and(self, one: Self::Block, other: Self::Block) -> Self::Block;
     /// The bits of both.
     fn or(self, one: Self::Block, other: Self::Block) -> Self::Block;
     /// Whether no bit is set.

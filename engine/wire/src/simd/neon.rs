@@ -1,8 +1,9 @@
 //! NEON, which every 64-bit ARM has.
 
 use std::arch::aarch64::{
-    uint8x16_t, vandq_u8, vceqq_u8, vcgeq_u8, vcgtq_u8, vcltq_u8, vdupq_n_u8, veorq_u8, vgetq_lane_u32, vld1q_u8,
-    vmaxvq_u8, vminq_s8, vorrq_u8, vpaddq_u8, vreinterpretq_s8_u8, vreinterpretq_u8_s8, vreinterpretq_u32_u8, vsubq_u8,
+    uint8x16_t, vandq_u8, vceqq_u8, vcgeq_u8, vcgtq_u8, vcltq_s8, vcltq_u8, vdupq_n_s8, vdupq_n_u8, veorq_u8,
+    vgetq_lane_u32, vld1q_u8, vmaxvq_u8, vminq_s8, vorrq_u8, vpaddq_u8, vreinterpretq_s8_u8, vreinterpretq_u8_s8,
+    vreinterpretq_u32_u8, vsubq_u8,
 };
 
 use crate::simd::{BLOCK, Vector};
@@ -76,6 +77,19 @@ impl Vector for Neon {
 
     #[inline(always)]
     #[expect(clippy::multiple_unsafe_ops_per_block, reason = "one reason holds for all")]
+    fn plain_stops(self, block: [uint8x16_t; 2]) -> u32 {
+        // SAFETY: every 64-bit ARM has NEON.
+        Self::mask(block.map(|half| unsafe {
+            let quotes = vceqq_u8(half, vdupq_n_u8(b'"'));
+            let backslashes = vceqq_u8(half, vdupq_n_u8(b'\\'));
+            // With a sign, what is outside of ASCII is smaller than any control byte.
+            let others = vcltq_s8(vreinterpretq_s8_u8(half), vdupq_n_s8(0x20));
+            vorrq_u8(vorrq_u8(quotes, backslashes), others)
+        }))
+    }
+
+    #[inline(always)]
+    #[expect(clippy::multiple_unsafe_ops_per_block, reason = "one reason holds for all")]
     fn high_bits(self, block: [uint8x16_t; 2]) -> u32 {
         // SAFETY: every 64-bit ARM has NEON.
         Self::mask(block.map(|half| unsafe { vcgeq_u8(half, vdupq_n_u8(0x80)) }))
@@ -112,6 +126,18 @@ impl Vector for Neon {
     fn xor(self, one: [uint8x16_t; 2], other: [uint8x16_t; 2]) -> [uint8x16_t; 2] {
         // SAFETY: every 64-bit ARM has NEON.
         Self::pairs(one, other, |one, other| unsafe { veorq_u8(one, other) })
+    }
+
+    #[inline(always)]
+    fn zero(self) -> [uint8x16_t; 2] {
+        // SAFETY: every 64-bit ARM has NEON.
+        [unsafe { vdupq_n_u8(0) }; 2]
+    }
+
+    #[inline(always)]
+    fn and(self, one: [uint8x16_t; 2], other: [uint8x16_t; 2]) -> [uint8x16_t; 2] {
+        // SAFETY: every 64-bit ARM has NEON.
+        Self::pairs(one, other, |one, other| unsafe { vandq_u8(one, other) })
     }
 
     #[inline(always)]

@@ -30,6 +30,11 @@ impl Vector for Scalar {
     }
 
     #[inline(always)]
+    fn plain_stops(self, block: [u8; BLOCK]) -> u32 {
+        mask(|n| !matches!(block[n], b' '..=0x7f) || matches!(block[n], b'"' | b'\\'))
+    }
+
+    #[inline(always)]
     fn high_bits(self, block: [u8; BLOCK]) -> u32 {
         mask(|n| block[n] >= 0x80)
     }
@@ -52,6 +57,16 @@ impl Vector for Scalar {
     #[inline(always)]
     fn xor(self, one: [u8; BLOCK], other: [u8; BLOCK]) -> [u8; BLOCK] {
         std::array::from_fn(|n| one[n] ^ other[n])
+    }
+
+    #[inline(always)]
+    fn zero(self) -> [u8; BLOCK] {
+        [0; BLOCK]
+    }
+
+    #[inline(always)]
+    fn and(self, one: [u8; BLOCK], other: [u8; BLOCK]) -> [u8; BLOCK] {
+        std::array::from_fn(|n| one[n] & other[n])
     }
 
     #[inline(always)]

@@ -1,10 +1,11 @@
 //! AVX2, for which the processor is asked, and SSE2, which every x86-64 has.
 
 use std::arch::x86_64::{
-    __m128i, __m256i, _mm_add_epi8, _mm_cmpeq_epi8, _mm_cmpgt_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8,
-    _mm_or_si128, _mm_set1_epi8, _mm_xor_si128, _mm256_add_epi8, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8,
-    _mm256_loadu_si256, _mm256_min_epi8, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
-    _mm256_testz_si256, _mm256_xor_si256,
+    __m128i, __m256i, _mm_add_epi8, _mm_and_si128, _mm_cmpeq_epi8, _mm_cmpgt_epi8, _mm_loadu_si128, _mm_min_epu8,
+    _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8, _mm_setzero_si128, _mm_xor_si128, _mm256_add_epi8,
+    _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_loadu_si256, _mm256_min_epi8, _mm256_min_epu8,
+    _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm256_setzero_si256, _mm256_testz_si256,
+    _mm256_xor_si256,
 };
 
 use crate::simd::{BLOCK, Vector, Work};
@@ -70,6 +71,20 @@ impl Vector for Avx2 {
     }
 
     #[inline(always)]
+    #[expect(clippy::multiple_unsafe_ops_per_block, reason = "one reason holds for all")]
+    fn plain_stops(self, block: __m256i) -> u32 {
+        // SAFETY: `self` proves AVX2.
+        let stops = unsafe {
+            let quotes = _mm256_cmpeq_epi8(block, _mm256_set1_epi8(b'"'.cast_signed()));
+            let backslashes = _mm256_cmpeq_epi8(block, _mm256_set1_epi8(b'\\'.cast_signed()));
+            // With a sign, what is outside of ASCII is smaller than any control byte.
+            let others = _mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), block);
+            _mm256_or_si256(_mm256_or_si256(quotes, backslashes), others)
+        };
+        self.high_bits(stops)
+    }
+
+    #[inline(always)]
     fn high_bits(self, block: __m256i) -> u32 {
         // SAFETY: `self` proves AVX2.
         unsafe { _mm256_movemask_epi8(block) }.cast_unsigned()
@@ -111,6 +126,18 @@ impl Vector for Avx2 {
     fn xor(self, one: __m256i, other: __m256i) -> __m256i {
         // SAFETY: `self` proves AVX2.
         unsafe { _mm256_xor_si256(one, other) }
+    }
+
+    #[inline(always)]
+    fn zero(self) -> __m256i {
+        // SAFETY: `self` proves AVX2.
+        unsafe { _mm256_setzero_si256() }
+    }
+
+    #[inline(always)]
+    fn and(self, one: __m256i, other: __m256i) -> __m256i {
+        // SAFETY: `self` proves AVX2.
+        unsafe { _mm256_and_si256(one, other) }
     }
 
     #[inline(always)]
@@ -180,6 +207,18 @@ impl Vector for Sse2 {
     }
 
     #[inline(always)]
+    #[expect(clippy::multiple_unsafe_ops_per_block, reason = "one reason holds for all")]
+    fn plain_stops(self, block: [__m128i; 2]) -> u32 {
+        // SAFETY: every x86-64 has SSE2.
+        Self::mask(block.map(|half| unsafe {
+            let quotes = _mm_cmpeq_epi8(half, _mm_set1_epi8(b'"'.cast_signed()));
+            let backslashes = _mm_cmpeq_epi8(half, _mm_set1_epi8(b'\\'.cast_signed()));
+            let others = _mm_cmpgt_epi8(_mm_set1_epi8(0x20), half);
+            _mm_or_si128(_mm_or_si128(quotes, backslashes), others)
+        }))
+    }
+
+    #[inline(always)]
     fn high_bits(self, block: [__m128i; 2]) -> u32 {
         Self::mask(block)
     }
@@ -215,6 +254,18 @@ impl Vector for Sse2 {
     fn xor(self, one: [__m128i; 2], other: [__m128i; 2]) -> [__m128i; 2] {
         // SAFETY: every x86-64 has SSE2.
         Self::pairs(one, other, |one, other| unsafe { _mm_xor_si128(one, other) })
+    }
+
+    #[inline(always)]
+    fn zero(self) -> [__m128i; 2] {
+        // SAFETY: every x86-64 has SSE2.
+        [unsafe { _mm_setzero_si128() }; 2]
+    }
+
+    #[inline(always)]
+    fn and(self, one: [__m128i; 2], other: [__m128i; 2]) -> [__m128i; 2] {
+        // SAFETY: every x86-64 has SSE2.
+        Self::pairs(one, other, |one, other| unsafe { _mm_and_si128(one, other) })
     }
 
     #[inline(always)]

@@ -3,43 +3,13 @@
 //! Each scan admits exactly what JSON allows, so that a frame that fits a template is the JSON that was read when it was
 //! learnt, with other values; anything doubtful is a miss, and the frame is read in full.
 
-use crate::simd::{BASELINE, BLOCK, Vector, block_at};
+use crate::simd::BASELINE;
 use crate::template::matcher::Stop;
 use crate::utf8;
 
-/// The content of a string, from the first byte behind the quote. Returns the index of the closing quote, and whether
-/// there is an escape.
-#[inline(always)]
-pub(super) fn string<V: Vector>(vector: V, input: &[u8], from: usize) -> Result<(usize, bool), Stop> {
-    let (stops, high) = match block_at(input, from) {
-        Some(block) => {
-            let block = vector.load(block);
-            (vector.string_stops(block), vector.high_bits(block))
-        }
-        None => match input.last_chunk() {
-            Some(block) => {
-                // The last block of the input, moved to where the string begins.
-                let block = vector.load(block);
-                let over = BLOCK - (input.len() - from);
-                let moved = |mask: u32| (u64::from(mask) >> over) as u32;
-                (moved(vector.string_stops(block)), moved(vector.high_bits(block)))
-            }
-            None => (0, 0),
-        },
-    };
-    let length = stops.trailing_zeros();
-    // `stops & !(stops - 1)` is the first stop; what lies below it belongs to the string.
-    let is_plain = high & stops.wrapping_sub(1) & !stops == 0;
-    let end = from + length as usize;
-    if stops != 0 && is_plain && input.get(end) == Some(&b'"') {
-        return Ok((end, false));
-    }
-    long_string(input, from)
-}
-
-/// A string that is longer than a block, has escapes, or bytes outside of ASCII.
-#[inline(never)]
-fn long_string(input: &[u8], from: usize) -> Result<(usize, bool), Stop> {
+/// The content of a string, from the first byte behind the quote: the index of the closing quote, and whether there is an
+/// escape.
+pub(super) fn string(input: &[u8], from: usize) -> Result<(usize, bool), Stop> {
     let mut at = from;
     let mut is_escaped = false;
     loop {
@@ -76,22 +46,8 @@ fn escape_len(bytes: &[u8]) -> Result<usize, Stop> {
     }
 }
 
-/// A number. Returns the index of the first byte behind it.
-#[inline(always)]
-pub(super) fn number<V: Vector>(vector: V, input: &[u8], from: usize) -> Result<usize, Stop> {
-    if let Some(block) = block_at(input, from) {
-        let length = vector.non_digits(vector.load(block)).trailing_zeros() as usize;
-        let is_integer = matches!(input.get(from + length), Some(b',' | b'}'));
-        if (1..BLOCK).contains(&length) && is_integer && (block[0] != b'0' || length == 1) {
-            return Ok(from + length);
-        }
-    }
-    any_number(input, from)
-}
-
-/// A number of any form.
-#[inline(never)]
-fn any_number(input: &[u8], from: usize) -> Result<usize, Stop> {
+/// A number: the index of the first byte behind it.
+pub(super) fn number(input: &[u8], from: usize) -> Result<usize, Stop> {
     let rest = input.get(from..).unwrap_or_default();
     let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
     match rest.iter().position(|byte| !is_part(byte)) {
@@ -128,19 +84,10 @@ pub(super) fn is_number(bytes: &[u8]) -> bool {
     rest.is_empty()
 }
 
-/// Blanks, perhaps none. Returns the index of the first byte behind them.
-#[inline(always)]
-pub(super) fn blanks<V: Vector>(vector: V, input: &[u8], from: usize) -> Result<usize, Stop> {
-    let mut at = from;
-    while let Some(block) = block_at(input, at) {
-        let length = (!vector.is_byte(vector.load(block), b' ')).trailing_zeros() as usize;
-        at += length;
-        if length < BLOCK {
-            return Ok(at);
-        }
-    }
-    let rest = input.get(at..).unwrap_or_default();
-    rest.iter().position(|&byte| byte != b' ').map_or(Err(Stop::Short), |length| Ok(at + length))
+/// Blanks, perhaps none: the index of the first byte behind them.
+pub(super) fn blanks(input: &[u8], from: usize) -> Result<usize, Stop> {
+    let rest = input.get(from..).unwrap_or_default();
+    rest.iter().position(|&byte| byte != b' ').map_or(Err(Stop::Short), |length| Ok(from + length))
 }
 
 #[cfg(test)]
@@ -201,7 +148,7 @@ mod tests {
             for input in &inputs {
                 for tail in [&b""[..], b"\"", b"\"}}\n\n and what comes next, for longer than a block"] {
                     let input = [input.as_slice(), tail].concat();
-                    assert_eq!(string(BASELINE, &input, 0), naive_string(&input), "{input:?}");
+                    assert_eq!(string(&input, 0), naive_string(&input), "{input:?}");
                 }
             }
         }
@@ -233,10 +180,10 @@ mod tests {
             for behind in [",", "}", " ,", ",\"and something that is longer than a block of 32 bytes\":1"] {
                 let input = format!("{text}{behind}");
                 let expected = if is_one { Ok(text.len()) } else { Err(Stop::Miss) };
-                assert_eq!(number(BASELINE, input.as_bytes(), 0), expected, "{input}");
+                assert_eq!(number(input.as_bytes(), 0), expected, "{input}");
             }
             let expected = Err(Stop::Short);
-            assert_eq!(number(BASELINE, text.as_bytes(), 0), expected, "{text} may go on");
+            assert_eq!(number(text.as_bytes(), 0), expected, "{text} may go on");
         }
     }
 
@@ -244,11 +191,11 @@ mod tests {
     fn blanks_end_at_the_first_other_byte() {
         for length in 0..100 {
             let mut input = vec![b' '; length];
-            assert_eq!(blanks(BASELINE, &input, 0), Err(Stop::Short));
+            assert_eq!(blanks(&input, 0), Err(Stop::Short));
             input.push(b'}');
-            assert_eq!(blanks(BASELINE, &input, 0), Ok(length));
+            assert_eq!(blanks(&input, 0), Ok(length));
             input.extend([b' '; 40]);
-            assert_eq!(blanks(BASELINE, &input, 0), Ok(length));
+            assert_eq!(blanks(&input, 0), Ok(length));
         }
     }
 }

@@ -12,7 +12,6 @@ mod hole;
 mod learn;
 mod matcher;
 mod shape;
-mod usual;
 mod volatile;
 
 use thalweg_abi::types::StreamEvent;
@@ -23,10 +22,10 @@ pub(crate) use volatile::Volatile;
 
 use crate::framing::Framing;
 use crate::simd::Level;
+use crate::simd::plan::{Frames, One};
 use learn::Lesson;
-use matcher::{One, Places, Run, Stop, event};
+use matcher::{Places, Stop, Which, any, event, fit};
 use shape::Template;
-use usual::RunUsual;
 
 /// The templates of one stream.
 #[derive(Debug)]
@@ -52,6 +51,8 @@ const PAUSE_BITS_MAX: u8 = 4;
 /// What ended a run of hits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
+    /// Nothing was tried yet.
+    Untried,
     /// All of the input is read.
     Whole,
     /// The batch is full.
@@ -92,9 +93,10 @@ impl Templates {
         }
     }
 
-    /// Reads frames that fit the tight program of the current template, and appends their events until `batch` has `room`.
+    /// Reads frames as long as they fit the tight program of any template, and appends their events until `batch` has
+    /// `room`.
     #[inline]
-    pub(crate) fn run_current<'c>(
+    pub(crate) fn run_tight<'c>(
         &mut self,
         level: Level,
         input: &'c [u8],
@@ -104,38 +106,54 @@ impl Templates {
         frame_max: usize,
     ) -> Hits {
         let mut hits = Hits { at, ended: Ended::Miss, has_escapes: false, is_line_feed_due: false };
-        let Some(template) = self.list.get_mut(self.current).filter(|template| template.is_armed) else { return hits };
-        loop {
-            let mut room_now = room;
-            if template.is_usual {
-                let before = hits.at;
-                let batch = &mut *batch;
-                hits.at = level.run(RunUsual { template, input, at: before, batch, room, frame_max });
-                template.has_fit |= hits.at > before;
-                room_now = batch.len() + 1;
-            }
-            if hits.at == input.len() {
-                hits.ended = Ended::Whole;
-                return hits;
-            }
-            if batch.len() >= room {
-                hits.ended = Ended::Full;
-                return hits;
-            }
-            // The next frame is not of the usual form: a look at all that it may be.
-            let batch = &mut *batch;
-            let came = level.run(Run { template, input, at: hits.at, batch, room: room_now, frame_max });
-            template.has_fit |= came.at > hits.at;
-            hits.at = came.at;
-            hits.has_escapes |= came.has_escapes;
-            hits.is_line_feed_due = came.is_line_feed_due;
-            match came.stop {
-                Some(Stop::Short) => hits.ended = Ended::Short,
-                Some(Stop::Miss) => {}
-                None => continue,
-            }
+        if at == input.len() {
+            hits.ended = Ended::Whole;
             return hits;
         }
+        if input.len() - at > frame_max {
+            // Some frame may be too long, which is looked at elsewhere.
+            return hits;
+        }
+        // Templates in a row that did not fit.
+        let mut misses = 0;
+        let mut position = self.current;
+        while misses < self.list.len() {
+            let Some(template) = self.list.get_mut(position) else { break };
+            if template.is_armed {
+                let plan = &template.plan;
+                let end = if template.is_special() {
+                    // Its event is not made of its text alone.
+                    let found = level.run(One { plan, input, at: hits.at, any });
+                    found.map_or(hits.at, |(text, is_escaped, end)| {
+                        let fit = Fit { end, text, is_escaped };
+                        hits.has_escapes |= is_escaped;
+                        batch.push(event(template, input, &fit));
+                        hits.is_line_feed_due = template.ends_with_cr && end == input.len();
+                        end + usize::from(template.ends_with_cr && input.get(end) == Some(&b'\n'))
+                    })
+                } else {
+                    let (end, has_escapes) = level.run(Frames { plan, input, at: hits.at, batch, room, any });
+                    hits.has_escapes |= has_escapes;
+                    end
+                };
+                if end > hits.at {
+                    hits.at = end;
+                    template.has_fit = true;
+                    self.current = position;
+                    misses = 0;
+                    if hits.at == input.len() || batch.len() >= room {
+                        hits.ended = if hits.at == input.len() { Ended::Whole } else { Ended::Full };
+                        break;
+                    }
+                    if template.is_special() {
+                        continue;
+                    }
+                }
+            }
+            misses += 1;
+            position = if position + 1 < self.list.len() { position + 1 } else { 0 };
+        }
+        hits
     }
 
     /// Reads frames until one fits no template, going on behind `hits`, and appends their events until `batch` has `room`.
@@ -148,9 +166,12 @@ impl Templates {
         room: usize,
         frame_max: usize,
     ) -> Hits {
+        if hits.ended == Ended::Untried {
+            hits = self.run_tight(level, input, hits.at, batch, room, frame_max);
+        }
         while hits.ended == Ended::Miss {
             let frame = &input[hits.at..];
-            let (position, fit) = match self.find(level, frame, frame_max, |_, _| true) {
+            let (position, fit) = match self.find(frame, frame_max, |_, _| true) {
                 Ok(found) => found,
                 Err(ended) => return Hits { ended, ..hits },
             };
@@ -169,63 +190,79 @@ impl Templates {
             if batch.len() >= room {
                 return Hits { at, ended: Ended::Full, has_escapes, ..hits };
             }
-            hits = self.run_current(level, input, at, batch, room, frame_max);
+            hits = self.run_tight(level, input, at, batch, room, frame_max);
             hits.has_escapes |= has_escapes;
         }
         hits
     }
 
-    /// The template that the frame at the start of `input` fits. One that fits only the wide program is made tight
-    /// anew.
+    /// The template that the frame at the start of `input` fits, looked for step by step. One that fits only the wide
+    /// program is made tight anew.
     #[inline(never)]
     fn find(
         &mut self,
-        level: Level,
         input: &[u8],
         frame_max: usize,
         takes: impl Fn(&Template, &Fit) -> bool,
     ) -> Result<(usize, Fit), Ended> {
         let mut places = Places::default();
-        let mut ended = Ended::Miss;
         let count = self.list.len();
-        for step in 0..2 * count {
-            // The one that fit last is tried first, and every tight program before any wide one.
-            let position = (self.current + step) % count;
-            let template = &self.list[position];
-            if !template.is_armed {
-                continue;
-            }
-            let is_wide = step >= count;
-            let program = if is_wide { &template.wide } else { &template.tight };
-            match level.run(One { template, program, input, at: 0, places: &mut places }) {
-                Ok(fit) if fit.end <= frame_max && takes(template, &fit) => {
-                    let template = &mut self.list[position];
-                    if is_wide {
-                        template.tighten(&input[..fit.end], &places);
-                    } else {
-                        template.has_fit = true;
-                    }
-                    return Ok((position, fit));
+        for program in [Which::Tight, Which::Wide] {
+            for step in 0..count {
+                // The one that fit last is tried first, and every tight program before any wide one.
+                let position = (self.current + step) % count;
+                let template = &self.list[position];
+                if !template.is_armed {
+                    continue;
                 }
-                Err(Stop::Short) if input.len() <= frame_max => ended = Ended::Short,
-                Ok(_) | Err(_) => {}
+                let fit = fit(template, program, input, |number, place| {
+                    if let Some(slot) = places.get_mut(number) {
+                        *slot = place;
+                    }
+                });
+                match fit {
+                    Ok(fit) if fit.end <= frame_max && takes(template, &fit) => {
+                        let template = &mut self.list[position];
+                        if program == Which::Wide {
+                            template.tighten(&input[..fit.end], &places);
+                        } else {
+                            template.has_fit = true;
+                        }
+                        return Ok((position, fit));
+                    }
+                    Err(Stop::Short) if input.len() <= frame_max => return Err(Ended::Short),
+                    Ok(_) | Err(_) => {}
+                }
             }
         }
-        Err(ended)
+        Err(Ended::Miss)
     }
 
     /// The template that the frame at the start of `input` fits, which was put together from several chunks.
+    #[inline]
     pub(crate) fn one(&mut self, level: Level, input: &[u8], frame_max: usize) -> Result<(usize, Fit), Ended> {
-        let found = self.find(level, input, frame_max, |_, _| true)?;
+        let (count, current) = (self.list.len(), self.current);
+        for position in (current..count).chain(0..current) {
+            let template = &mut self.list[position];
+            if template.is_armed
+                && input.len() <= frame_max
+                && let Some((text, is_escaped, end)) = level.run(One { plan: &template.plan, input, at: 0, any })
+            {
+                template.has_fit = true;
+                self.current = position;
+                return Ok((position, Fit { end, text, is_escaped }));
+            }
+        }
+        let found = self.find(input, frame_max, |_, _| true)?;
         self.current = found.0;
         Ok(found)
     }
 
     /// The template that a payload fits which stands alone.
     #[inline]
-    pub(crate) fn payload(&mut self, level: Level, event_type: &[u8], data: &[u8]) -> Option<(usize, Fit)> {
+    pub(crate) fn payload(&mut self, event_type: &[u8], data: &[u8]) -> Option<(usize, Fit)> {
         let takes = |template: &Template, fit: &Fit| fit.end == data.len() && template.is_of(event_type);
-        let found = self.find(level, data, data.len(), takes).ok()?;
+        let found = self.find(data, data.len(), takes).ok()?;
         self.current = found.0;
         Some(found)
     }
@@ -249,8 +286,8 @@ impl Templates {
     /// The codec has read a frame and marks its last event as repeatable: confirms the template that it fits, or makes
     /// one of it. `hits` is how many the stream has had.
     #[inline(never)]
-    pub(crate) fn learn(&mut self, level: Level, framing: Framing, read: &Read<'_>, volatile: &Volatile, hits: u64) {
-        if self.confirm(level, read) {
+    pub(crate) fn learn(&mut self, framing: Framing, read: &Read<'_>, volatile: &Volatile, hits: u64) {
+        if self.confirm(read) {
             return;
         }
         let hits = hits as u32;
@@ -276,7 +313,7 @@ impl Templates {
 
     /// Confirms the template that a frame fits which the codec has read, so that it need not be learnt again: most often one
     /// of an earlier block or reply.
-    fn confirm(&mut self, level: Level, read: &Read<'_>) -> bool {
+    fn confirm(&mut self, read: &Read<'_>) -> bool {
         if !read.tail.is_empty() {
             return false;
         }
@@ -286,10 +323,10 @@ impl Templates {
             let template = &self.list[position];
             let end = frame.len() - usize::from(template.ends_with_cr && frame.ends_with(b"\r\n"));
             let input = &frame[..end];
-            let mut fit = |program| level.run(One { template, program, input, at: 0, places: &mut places });
-            let (found, is_tight) = match fit(&template.tight) {
+            let mut fit = |program| fit(template, program, input, |number, place| places[number] = place);
+            let (found, is_tight) = match fit(Which::Tight) {
                 Ok(found) => (found, true),
-                Err(_) => match fit(&template.wide) {
+                Err(_) => match fit(Which::Wide) {
                     Ok(found) => (found, false),
                     Err(_) => continue,
                 },
@@ -319,7 +356,7 @@ impl Templates {
     fn position_for(&mut self, lesson: &Lesson<'_>) -> usize {
         let kind = lesson.event.kind();
         let is_free = |template: &Template| !template.is_armed;
-        let free = self.list.iter().position(|template| is_free(template) && template.event.kind() == kind);
+        let free = self.list.iter().position(|template| is_free(template) && template.plan.event().kind() == kind);
         if let Some(position) = free.or_else(|| self.list.iter().position(is_free)) {
             return position;
         }

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use thalweg_abi::types::{FLAG_TEXT_ESCAPED, StreamEvent};
 
-use crate::simd::BLOCK;
+use crate::simd::plan::Plan;
+pub(super) use crate::simd::plan::Value as Hole;
 use crate::template::learn::{Lesson, is_plain};
-use crate::template::usual::is_usual;
 
 /// Holes that a template has at most; further volatile values stay literal.
 pub(super) const SLOTS_MAX: usize = 8;
@@ -19,21 +19,6 @@ pub(super) const NAME_MAX: usize = 64;
 
 /// A volatile value longer than this is a hole at once: it is most likely another one in every frame.
 const VALUE_MAX: usize = 48;
-
-/// What may stand between two literals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Hole {
-    /// Nothing: this was the last literal.
-    End,
-    /// The content of the string that is the event's text.
-    Text,
-    /// The content of another string.
-    String,
-    /// A number.
-    Number,
-    /// Blanks, perhaps none.
-    Blanks,
-}
 
 /// A literal, and the hole behind it.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +41,13 @@ impl Program {
     #[inline(always)]
     pub(super) fn segments(&self) -> &[Segment] {
         self.segments.get(..usize::from(self.count)).unwrap_or_default()
+    }
+
+    /// Where a literal lies in the bytes of all, and what stands behind it.
+    pub(super) fn step(&self, number: usize) -> Option<(Range<usize>, Hole)> {
+        let segment = self.segments().get(number)?;
+        let start = usize::from(segment.start);
+        Some((start..start + usize::from(segment.length), segment.hole))
     }
 
     /// Bytes of a frame whose holes are empty.
@@ -94,14 +86,11 @@ impl Aux {
 /// one has holes for all of them.
 #[derive(Debug)]
 pub(super) struct Template {
-    /// The event without its texts.
-    pub(super) event: StreamEvent<'static>,
     pub(super) aux: Option<Aux>,
-    pub(super) tight: Program,
     pub(super) wide: Program,
-    /// The literals of the tight program, between two blocks that keep reads of whole blocks inside.
-    literals: Vec<u8>,
-    /// Behind all that, the name of the event, where it is no part of what is compared; its length.
+    /// The event without its texts, the literals, and the tight program as the hot loop takes it.
+    pub(super) plan: Plan,
+    /// Behind all literals, the name of the event, where it is no part of what is compared; its length.
     name: u8,
     /// Which holes of the wide program the tight one has as well; one bit each.
     tight_holes: u8,
@@ -110,30 +99,31 @@ pub(super) struct Template {
     pub(super) is_armed: bool,
     /// Whether the tight program has fit since it was made.
     pub(super) has_fit: bool,
-    /// Whether the tight program has the form that the hottest loop takes.
-    pub(super) is_usual: bool,
 }
 
 impl Template {
     pub(super) const fn new() -> Self {
         Self {
-            event: StreamEvent::new(0),
             aux: None,
-            tight: Program::EMPTY,
             wide: Program::EMPTY,
-            literals: Vec::new(),
+            plan: Plan::new(),
             tight_holes: 0,
             name: 0,
             ends_with_cr: false,
             is_armed: false,
             has_fit: false,
-            is_usual: false,
         }
     }
 
     #[inline(always)]
     pub(super) fn literals(&self) -> &[u8] {
-        &self.literals
+        self.plan.literals()
+    }
+
+    /// Whether there is more to a frame than its text.
+    #[inline(always)]
+    pub(super) const fn is_special(&self) -> bool {
+        self.aux.is_some() || self.ends_with_cr
     }
 
     /// Whether it is for events of that name, where the name is no part of what is compared.
@@ -143,7 +133,7 @@ impl Template {
     }
 
     fn name(&self) -> &[u8] {
-        self.literals.get(self.literals.len() - usize::from(self.name)..).unwrap_or_default()
+        self.literals().get(self.literals().len() - usize::from(self.name)..).unwrap_or_default()
     }
 
     /// A frame that fits, with its text at `text`, was read by the codec: whether it is one that this is a template of. The
@@ -156,7 +146,7 @@ impl Template {
         if !is_same_aux || !is_plain(event) || !std::ptr::eq(&raw const frame[text.clone()], event.text()) {
             return false;
         }
-        self.event = without_texts(event);
+        self.plan.set_event(without_texts(event));
         true
     }
 
@@ -172,7 +162,7 @@ impl Template {
                 self.tight_holes |= 1 << number;
             }
         }
-        self.event = without_texts(&lesson.event);
+        self.plan.set_event(without_texts(&lesson.event));
         self.aux = lesson.aux;
         self.ends_with_cr = lesson.ends_with_cr;
         let mut holes = [Hole::End; SLOTS_MAX];
@@ -194,7 +184,7 @@ impl Template {
             holes[number] = before.hole;
             let old = usize::from(before.start + before.length)..usize::from(behind.start);
             let place = &places[number];
-            let has_changed = self.literals[old] != frame[place.clone()];
+            let has_changed = self.literals()[old] != frame[place.clone()];
             if (has_changed && !self.has_fit) || place.len() > VALUE_MAX {
                 self.tight_holes |= 1 << number;
             }
@@ -207,35 +197,32 @@ impl Template {
 
     fn write(&mut self, frame: &[u8], tail: &[u8], name: &[u8], holes: &[Hole], places: &[Range<usize>]) {
         self.has_fit = false;
-        self.tight = Program::EMPTY;
         self.wide = Program::EMPTY;
-        self.literals.clear();
-        self.literals.reserve_exact((frame.len() + tail.len()).min(LITERALS_MAX) + 2 * BLOCK + name.len());
-        self.literals.extend_from_slice(&[0; BLOCK]);
+        let plan = &mut self.plan;
+        plan.begin((frame.len() + tail.len()).min(LITERALS_MAX) + name.len());
         let mut at = 0;
-        let mut tight_start = BLOCK;
+        let mut tight_start = plan.literals().len();
         for (number, (&hole, place)) in holes.iter().zip(places).enumerate() {
-            let start = self.literals.len();
-            self.literals.extend_from_slice(&frame[at..place.start]);
-            self.wide.push(start..self.literals.len(), hole);
+            let start = plan.literals().len();
+            plan.push_bytes(&frame[at..place.start]);
+            let end = plan.literals().len();
+            self.wide.push(start..end, hole);
             at = place.end;
             if self.tight_holes >> number & 1 == 1 {
-                self.tight.push(tight_start..self.literals.len(), hole);
-                tight_start = self.literals.len();
+                plan.push_step(tight_start, hole);
+                tight_start = end;
             } else {
-                self.literals.extend_from_slice(&frame[place.clone()]);
+                plan.push_bytes(&frame[place.clone()]);
             }
         }
-        let start = self.literals.len();
-        self.literals.extend_from_slice(&frame[at..]);
-        self.literals.extend_from_slice(tail);
-        let end = self.literals.len();
+        let start = plan.literals().len();
+        plan.push_bytes(&frame[at..]);
+        plan.push_bytes(tail);
+        let end = plan.literals().len();
         self.wide.push(start..end, Hole::End);
-        self.tight.push(tight_start..end, Hole::End);
-        self.literals.extend_from_slice(&[0; BLOCK]);
-        self.literals.extend_from_slice(name);
+        plan.push_step(tight_start, Hole::End);
+        plan.push_bytes(name);
         self.name = name.len() as u8;
-        self.is_usual = is_usual(self);
     }
 }
 
