@@ -28,7 +28,8 @@ impl Conversation {
 
     /// Encodes what `history` has beyond the last call, and puts the request together.
     ///
-    /// `history` must begin with the messages of the last call; [`Conversation::forget`] starts anew.
+    /// `history` must begin with the messages of the last call; another history needs another conversation and another
+    /// stream of the codec.
     pub(crate) fn request(
         &mut self,
         codec: &mut host::CodecStream,
@@ -60,11 +61,5 @@ impl Conversation {
             headers: request.headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             body,
         })
-    }
-
-    /// Drops the encoded messages, after the history was changed other than by appending.
-    pub(crate) fn forget(&mut self) {
-        self.messages.clear();
-        self.encoded = 0;
     }
 }

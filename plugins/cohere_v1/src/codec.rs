@@ -1,16 +1,24 @@
 //! The dialect as the engine sees it.
 
-use thalweg_abi::guest::{Codec, CodecStream, Failure, Out, Request};
+use serde::Deserialize;
+use thalweg_abi::guest::{Codec, CodecStream, Failure, Out, Request, canonical};
 use thalweg_abi::types::{FRAME_ERROR_BODY, FRAME_WHOLE_BODY, FrameRef};
 use thalweg_wire::provider_error::ProviderError;
 
+use crate::history::History;
 use crate::reply::Reply;
+use crate::request;
 
 /// The dialect `cohere-v1`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CohereV1;
 
 const DESCRIPTION: &str = r#"{"dialect":"cohere-v1","framing":"ndjson","auth":{"kind":"bearer"},"volatile_keys":[]}"#;
+
+#[derive(Default, Deserialize)]
+struct Options {
+    base_url: Option<String>,
+}
 
 impl Codec for CohereV1 {
     type Stream = Stream;
@@ -19,24 +27,31 @@ impl Codec for CohereV1 {
         DESCRIPTION
     }
 
-    fn open(&self, _: &str) -> Result<Stream, Failure> {
-        Ok(Stream { reply: Reply::default() })
+    fn open(&self, options: &str) -> Result<Stream, Failure> {
+        let options: Options = canonical::options(options)?;
+        // The address is mostly given without the version, and by some with it.
+        let has_version = options.base_url.is_some_and(|url| url.trim_end_matches('/').ends_with("/v1"));
+        let path = if has_version { "/chat" } else { "/v1/chat" };
+        Ok(Stream { path, history: History::default(), reply: Reply::default() })
     }
 }
 
-/// One conversation in the dialect `cohere-v1`, read only.
+/// One conversation in the dialect `cohere-v1`.
 #[derive(Debug)]
 pub struct Stream {
+    path: &'static str,
+    history: History,
     reply: Reply,
 }
 
 impl CodecStream for Stream {
-    fn encode_message(&mut self, _: &str, _: &mut String) -> Result<(), Failure> {
-        Err(read_only())
+    fn encode_message(&mut self, message: &str, out: &mut String) -> Result<(), Failure> {
+        self.history.push(canonical::message(message)?, out)
     }
 
-    fn encode_request(&mut self, _: &str, _: &mut Request) -> Result<(), Failure> {
-        Err(read_only())
+    fn encode_request(&mut self, request: &str, out: &mut Request) -> Result<(), Failure> {
+        out.path.push_str(self.path);
+        request::encode(request, &self.history, out)
     }
 
     fn decode_frame<'f>(&mut self, frame: &FrameRef<'f>, out: &mut Out<'_, 'f>) {
@@ -52,8 +67,4 @@ impl CodecStream for Stream {
     fn reset(&mut self) {
         self.reply = Reply::default();
     }
-}
-
-fn read_only() -> Failure {
-    Failure::unsupported("replies of cohere-v1 can be read, but no requests be written; use the dialect cohere-v2")
 }
