@@ -46,6 +46,12 @@ pub enum UserContent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<String>,
     },
+    /// Sound.
+    Audio {
+        /// Its bytes.
+        #[serde(flatten)]
+        source: Source,
+    },
 }
 
 impl UserContent {
@@ -59,7 +65,7 @@ impl UserContent {
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text { text } => Some(text),
-            Self::Image { .. } | Self::Document { .. } => None,
+            Self::Image { .. } | Self::Document { .. } | Self::Audio { .. } => None,
         }
     }
 }

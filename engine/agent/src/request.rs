@@ -50,6 +50,37 @@ pub struct Thinking {
     pub budget_tokens: Option<u32>,
 }
 
+/// The form that a reply has to have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Output {
+    /// Any JSON.
+    Json,
+    /// JSON of a schema.
+    JsonSchema {
+        /// The schema.
+        schema: Value,
+        /// Its name, where the provider wants one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// Whether the reply has to keep to it exactly.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        strict: Option<bool>,
+    },
+}
+
+/// How long a provider keeps a prompt in its cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cache {
+    /// Not at all, where that is up to the request.
+    None,
+    /// Some minutes.
+    Short,
+    /// An hour or a day, as the provider has it.
+    Long,
+}
+
 /// What goes into every request of a conversation. A field that is not set is left to the provider.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Request {
@@ -64,6 +95,9 @@ pub struct Request {
     /// Whether tools may or must be called; a forced choice holds for the first turn of a run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_choice: Option<ToolChoice>,
+    /// Whether the model may call several tools at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parallel_tools: Option<bool>,
     /// Most tokens of one reply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u32>,
@@ -73,12 +107,33 @@ pub struct Request {
     /// Nucleus sampling.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub top_p: Option<f64>,
+    /// Sampling from so many of the likeliest tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<u32>,
+    /// The same seed gives the same reply, as far as the provider can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<i64>,
+    /// Makes what was said often less likely.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frequency_penalty: Option<f64>,
+    /// Makes what was said at all less likely.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presence_penalty: Option<f64>,
     /// Texts that end the reply.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stop: Vec<String>,
     /// How much to think.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thinking: Option<Thinking>,
+    /// The form that the reply has to have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Output>,
+    /// Whether the provider shall keep the prompt in its cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<Cache>,
+    /// A name of the conversation, for the provider's cache or for the server that it is routed to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
     /// Merged into the body as it is.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub extra: Map<String, Value>,
@@ -144,13 +199,23 @@ mod tests {
             max_tokens: Some(9),
             temperature: Some(0.5),
             top_p: Some(0.9),
+            top_k: Some(3),
+            seed: Some(7),
+            frequency_penalty: Some(0.25),
+            presence_penalty: Some(0.75),
+            parallel_tools: Some(false),
+            output: Some(Output::JsonSchema { schema: json!({}), name: Some("n".into()), strict: Some(true) }),
+            cache: Some(Cache::Long),
+            session: Some("c".into()),
             stop: vec!["x".into()],
             thinking: Some(Thinking { level: "low".into(), budget_tokens: Some(7) }),
             extra: Map::from_iter([("seed".to_owned(), json!(1))]),
         };
         let expected = json!({"model":"m","system":"s",
             "tools":[{"name":"t","description":"d","parameters":{"type":"object"}}],
-            "tool_choice":"auto","max_tokens":9,"temperature":0.5,"top_p":0.9,"stop":["x"],
+            "tool_choice":"auto","max_tokens":9,"temperature":0.5,"top_p":0.9,"top_k":3,
+            "seed":7,"frequency_penalty":0.25,"presence_penalty":0.75,"parallel_tools":false,"cache":"long","session":"c",
+            "output":{"type":"json_schema","schema":{},"name":"n","strict":true},"stop":["x"],
             "thinking":{"level":"low","budget_tokens":7},"extra":{"seed":1},"stream":true});
         assert_eq!(envelope(&request, 3), expected);
     }

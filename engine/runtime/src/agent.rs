@@ -8,7 +8,7 @@ use thalweg_abi::host;
 use thalweg_abi::module::Module;
 use thalweg_agent::machine::{Config, Machine, ToolMode};
 use thalweg_agent::message::Message;
-use thalweg_agent::request::{Request, Thinking, ToolChoice, ToolSpec};
+use thalweg_agent::request::{Cache, Output, Request, Thinking, ToolChoice, ToolSpec};
 use tokio::sync::watch;
 
 use crate::auth::{self, Signer};
@@ -130,14 +130,13 @@ impl Agent {
     /// Sets the conversation, for example to go on with an earlier one. Tool calls without results get an error result.
     ///
     /// # Errors
-    /// [`Error::Busy`] during a run.
+    /// [`Error::Busy`] during a run; or the codec does not open a stream again.
     pub fn set_messages(&self, messages: Vec<Message>) -> Result<(), Error> {
         let mut state = self.inner.state.lock().unwrap_or_else(PoisonError::into_inner);
         let State::Idle(session) = &mut *state else { return Err(Error::Busy) };
+        // A stream of its own for each conversation: a codec may remember what it has encoded.
+        session.source = self.inner.setup.backend.open()?;
         session.machine.replace_history(messages);
-        if let Source::Server(wire) = &mut session.source {
-            wire.conversation.forget();
-        }
         Ok(())
     }
 
@@ -417,6 +416,62 @@ impl AgentBuilder {
     #[must_use]
     pub const fn top_p(mut self, top_p: f64) -> Self {
         self.request.top_p = Some(top_p);
+        self
+    }
+
+    /// Sampling from so many of the likeliest tokens.
+    #[must_use]
+    pub const fn top_k(mut self, top_k: u32) -> Self {
+        self.request.top_k = Some(top_k);
+        self
+    }
+
+    /// The same seed gives the same reply, as far as the provider can.
+    #[must_use]
+    pub const fn seed(mut self, seed: i64) -> Self {
+        self.request.seed = Some(seed);
+        self
+    }
+
+    /// Makes what was said often less likely.
+    #[must_use]
+    pub const fn frequency_penalty(mut self, penalty: f64) -> Self {
+        self.request.frequency_penalty = Some(penalty);
+        self
+    }
+
+    /// Makes what was said at all less likely.
+    #[must_use]
+    pub const fn presence_penalty(mut self, penalty: f64) -> Self {
+        self.request.presence_penalty = Some(penalty);
+        self
+    }
+
+    /// Whether the model may call several tools at once.
+    #[must_use]
+    pub const fn parallel_tools(mut self, may: bool) -> Self {
+        self.request.parallel_tools = Some(may);
+        self
+    }
+
+    /// The form that a reply has to have, such as JSON of a schema.
+    #[must_use]
+    pub fn output(mut self, output: Output) -> Self {
+        self.request.output = Some(output);
+        self
+    }
+
+    /// Whether the provider shall keep the prompt in its cache: breakpoints or a retention time, as the dialect has it.
+    #[must_use]
+    pub const fn cache(mut self, cache: Cache) -> Self {
+        self.request.cache = Some(cache);
+        self
+    }
+
+    /// A name of the conversation, for the provider's cache or for the server that it is routed to.
+    #[must_use]
+    pub fn session(mut self, name: impl Into<String>) -> Self {
+        self.request.session = Some(name.into());
         self
     }
 

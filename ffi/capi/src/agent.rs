@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use thalweg::http::Retry;
 use thalweg::machine::ToolMode;
 use thalweg::message::Message;
-use thalweg::request::{Thinking, ToolChoice};
+use thalweg::request::{Cache, Output, Thinking, ToolChoice};
 use thalweg::{Agent as Inner, AgentBuilder, Prompt, Tool};
 use thalweg_abi::failure::Failure;
 use thalweg_abi::types::{Error, OK, Status};
@@ -58,6 +58,14 @@ struct Options {
     max_tokens: Option<u32>,
     temperature: Option<f64>,
     top_p: Option<f64>,
+    top_k: Option<u32>,
+    seed: Option<i64>,
+    frequency_penalty: Option<f64>,
+    presence_penalty: Option<f64>,
+    parallel_tools: Option<bool>,
+    output: Option<Output>,
+    cache: Option<Cache>,
+    session: Option<String>,
     stop: Vec<String>,
     thinking: Option<Thinking>,
     extra: Map<String, Value>,
@@ -81,7 +89,7 @@ impl Options {
             })*};
         }
         set!(model, provider, base_url, dialect, api_key, system, tool_choice, max_turns, max_tokens, temperature);
-        set!(top_p, thinking);
+        set!(top_p, top_k, seed, frequency_penalty, presence_penalty, parallel_tools, output, cache, session, thinking);
         for (name, value) in self.headers {
             builder = builder.header(name, value);
         }
@@ -133,6 +141,10 @@ fn build(engine: &Shared, mut options: Options, mut tools: Vec<Tool>) -> Result<
 /// - `headers`: further headers of each request, an object of strings.
 /// - `system`, `max_tokens`, `temperature`, `top_p`, `stop` (array), `thinking` ({"level": "low" | "medium" | "high",
 ///   "budget_tokens": n}), `tool_choice` ("auto" | "none" | "required" | {"name": s}): as the words say.
+/// - `top_k`, `seed`, `frequency_penalty`, `presence_penalty`, `parallel_tools` (false: one call at a time).
+/// - `output`: {"type": "json"} or {"type": "json_schema", "schema": {...}, "name": s, "strict": b}.
+/// - `cache`: "none" | "short" | "long", whether the provider keeps the prompt. `session`: a name of the conversation, for
+///   that cache.
 /// - `extra`: an object whose fields go into the body of each request as they are.
 /// - `tools`: names of tools of loaded plugins; all of them if absent. Tools of `callbacks` come on top.
 /// - `tool_mode`: "parallel" if absent, or "sequential".
