@@ -133,7 +133,7 @@ fn thinking_is_read_under_each_of_its_names() {
                 &[r#"start """#, r#"thinking 0.0 "t" (reasoning_content)"#, r#"text 0.1 "x""#],
             ),
             (
-                "details are kept if they hold more than the text",
+                "details are what signs thinking if they hold more than the text",
                 &[
                     r#"{"choices":[{"delta":{"reasoning":"t","reasoning_details":[{"type":"reasoning.text","text":"t","signature":null}]}}]}"#,
                     r#"{"choices":[{"delta":{"reasoning_details":[{"type":"reasoning.encrypted","data":"zz"}]}}]}"#,
@@ -141,7 +141,28 @@ fn thinking_is_read_under_each_of_its_names() {
                 &[
                     r#"start """#,
                     r#"thinking 0.0 "t" (reasoning)"#,
-                    r#"other 0.0 [{"type":"reasoning.encrypted","data":"zz"}] (reasoning_details)"#,
+                    r#"signature 0.0 "[{\"type\":\"reasoning.encrypted\",\"data\":\"zz\"}]""#,
+                ],
+            ),
+            (
+                "what signs thinking stands with it, each time, or alone; what follows is a block of its own",
+                &[
+                    r#"{"choices":[{"delta":{"reasoning":"a","reasoning_details":[{"type":"reasoning.text","text":"a","signature":""}]}}]}"#,
+                    r#"{"choices":[{"delta":{"reasoning_details":[{"type":"reasoning.text","signature":"s"}]}}]}"#,
+                    r#"{"choices":[{"delta":{"reasoning_details":[{"type":"reasoning.encrypted","data":"d"}]}}]}"#,
+                    r#"{"choices":[{"delta":{"reasoning":"b"}}]}"#,
+                    r#"{"choices":[{"delta":{"content":"c"}}]}"#,
+                    r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"t","function":{"name":"f","arguments":"{}"}}],"reasoning_details":[{"type":"reasoning.encrypted","data":"e","id":"t"}]}}]}"#,
+                ],
+                &[
+                    r#"start """#,
+                    r#"thinking 0.0 "a" (reasoning)"#,
+                    r#"signature 0.0 "[{\"type\":\"reasoning.text\",\"signature\":\"s\"}][{\"type\":\"reasoning.encrypted\",\"data\":\"d\"}]""#,
+                    r#"thinking 0.1 "b" (reasoning)"#,
+                    r#"text 0.2 "c""#,
+                    r#"call 0.3 "f" (t)"#,
+                    r#"arguments 0.3 "{}""#,
+                    r#"signature 0.4 "[{\"type\":\"reasoning.encrypted\",\"data\":\"e\",\"id\":\"t\"}]""#,
                 ],
             ),
         ],

@@ -29,6 +29,8 @@ fn messages() -> Vec<Value> {
         json!({"role": "user", "content": [{"type": "text", "text": "a", "cache": true}, {"type": "text", "text": "b"}]}),
         json!({"role": "user", "content": [{"type": "document", "url": "https://h.example/a.pdf"}]}),
         json!({"role": "assistant", "content": [{"type": "thinking", "text": "t"}, {"type": "text", "text": "x"}, call]}),
+        json!({"role": "assistant", "content": [{"type": "thinking", "text": "t",
+            "signature": r#"[{"type":"reasoning.text","signature":"s"}]"#}, {"type": "text", "text": "x"}]}),
         json!({"role": "tool", "content": [result]}),
     ]
 }

@@ -1,7 +1,10 @@
 //! The content blocks of one choice: the wire has none, so they are numbered here as they appear.
 
 use thalweg_abi::guest::{Recycle, Recycled};
-use thalweg_abi::types::{EVENT_TOOL_ARGUMENTS, EVENT_TOOL_BEGIN, FLAG_AUX_ESCAPED, FLAG_TEXT_ESCAPED, StreamEvent};
+use thalweg_abi::types::{
+    EVENT_THINKING, EVENT_THINKING_SIGNATURE, EVENT_TOOL_ARGUMENTS, EVENT_TOOL_BEGIN, FLAG_AUX_ESCAPED,
+    FLAG_TEXT_ESCAPED, StreamEvent,
+};
 use thalweg_wire::json::{Raw, Text};
 
 use crate::emit::Emit;
@@ -16,6 +19,8 @@ pub(crate) struct Choice {
     /// The block of text, thinking or refusal that the next delta of its kind adds to.
     open: Option<(u32, u32)>,
     calls: Recycled<Call>,
+    /// The block of thinking that has got what goes back with it.
+    signed: Option<u32>,
     /// Whether thinking may stand in the text.
     pub(crate) tags: ThinkTags,
 }
@@ -93,6 +98,26 @@ impl Choice {
                 emit.push_opening(event.with_block(block));
             }
         }
+    }
+
+    /// What goes back with thinking: stands with the block of thinking that came last, or in one of its own, which has no text.
+    pub(crate) fn sign<'f>(&mut self, details: Raw<'f>, emit: &mut Emit<'_, '_, 'f>) {
+        if let Some((EVENT_THINKING, block)) = self.open {
+            self.signed = Some(block);
+        }
+        // Whatever is said next is a block of its own.
+        self.open = None;
+        let block = match self.signed {
+            Some(block) if block.saturating_add(1) == self.next_block => block,
+            _ => self.take_block(),
+        };
+        self.signed = Some(block);
+        emit.push(
+            StreamEvent::new(EVENT_THINKING_SIGNATURE)
+                .with_sub(self.index)
+                .with_block(block)
+                .with_text(details.bytes()),
+        );
     }
 
     /// A piece of a tool call.

@@ -118,8 +118,11 @@ impl Choice {
             {
                 self.prose(EVENT_TEXT, text, Text::default(), emit);
             }
-            if value.is_truthy() && !(at == 0 && is_only_text(value)) {
-                emit.push(self.other(value, name));
+            match at {
+                _ if !value.is_truthy() => {}
+                DETAILS if is_only_text(value) => {}
+                DETAILS => self.sign(value, emit),
+                _ => emit.push(self.other(value, name)),
             }
         }
     }
@@ -240,6 +243,7 @@ impl Choice {
 /// Fields of a delta that are kept and not read.
 const OTHER_FIELDS: [&str; 4] = ["reasoning_details", "annotations", "images", "audio"];
 
+const DETAILS: usize = 0;
 const AUDIO: usize = 3;
 
 static TEXT: Names<1> = Names::new(["text"]);

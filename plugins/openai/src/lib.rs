@@ -8,6 +8,7 @@ mod blocks;
 mod chunk;
 mod codec;
 mod delta;
+mod details;
 mod emit;
 mod message;
 mod options;

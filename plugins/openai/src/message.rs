@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use thalweg_abi::guest::Failure;
 use thalweg_abi::guest::canonical::{self, Block, Message, Part, Source, ToolResult};
 
+use crate::details;
 use crate::options::Options;
 
 /// Appends the wire form of `message` to `out`.
@@ -67,10 +68,16 @@ fn part(part: &Part, options: &Options) -> Result<Value, Failure> {
 /// None if nothing is left that the provider takes back.
 fn assistant(content: &[Block], options: &Options) -> Option<Value> {
     let (mut text, mut thinking, mut refusal, mut calls) = (String::new(), String::new(), String::new(), Vec::new());
+    let mut details = Vec::new();
     for block in content {
         match block {
             Block::Text { text: more } => text.push_str(more),
-            Block::Thinking { text: more, .. } => thinking.push_str(more),
+            Block::Thinking { text: more, signature } => {
+                thinking.push_str(more);
+                if let (true, Some(signature)) = (options.quirks.thinking_details, signature) {
+                    details.extend(details::of_block(more, signature));
+                }
+            }
             Block::Refusal { text: more } => refusal.push_str(more),
             Block::ToolCall { id, name, arguments } => {
                 let id = call_id(id, options);
@@ -98,6 +105,9 @@ fn assistant(content: &[Block], options: &Options) -> Option<Value> {
         && !thinking.is_empty()
     {
         message.insert(field.clone(), json!(thinking));
+    }
+    if !details.is_empty() {
+        message.insert("reasoning_details".into(), details.into());
     }
     if !calls.is_empty() {
         message.insert("tool_calls".into(), calls.into());
@@ -265,6 +275,15 @@ mod tests {
         assert_eq!(
             encoded(r#"{"provider":"minimax"}"#, &message),
             json!([{"role":"assistant","content":"<think>\nhm\n</think>\n\na"}])
+        );
+        let signature = r#"[{"type":"reasoning.encrypted","data":"d","id":"t"}]"#;
+        let signed = json!({"role":"assistant","content":[{"type":"thinking","text":"","signature":signature},
+            {"type":"text","text":"a"}]});
+        assert_eq!(encoded("", &signed), json!([{"role":"assistant","content":"a"}]));
+        assert_eq!(
+            encoded(r#"{"provider":"openrouter"}"#, &signed),
+            json!([{"role":"assistant","content":"a",
+                "reasoning_details":[{"type":"reasoning.encrypted","data":"d","id":"t"}]}])
         );
         assert_eq!(
             encoded(r#"{"provider":"zai"}"#, &message),

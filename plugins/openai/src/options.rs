@@ -37,6 +37,7 @@ struct Flags {
     system_role: Option<String>,
     stream_usage: Option<bool>,
     thinking_field: Option<String>,
+    thinking_details: Option<bool>,
     think_tags: Option<bool>,
     tool_result_name: Option<bool>,
     call_id_chars: Option<usize>,
@@ -68,6 +69,7 @@ impl Options {
                 max_tokens: flags.max_tokens_field.unwrap_or(known.max_tokens),
                 thinking: flags.thinking.unwrap_or(known.thinking),
                 stream_usage: flags.stream_usage.unwrap_or(known.stream_usage),
+                thinking_details: flags.thinking_details.unwrap_or(known.thinking_details),
                 think_tags: flags.think_tags.unwrap_or(known.think_tags),
                 tool_result_name: flags.tool_result_name.unwrap_or(known.tool_result_name),
                 call_id_chars: flags.call_id_chars.map_or(known.call_id_chars, |chars| (chars > 0).then_some(chars)),
@@ -106,7 +108,7 @@ mod tests {
     fn every_flag_goes_over_the_table() {
         let flagged = read(
             r#"{"provider":"openai","flags":{"max_tokens_field":"max_tokens","thinking":"none","efforts":["low"],
-                "system_role":"developer","stream_usage":false,"thinking_field":"reasoning","think_tags":true,
+                "system_role":"developer","stream_usage":false,"thinking_field":"reasoning","thinking_details":true,"think_tags":true,
                 "tool_result_name":true,"call_id_chars":9,"session":"session_id","cache_control":true,"long_cache":false,
                 "json_schema":false,"top_k":true,"seed_field":"s","document_url":true,"plain_content":true,"unknown":1}}"#,
         );
@@ -114,6 +116,7 @@ mod tests {
             max_tokens: MaxTokens::MaxTokens,
             thinking: ThinkingForm::None,
             stream_usage: false,
+            thinking_details: true,
             think_tags: true,
             tool_result_name: true,
             call_id_chars: Some(9),

@@ -19,6 +19,8 @@ pub(crate) struct Quirks {
     pub(crate) stream_usage: bool,
     /// Field in which thinking goes back; it does not go back without one.
     pub(crate) thinking_field: Option<&'static str>,
+    /// Whether `reasoning_details` go back, with what signs the thinking.
+    pub(crate) thinking_details: bool,
     /// Whether thinking stands in the text, between `<think>` and `</think>`.
     pub(crate) think_tags: bool,
     /// Whether a tool result carries the tool's name.
@@ -96,6 +98,7 @@ const PLAIN: Quirks = Quirks {
     system_role: "system",
     stream_usage: true,
     thinking_field: None,
+    thinking_details: false,
     think_tags: false,
     tool_result_name: false,
     call_id_chars: None,
@@ -139,6 +142,7 @@ const ROWS: &[Row] = &[
         hosts: &["openrouter.ai"],
         quirks: Quirks {
             thinking: ThinkingForm::Reasoning,
+            thinking_details: true,
             session: Session::BodyId,
             cache_control: true,
             document_url: true,
@@ -148,7 +152,7 @@ const ROWS: &[Row] = &[
     Row {
         providers: &["vercel"],
         hosts: &["ai-gateway.vercel.sh"],
-        quirks: Quirks { thinking: ThinkingForm::Reasoning, cache_control: true, ..PLAIN },
+        quirks: Quirks { thinking: ThinkingForm::Reasoning, thinking_details: true, cache_control: true, ..PLAIN },
     },
     Row {
         providers: &["mistral"],

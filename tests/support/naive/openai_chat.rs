@@ -24,6 +24,7 @@ struct Choice {
     blocks: u32,
     open: Option<(u32, u32)>,
     calls: Vec<Call>,
+    signed: Option<u32>,
 }
 
 #[derive(Default)]
@@ -188,8 +189,20 @@ impl Choice {
                     || (matches!(detail.text_of("type"), Some("reasoning.text" | "reasoning.summary"))
                         && !["signature", "data"].iter().any(|key| detail.get(key).is_some_and(Json::is_truthy)))
             };
-            if name != "reasoning_details" || !value.list().iter().all(is_copy) {
+            if name != "reasoning_details" {
                 steps.push(other(name, &value.raw, self.sub));
+            } else if !value.list().iter().all(is_copy) {
+                let block = match (self.open.take(), self.signed) {
+                    (Some((EVENT_THINKING, block)), _) => block,
+                    (None, Some(block)) if block + 1 == self.blocks => block,
+                    _ => {
+                        self.blocks += 1;
+                        self.blocks - 1
+                    }
+                };
+                self.signed = Some(block);
+                let sub = self.sub;
+                steps.push(Step { sub, block, text: value.raw.clone(), ..Step::new(EVENT_THINKING_SIGNATURE) });
             }
         }
     }
