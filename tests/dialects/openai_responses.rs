@@ -96,6 +96,28 @@ fn items_may_come_without_deltas_or_without_numbers() {
                 ],
             ),
             (
+                "a message that only comments says so before its text, once",
+                &[
+                    r#"{"type":"response.output_item.added","output_index":0,"item":{"id":"m","type":"message","content":[],"phase":"commentary"}}"#,
+                    r#"{"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"a"}"#,
+                    r#"{"type":"response.output_item.done","output_index":0,"item":{"id":"m","type":"message","content":[{"type":"output_text","text":"a"}],"phase":"commentary"}}"#,
+                    r#"{"type":"response.output_item.done","output_index":1,"item":{"type":"message","content":[{"type":"output_text","text":"b"}],"phase":"final_answer"}}"#,
+                    r#"{"type":"response.output_item.done","output_index":2,"item":{"type":"message","content":[{"type":"output_text","text":"c"}],"phase":null}}"#,
+                ],
+                &[
+                    r#"signature 0.0 "{\"id\":\"m\",\"type\":\"message\",\"content\":[],\"phase\":\"commentary\"}""#,
+                    "end 0.0",
+                    r#"text 0.1 "a""#,
+                    "end 0.1",
+                    r#"signature 0.2 "{\"type\":\"message\",\"content\":[{\"type\":\"output_text\",\"text\":\"b\"}],\"phase\":\"final_answer\"}""#,
+                    "end 0.2",
+                    r#"text 0.3 "b""#,
+                    "end 0.3",
+                    r#"text 0.4 "c""#,
+                    "end 0.4",
+                ],
+            ),
+            (
                 "a call whose name comes with its end",
                 &[
                     r#"{"type":"response.function_call_arguments.delta","output_index":0,"delta":"{}"}"#,

@@ -16,6 +16,8 @@ pub(crate) struct Item {
     pub(crate) id: Vec<u8>,
     pub(crate) kind: Kind,
     pub(crate) is_ended: bool,
+    /// Whether it was told in which phase of the reply it belongs.
+    has_phase: bool,
     call: Option<Call>,
     parts: Vec<Part>,
 }
@@ -70,7 +72,8 @@ pub(crate) struct Blocks(u32);
 /// Parts of one item; further ones are skipped.
 const PARTS_MAX: usize = 1024;
 
-static ITEM: Names<8> = Names::new(["type", "id", "call_id", "name", "arguments", "input", "summary", "content"]);
+static ITEM: Names<9> =
+    Names::new(["type", "id", "call_id", "name", "arguments", "input", "summary", "content", "phase"]);
 static PART: Names<3> = Names::new(["type", "text", "refusal"]);
 
 const MESSAGE_PARTS: [(Channel, &str); 2] = [(Channel::Text, "output_text"), (Channel::Refusal, "refusal")];
@@ -89,14 +92,15 @@ pub(crate) struct Fields<'a> {
     input: Raw<'a>,
     summary: Raw<'a>,
     content: Raw<'a>,
+    phase: Raw<'a>,
 }
 
 impl<'a> Fields<'a> {
     /// None if it is no object.
     pub(crate) fn read(whole: Raw<'a>) -> Option<Self> {
-        let [kind, id, call_id, name, arguments, input, summary, content] = whole.fields(&ITEM)?;
+        let [kind, id, call_id, name, arguments, input, summary, content, phase] = whole.fields(&ITEM)?;
         let type_name = kind.text().unwrap_or_default();
-        Some(Self { whole, type_name, id, call_id, name, arguments, input, summary, content })
+        Some(Self { whole, type_name, id, call_id, name, arguments, input, summary, content, phase })
     }
 
     pub(crate) fn kind(&self) -> Kind {
@@ -137,8 +141,10 @@ impl Item {
         {
             id.push_to(&mut self.id);
         }
-        if self.kind == Kind::Call {
-            self.tell_call(fields, blocks, out);
+        match self.kind {
+            Kind::Call => self.tell_call(fields, blocks, out),
+            Kind::Message => self.tell_phase(fields, blocks, out),
+            Kind::Reasoning | Kind::Compaction | Kind::Other => {}
         }
     }
 
@@ -188,7 +194,12 @@ impl Item {
                 self.tell_call(fields, blocks, out);
                 self.tell_missing_arguments(fields.arguments(), out);
             }
-            Kind::Message => self.tell_missing(fields.content, &MESSAGE_PARTS, blocks, out),
+            Kind::Message => {
+                if self.parts.is_empty() {
+                    self.tell_phase(fields, blocks, out);
+                }
+                self.tell_missing(fields.content, &MESSAGE_PARTS, blocks, out);
+            }
             Kind::Reasoning => {
                 self.tell_missing(fields.summary, &SUMMARY_PARTS, blocks, out);
                 self.tell_missing(fields.content, &THINKING_PARTS, blocks, out);
@@ -293,6 +304,17 @@ impl Item {
                 self.delta(*channel, index, text, false, blocks, out);
             }
         }
+    }
+
+    /// A message that only comments on the work has to go back as such: a signature before its text says so.
+    fn tell_phase<'f>(&mut self, fields: &Fields<'f>, blocks: &mut Blocks, out: &mut Out<'_, 'f>) {
+        if self.has_phase || fields.phase.non_empty_text().is_none() {
+            return;
+        }
+        self.has_phase = true;
+        let block = blocks.take();
+        out.push(StreamEvent::new(EVENT_THINKING_SIGNATURE).with_block(block).with_text(fields.whole.bytes()));
+        out.push(StreamEvent::new(EVENT_BLOCK_END).with_block(block));
     }
 
     /// The whole item is what has to go back.

@@ -52,6 +52,8 @@ fn part(part: &Part) -> Result<Value, Failure> {
 fn assistant(content: Vec<Block>, options: &Options) -> Vec<String> {
     let mut items = Vec::new();
     let mut said: Vec<Value> = Vec::new();
+    // The phase of the message that is being put together.
+    let mut phase = None;
     for block in content {
         let item = match block {
             Block::Text { text } if !text.is_empty() => {
@@ -62,7 +64,14 @@ fn assistant(content: Vec<Block>, options: &Options) -> Vec<String> {
                 said.push(json!({"type": "refusal", "refusal": text}));
                 continue;
             }
-            Block::Thinking { signature: Some(signature), .. } => signed(signature, options),
+            Block::Thinking { signature: Some(signature), .. } => {
+                if let Some(next) = phase_of(&signature) {
+                    items.extend(message_of(&mut said, &mut phase));
+                    phase = Some(next);
+                    continue;
+                }
+                signed(signature, options)
+            }
             Block::RedactedThinking { data } => compacted(data),
             Block::ToolCall { id, name, arguments } => {
                 let call =
@@ -72,19 +81,36 @@ fn assistant(content: Vec<Block>, options: &Options) -> Vec<String> {
             Block::Text { .. } | Block::Refusal { .. } | Block::Thinking { .. } | Block::Foreign => None,
         };
         if let Some(item) = item {
-            items.extend(message_of(&mut said));
+            items.extend(message_of(&mut said, &mut phase));
             items.push(item);
         }
     }
-    items.extend(message_of(&mut said));
+    items.extend(message_of(&mut said, &mut phase));
     items
 }
 
 /// The parts that were said so far as one message.
-fn message_of(said: &mut Vec<Value>) -> Option<String> {
+fn message_of(said: &mut Vec<Value>, phase: &mut Option<String>) -> Option<String> {
     let content = std::mem::take(said);
-    let message = || json!({"type": "message", "role": "assistant", "content": content}).to_string();
-    (!content.is_empty()).then(message)
+    if content.is_empty() {
+        return None;
+    }
+    let mut message = json!({"type": "message", "role": "assistant", "content": content});
+    if let Some(phase) = phase.take() {
+        message["phase"] = phase.into();
+    }
+    Some(message.to_string())
+}
+
+/// The phase of the message before whose text this signature stands.
+fn phase_of(signature: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Phased {
+        r#type: String,
+        phase: String,
+    }
+    let item: Phased = serde_json::from_str(signature).ok()?;
+    (item.r#type == "message").then_some(item.phase)
 }
 
 /// The item that a signature holds, if the server can do anything with it: the provider reads what it has encrypted itself,
@@ -182,6 +208,24 @@ mod tests {
                 {"type":"function_call","call_id":"c1","name":"f","arguments":"{\"x\":1}"},
                 {"type":"message","role":"assistant","content":[{"type":"output_text","text":"b","annotations":[]}]},
                 {"type":"compaction","encrypted_content":"q"}])
+        );
+    }
+
+    #[test]
+    fn each_message_goes_back_with_its_phase() {
+        let phased = |phase: &str| json!({"id":"msg_1","type":"message","content":[],"phase":phase}).to_string();
+        let message = json!({"role":"assistant","content":[
+            {"type":"text","text":"a"},
+            {"type":"thinking","text":"","signature":phased("commentary")},{"type":"text","text":"b"},
+            {"type":"tool_call","id":"c1","name":"f","arguments":"{}"},
+            {"type":"thinking","text":"","signature":phased("final_answer")},{"type":"text","text":"c"}]});
+        let said = |text: &str| json!([{"type":"output_text","text":text,"annotations":[]}]);
+        assert_eq!(
+            encoded("", &message),
+            json!([{"type":"message","role":"assistant","content":said("a")},
+                {"type":"message","role":"assistant","content":said("b"),"phase":"commentary"},
+                {"type":"function_call","call_id":"c1","name":"f","arguments":"{}"},
+                {"type":"message","role":"assistant","content":said("c"),"phase":"final_answer"}])
         );
     }
 

@@ -18,6 +18,7 @@ struct Item {
     /// What deltas and fields have to be to belong to it.
     kind: String,
     id: String,
+    has_phase: bool,
     call: Option<Call>,
     /// Channel, number and block of the parts that have said something.
     parts: Vec<(String, u32, u32)>,
@@ -192,8 +193,19 @@ impl OpenAiResponses {
         if self.items[at].id.is_empty() {
             self.items[at].id = id.into();
         }
-        if kind == "call" {
-            self.call(at, item);
+        match kind {
+            "call" => self.call(at, item),
+            "message" => self.phase(at, item),
+            _ => {}
+        }
+    }
+
+    fn phase(&mut self, at: usize, item: &Json) {
+        if item.filled_text_of("phase").is_some() && !self.items[at].has_phase {
+            self.items[at].has_phase = true;
+            let block = self.take_block();
+            self.steps.push(Step { block, text: item.raw.clone(), ..Step::new(EVENT_THINKING_SIGNATURE) });
+            self.steps.push(Step { block, ..Step::new(EVENT_BLOCK_END) });
         }
     }
 
@@ -229,6 +241,10 @@ impl OpenAiResponses {
                 if !call.has_arguments {
                     self.steps.push(Step { block: call.block, text: text.into(), ..Step::new(EVENT_TOOL_ARGUMENTS) });
                 }
+            }
+            "message" if self.items[at].parts.is_empty() => {
+                self.phase(at, item);
+                self.missing(at, item, "content", &[("output_text", "text"), ("refusal", "refusal")]);
             }
             "message" => self.missing(at, item, "content", &[("output_text", "text"), ("refusal", "refusal")]),
             "reasoning" => {
