@@ -117,6 +117,11 @@ impl Row {
         event + &write(&naive_json::parse(&json).expect("a row is JSON"))
     }
 
+    /// A body of one event.
+    fn frame(&self, text: &str) -> String {
+        String::from_utf8(body(self.dialect.framing(), &[("", &self.with(text))])).expect("text")
+    }
+
     fn shown(&self, payloads: &[&str]) -> Vec<String> {
         product(self.dialect, payloads).iter().map(show).collect()
     }
@@ -327,6 +332,38 @@ fn a_provider_that_is_overloaded_says_so() {
         assert!(got[0].starts_with("error overloaded "), "{:?}: {got:?}", row.dialect);
         let lines: Vec<&str> = got.iter().map(String::as_str).collect();
         check(row.dialect, &[("overloaded", &[row.overloaded], &lines)]);
+    }
+}
+
+#[test]
+fn an_error_that_falls_out_of_the_form_of_the_stream_is_told() {
+    for row in ROWS.iter().filter(|row| row.dialect.framing() == Framing::Sse) {
+        let (_, json) =
+            row.overloaded.split_once(' ').filter(|(name, _)| !name.starts_with('{')).unwrap_or(("", row.overloaded));
+        let bare = naive_json::parse(json).expect("a row is JSON");
+        for glue in [",", ",\n  ", ",\r\n  "] {
+            let error = write(&bare, glue, &|key, value| format!("\"{key}\": {value}"), false);
+            for (before, behind) in
+                [("", ""), ("", "\n"), ("\u{feff}: comment\n", "\r\n\r\n"), (&*row.frame("x"), "\n\n")]
+            {
+                let whole = format!("{before}{error}{behind}");
+                let got = read_with(row.dialect, [whole.as_bytes()]);
+                let last = got.iter().map(show).rfind(|line| line.starts_with("error")).unwrap_or_default();
+                assert!(last.starts_with("error overloaded "), "{:?} {whole:?}: {got:?}", row.dialect);
+                assert_eq!(joined(got.clone()), steps_of_body(row.dialect, whole.as_bytes()), "{whole:?}: the twin");
+                for cut in 1..whole.len() {
+                    let (one, two) = whole.as_bytes().split_at(cut);
+                    assert_eq!(read_with(row.dialect, [one, two]), got, "{whole:?} cut at {cut}");
+                }
+            }
+        }
+        for no_error in ["{\"error\":", "error: {}", " {\"error\":{}}", "{}x", "{}\ndata", "7", "event: error\n{}"] {
+            let whole = format!("{no_error}\n\n");
+            assert_eq!(
+                joined(read_with(row.dialect, [whole.as_bytes()])),
+                steps_of_body(row.dialect, whole.as_bytes())
+            );
+        }
     }
 }
 

@@ -29,19 +29,36 @@ pub struct Body {
 /// Reads a whole body.
 #[must_use]
 pub fn decode(body: &[u8]) -> Body {
+    read(body, |_| false)
+}
+
+/// Reads a whole body; lines that are no fields but together something that `is_data` are an event too.
+#[must_use]
+pub fn read(body: &[u8], is_data: impl Fn(&str) -> bool) -> Body {
     let text = String::from_utf8_lossy(body);
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text).replace("\r\n", "\n").replace('\r', "\n");
+    let mut rest = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let (mut out, mut kind, mut data, mut id) = (Body::default(), String::new(), None::<String>, String::new());
-    for line in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
+    // The lines since the last event as they stand in the body.
+    let mut lines = String::new();
+    while let Some(end) = rest.find(['\n', '\r']) {
+        let next = if rest[end..].starts_with("\r\n") { end + 2 } else { end + 1 };
+        let (line, whole) = (&rest[..end], &rest[..next]);
+        rest = &rest[next..];
         let (name, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
+        if !(lines.is_empty() && line.starts_with(':')) {
+            lines += whole;
+        }
         match name {
             "" if line.starts_with(':') => out.comments += 1,
             "" => {
                 out.last_event_id.clone_from(&id);
                 let event_type = std::mem::take(&mut kind);
                 let (last_event_id, retry) = (id.clone(), out.retry);
-                out.events.extend(data.take().map(|data| Event { event_type, data, last_event_id, retry }));
+                let lines = std::mem::take(&mut lines);
+                let bare = Some(lines.trim_ascii_end().to_owned()).filter(|lines| is_data(lines));
+                let data = data.take().or(bare);
+                out.events.extend(data.map(|data| Event { event_type, data, last_event_id, retry }));
             }
             "data" => data = Some(data.map_or_else(|| value.into(), |data| data + "\n" + value)),
             "event" => kind = value.into(),

@@ -27,7 +27,7 @@ pub(crate) enum Filled {
 impl Framer {
     pub(crate) const fn new(framing: Framing, limits: Limits) -> Self {
         match framing {
-            Framing::Sse => Self::Sse(sse::Decoder::new(limits)),
+            Framing::Sse => Self::Sse(sse::Decoder::new(limits).with_bare_json()),
             Framing::NdJson => Self::NdJson(ndjson::Decoder::new(limits)),
             Framing::EventStream => Self::EventStream(event_stream::Decoder::new(limits, Chunks::Unwrap)),
         }

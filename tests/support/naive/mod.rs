@@ -148,8 +148,9 @@ pub fn records(framing: Framing, body: &[u8]) -> Vec<(String, String)> {
         |data: &str| data == "[DONE]" || (data.starts_with(['{', '[']) && naive_json::parse(data).is_some());
     match framing {
         Framing::Sse => {
-            let whole = naive_sse::decode(body).events;
-            let closed = naive_sse::decode(&[body, b"\n\n"].concat()).events;
+            let is_bare = |text: &str| text.starts_with(['{', '[']) && naive_json::parse(text).is_some();
+            let whole = naive_sse::read(body, is_bare).events;
+            let closed = naive_sse::read(&[body, b"\n\n"].concat(), is_bare).events;
             let events = match closed.get(whole.len()) {
                 Some(last) if is_complete(&last.data) => closed,
                 _ => whole,

@@ -21,6 +21,8 @@ use crate::sse::{Counters, Event};
 pub struct Decoder {
     pub(super) limits: Limits,
     pub(super) paths: Paths,
+    /// Whether lines that are JSON and no fields count as an event.
+    pub(super) takes_bare_json: bool,
     /// Bytes of the byte-order mark that were seen; 3 once that question is settled.
     pub(super) mark: u8,
     /// Within a comment that began in an earlier chunk; its text is not kept.
@@ -59,6 +61,7 @@ impl Decoder {
         Self {
             limits,
             paths: Paths::All,
+            takes_bare_json: false,
             mark: 0,
             in_comment: false,
             seek: Seek::START,
@@ -82,6 +85,13 @@ impl Decoder {
         let mut decoder = Self::new(limits);
         decoder.paths = Paths::GeneralOnly;
         decoder
+    }
+
+    /// With one freedom that the standard does not have, for the layer above: where an event's lines are not fields but one
+    /// JSON object or array, that is its data. Servers fall back to this when they fail amid a stream.
+    pub(crate) const fn with_bare_json(mut self) -> Self {
+        self.takes_bare_json = true;
+        self
     }
 
     /// Reads the next chunk and hands each event that is complete to `sink`.

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::json;
 use crate::limits::Error;
 use crate::span::{Place, Slice, Span, Walk};
 use crate::sse::block::{self, Data};
@@ -69,6 +70,7 @@ impl Decoder {
             self.id_now = self.push_text(&bytes[range]);
         }
         let data = match fields.data {
+            Data::Absent if self.takes_bare_json => self.bare_json(bytes, base, place),
             Data::Absent => None,
             Data::Line(range) => Some(self.text(bytes, range, base, place)),
             Data::Joined(range) => Some(Slice { place: Place::Scratch, start: range.start, end: range.end }),
@@ -79,6 +81,18 @@ impl Decoder {
         });
         self.counters.copied_bytes += (self.scratch.len() - scratch_before) as u64;
         span
+    }
+
+    /// All of `bytes`, if it is one JSON object or array.
+    #[cold]
+    fn bare_json(&mut self, bytes: &[u8], base: usize, place: Place) -> Option<Slice> {
+        let text = bytes.trim_ascii_end();
+        if !matches!(text.first(), Some(b'{' | b'[')) {
+            return None;
+        }
+        let data = self.text(bytes, 0..text.len(), base, place);
+        let text = if data.place == place { text } else { &self.scratch[data.start..data.end] };
+        json::check(text, self.limits.nesting_max).is_ok().then_some(data)
     }
 
     /// `bytes[range]` where it stands if it is valid UTF-8, else a copy that is.
