@@ -15,7 +15,7 @@ fn a_whole_reply_is_told_part_by_part() {
         Dialect::Gemini,
         &[
             (
-                "thinking, text, a call, and usage of which only the last counts",
+                "thinking, text, a call, and usage of which the first and the last are told",
                 &[
                     r#"{"candidates":[{"content":{"parts":[{"text":"hm","thought":true}],"role":"model"},"index":0}],"usageMetadata":{"promptTokenCount":9,"totalTokenCount":12,"thoughtsTokenCount":3},"modelVersion":"gemini","responseId":"r1"}"#,
                     r#"{"candidates":[{"content":{"parts":[{"text":"Hel"}],"role":"model"},"index":0}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":1}}"#,
@@ -26,6 +26,10 @@ fn a_whole_reply_is_told_part_by_part() {
                 &[
                     r#"start "gemini" (r1)"#,
                     r#"thinking 0.0 "hm""#,
+                    r#"usage {"promptTokenCount":9,"totalTokenCount":12,"thoughtsTokenCount":3}"#,
+                    "count input 9",
+                    "count total 12",
+                    "count reasoning 3",
                     r#"text 0.1 "Hello""#,
                     r#"signature 0.2 "sig""#,
                     r#"call 0.3 "f""#,
@@ -38,6 +42,20 @@ fn a_whole_reply_is_told_part_by_part() {
                     "count total 19",
                     "count reasoning 3",
                     "count cache_read 4",
+                ],
+            ),
+            (
+                "a reply that is cut off has the usage of its beginning",
+                &[
+                    r#"{"candidates":[{"content":{"parts":[{"text":"a"}]}}],"usageMetadata":{"promptTokenCount":9}}"#,
+                    r#"{"candidates":[{"content":{"parts":[{"text":"b"}]}}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":1}}"#,
+                ],
+                &[
+                    r#"start """#,
+                    r#"text 0.0 "a""#,
+                    r#"usage {"promptTokenCount":9}"#,
+                    "count input 9",
+                    r#"text 0.0 "b""#,
                 ],
             ),
             (

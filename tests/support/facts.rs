@@ -83,8 +83,11 @@ fn usage_norm(events: &[Step]) -> Value {
     if !events.iter().any(|event| event.kind == EVENT_USAGE_RAW) {
         return Value::Null;
     }
+    // Counters that stand before the last whole usage are of an earlier one.
+    let whole = events.iter().rposition(|event| event.kind == EVENT_USAGE_RAW && !event.is_merge).unwrap_or(0);
     let last = |counter: u32| {
-        events.iter().rev().find(|event| event.kind == EVENT_USAGE && event.block == counter).map(|event| event.num)
+        let mut latest = events[whole..].iter().rev();
+        latest.find(|event| event.kind == EVENT_USAGE && event.block == counter).map(|event| event.num)
     };
     json!({
         "input_tokens": last(USAGE_INPUT),

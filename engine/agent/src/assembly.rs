@@ -248,7 +248,11 @@ impl Assembly {
             }
             EVENT_USAGE => self.usage.set(event.block(), event.num()),
             EVENT_USAGE_RAW if event.has(FLAG_MERGE) => self.raw_usage.merge(event.text()),
-            EVENT_USAGE_RAW => self.raw_usage.replace(event.text()),
+            EVENT_USAGE_RAW => {
+                // Its counters follow; those of an earlier one are not of it.
+                self.usage = Usage::default();
+                self.raw_usage.replace(event.text());
+            }
             EVENT_STOP => self.handle_stop(event),
             EVENT_ERROR => self.handle_error(event),
             EVENT_DONE => {

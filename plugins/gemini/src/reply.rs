@@ -86,7 +86,8 @@ impl Reply {
         } else if [candidates, usage, feedback].iter().all(Raw::is_absent) {
             return emit.push(StreamEvent::new(EVENT_SKIPPED).with_aux(frame.event()));
         }
-        if !self.has_started {
+        let is_first = !self.has_started;
+        if is_first {
             self.start(model, id, candidates, emit);
         }
         let [reason, message] = feedback.fields(&FEEDBACK).unwrap_or_default();
@@ -106,8 +107,9 @@ impl Reply {
                 None => emit.push(StreamEvent::new(EVENT_SKIPPED)),
             }
         }
-        // The counters go up with every payload; those of the end tell all.
-        if usage.is_truthy() && (is_end || !has_parts) {
+        // The counters go up with every payload; those of the end tell all, and the first ones are what is known of a reply
+        // that is cut off.
+        if usage.is_truthy() && (is_first || is_end || !has_parts) {
             usage::tell(usage, emit);
         }
     }

@@ -72,7 +72,8 @@ impl Gemini {
         let model = payload.text_of("modelVersion").unwrap_or_default();
         let id = payload.text_of("responseId").unwrap_or_default();
         let is_known = !model.is_empty() || !id.is_empty() || !candidates.is_empty();
-        if !self.has_started && is_known {
+        let is_first = !self.has_started;
+        if is_first && is_known {
             self.has_started = true;
             self.steps.push(Step { text: model.into(), aux: id.into(), ..Step::new(EVENT_MESSAGE_START) });
         }
@@ -106,7 +107,7 @@ impl Gemini {
         let has_parts = candidates.iter().any(|json| parts(json).iter().any(Json::is_object));
         let usage = payload.get("usageMetadata").filter(|usage| usage.is_truthy() && usage.is_object());
         if let Some(usage) = usage
-            && (is_end || !has_parts)
+            && (is_first || is_end || !has_parts)
         {
             self.steps.push(Step { text: usage.raw.clone(), ..Step::new(EVENT_USAGE_RAW) });
             self.steps.extend(counters(&[
