@@ -11,5 +11,6 @@ mod ollama;
 mod openai;
 mod openai_completions;
 mod openai_responses;
+mod requests;
 mod support;
 mod think_tags;

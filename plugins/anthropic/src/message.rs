@@ -56,7 +56,10 @@ fn assistant(content: Vec<Block>) -> Vec<Value> {
     let blocks = content.into_iter().filter_map(|block| match block {
         Block::Text { text } | Block::Refusal { text } if text.is_empty() => None,
         Block::Text { text } | Block::Refusal { text } => Some(json!({"type": "text", "text": text})),
-        Block::Thinking { text, signature: Some(signature) } if !signature.is_empty() => {
+        // Those of other dialects are JSON.
+        Block::Thinking { text, signature: Some(signature) }
+            if !signature.is_empty() && !signature.starts_with(['{', '[']) =>
+        {
             Some(json!({"type": "thinking", "thinking": text, "signature": signature}))
         }
         // Without its signature, so from another provider or cut: it would be refused.
@@ -126,6 +129,7 @@ mod tests {
     fn assistant_message_goes_back_with_signed_and_hidden_thinking_only() {
         let message = json!({"role":"assistant","content":[
             {"type":"thinking","text":"hm","signature":"s"}, {"type":"thinking","text":"cut"},
+            {"type":"thinking","text":"other","signature":"{\"type\":\"reasoning\"}"},
             {"type":"redacted_thinking","data":"d"}, {"type":"text","text":"t"}, {"type":"refusal","text":"no"},
             {"type":"tool_call","id":"call.1|x","name":"add","arguments":"{\"b\":1,\"a\":[2]}"},
             {"type":"tool_call","id":"c2","name":"sub","arguments":"{\"cut"}]});
