@@ -175,6 +175,22 @@ fn a_plugin_may_lie_in_a_sticky_folder_but_not_in_one_that_anybody_can_change() 
     assert!(stderr(&open).contains("chmod go-w"), "{}", stderr(&open));
 }
 
+#[test]
+fn providers_of_a_plugin_are_listed_with_the_others() {
+    let place = Place::new();
+    let file = place.file("own_provider.so");
+    compile_c(&repository().join("tests/cli/own_provider.c"), &file);
+    let output = place.thalweg().args(["providers", "house", "--plugin"]).arg(&file).output().expect("started");
+    let text = stdout(&output);
+    assert!(output.status.success(), "{text}{}", stderr(&output));
+    for word in ["https://llm.house.example/v1", "HOUSE_KEY", "house-talk", "1 of them from plugin example.house"] {
+        assert!(text.contains(word), "no {word} in: {text}");
+    }
+    assert!(!text.contains("no plugin here speaks"), "{text}");
+    let output = place.thalweg().args(["providers", "house"]).output().expect("started");
+    assert_eq!(output.status.code(), Some(2), "without the plugin: {}", stdout(&output));
+}
+
 // ---------------------------------------------------------------- record and replay
 
 #[test]

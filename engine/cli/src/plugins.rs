@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use thalweg::plugin::{Dropped, LoadError, Loader, State};
+use thalweg::plugin::{Dropped, LoadError, LoadedPlugin, Loader, State};
 use thalweg_abi::host::{Codec, Host, Plugin, Tool};
 use thalweg_abi::module::Module;
 
@@ -164,7 +164,7 @@ impl Wanted<'_> {
 }
 
 /// The user's own plugins, as far as they are allowed.
-fn own() -> Result<Vec<(Plugin, Source)>, Failure> {
+pub(crate) fn own() -> Result<Vec<(Plugin, Source)>, Failure> {
     let dropped = dropped()?;
     let mut started = Vec::new();
     for found in dropped.find().map_err(Failure::run)? {
@@ -194,6 +194,13 @@ pub(crate) fn dropped() -> Result<Dropped, Failure> {
 pub(crate) fn codec(dialect: &str) -> Result<Codec, Failure> {
     let plugin = load(Wanted::Dialect(dialect), Tools::None)?.speaker;
     plugin.codec().ok_or_else(|| Failure::run(format_args!("plugin `{}` has no codec", plugin.id())))
+}
+
+/// Loads a file that was named on the command line, which is the permission to run its code.
+pub(crate) fn load_file(file: &Path) -> Result<LoadedPlugin, Failure> {
+    let path =
+        file.canonicalize().map_err(|error| Failure::usage(format_args!("cannot read {}: {error}", file.display())))?;
+    Loader::new().with_host(host()).allow(&path).load(&path).map_err(Failure::run)
 }
 
 /// Whether an agent has tools.

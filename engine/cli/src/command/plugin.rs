@@ -160,10 +160,8 @@ fn offers(plugin: &Started) -> Vec<String> {
 }
 
 fn check(file: &Path, out: &mut impl Write) -> Result<(), Failure> {
-    let path =
-        file.canonicalize().map_err(|error| Failure::usage(format_args!("cannot read {}: {error}", file.display())))?;
-    let loader = Loader::new().with_host(plugins::host()).allow(&path);
-    let loaded = loader.load(&path).map_err(Failure::run)?;
+    let loaded = plugins::load_file(file)?;
+    let path = loaded.path();
     writeln!(out, "path       {}", path.display())?;
     writeln!(out, "sha256     {}", loaded.sha256())?;
     describe(loaded.manifest(), out)?;

@@ -1,6 +1,7 @@
 //! `thalweg providers`: the table, with the user's own rows, and whose key is set. No key is shown.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -19,11 +20,26 @@ pub(crate) struct Providers {
     /// One JSON object a line
     #[arg(long)]
     json: bool,
+    /// With the providers that this plugin brings along; naming the file is the permission to run its code
+    #[arg(long, value_name = "FILE")]
+    plugin: Vec<PathBuf>,
 }
 
 impl Providers {
     pub(crate) fn execute(self) -> Result<(), Failure> {
-        let table = table()?;
+        let mut table = table()?;
+        let mut dialects = Vec::new();
+        for file in &self.plugin {
+            let loaded = plugins::load_file(file)?;
+            let Some(codec) = loaded.plugin().codec() else { continue };
+            let description = codec.describe().map_err(Failure::run)?;
+            let description: Value = serde_json::from_str(&description).map_err(Failure::run)?;
+            dialects.extend(description["dialect"].as_str().map(str::to_owned));
+            if !description["providers"].is_null() {
+                table.add_plugin(codec.plugin(), &description["providers"]).map_err(Failure::run)?;
+            }
+        }
+        let speaks = |dialect: &str| plugins::speaks(dialect) || dialects.iter().any(|known| known == dialect);
         let rows: Vec<&Arc<Provider>> = if self.names.is_empty() {
             table.iter().collect()
         } else {
@@ -33,22 +49,25 @@ impl Providers {
         let mut out = io::stdout().lock();
         if self.json {
             for row in rows {
-                writeln!(out, "{}", as_json(row))?;
+                writeln!(out, "{}", as_json(row, &speaks))?;
             }
         } else {
-            list(&rows, &mut out)?;
+            list(&rows, &speaks, &mut out)?;
         }
         Ok(out.flush()?)
     }
 }
 
-fn as_json(row: &Provider) -> Value {
+/// Whether there is a codec for a dialect.
+type Speaks<'a> = &'a dyn Fn(&str) -> bool;
+
+fn as_json(row: &Provider, speaks: Speaks<'_>) -> Value {
     let base_url = row.base_url(&variable);
     json!({
         "id": row.id,
         "aliases": row.aliases,
         "dialect": row.dialect,
-        "has_codec": plugins::speaks(&row.dialect),
+        "has_codec": speaks(&row.dialect),
         "base_url": base_url.as_ref().ok(),
         "missing": missing(&base_url),
         "keys": row.keys.iter().map(|key| &key.name).collect::<Vec<_>>(),
@@ -77,8 +96,8 @@ fn source(source: &Source) -> String {
     }
 }
 
-fn list(rows: &[&Arc<Provider>], out: &mut impl Write) -> io::Result<()> {
-    let lines: Vec<[String; 4]> = rows.iter().map(|row| line(row)).collect();
+fn list(rows: &[&Arc<Provider>], speaks: Speaks<'_>, out: &mut impl Write) -> io::Result<()> {
+    let lines: Vec<[String; 4]> = rows.iter().map(|row| line(row, speaks)).collect();
     let head = ["PROVIDER", "DIALECT", "BASE URL", "KEY"].map(str::to_owned);
     let width = |column: usize| {
         std::iter::once(&head).chain(&lines).map(|line| line[column].chars().count()).max().unwrap_or_default()
@@ -88,19 +107,25 @@ fn list(rows: &[&Arc<Provider>], out: &mut impl Write) -> io::Result<()> {
         let [name, spoken, address, key] = line;
         writeln!(out, "{name:id$}  {spoken:dialect$}  {address:url$}  {key}")?;
     }
-    let files: Vec<&str> =
-        rows.iter().filter_map(|row| if let Source::File(path) = &row.source { Some(&**path) } else { None }).collect();
-    if let Some(path) = files.first() {
-        writeln!(out, "\n{} of them from {path}", files.len())?;
+    let mut counts: Vec<(String, usize)> = Vec::new();
+    for source in rows.iter().map(|row| &row.source).filter(|source| !matches!(source, Source::BuiltIn)) {
+        let name = self::source(source);
+        match counts.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((name, 1)),
+        }
     }
-    if rows.iter().any(|row| !plugins::speaks(&row.dialect)) {
+    for (name, count) in counts {
+        writeln!(out, "\n{count} of them from {name}")?;
+    }
+    if rows.iter().any(|row| !speaks(&row.dialect)) {
         writeln!(out, "\n* no plugin here speaks this dialect")?;
     }
     Ok(())
 }
 
-fn line(row: &Provider) -> [String; 4] {
-    let star = if plugins::speaks(&row.dialect) { "" } else { " *" };
+fn line(row: &Provider, speaks: Speaks<'_>) -> [String; 4] {
+    let star = if speaks(&row.dialect) { "" } else { " *" };
     let address = match row.base_url(&variable) {
         Ok(url) => url,
         Err(Error::NoAddress { variables, .. }) => format!("(set {})", variables.join(" and ")),
