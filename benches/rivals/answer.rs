@@ -8,6 +8,8 @@ pub(crate) trait Answer {
     fn text(&mut self, text: &[u8]);
     /// More of the arguments of a tool call, escapes resolved.
     fn arguments(&mut self, text: &[u8]);
+    /// A block of the messages dialect begins, for readers that see it on the wire.
+    fn block(&mut self, block: Block);
     /// A choice ended with a reason.
     fn stop(&mut self);
     /// Tokens of the reply; the last one counts.
@@ -16,6 +18,18 @@ pub(crate) trait Answer {
     fn payload(&mut self, payload: &[u8]);
     /// The stack could not read something.
     fn failure(&mut self);
+}
+
+/// What a block of the messages dialect is, as far as its arguments go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Block {
+    /// What says nothing of arguments. All other dialects have only this.
+    #[default]
+    Plain,
+    /// A call of one of our tools, of which nothing has come yet: without arguments it has those of an empty object.
+    Call,
+    /// What the provider's own tools are asked. It is no call of ours.
+    Foreign,
 }
 
 /// Sizes and counts: cheap enough to be measured with the decoding.
@@ -28,6 +42,7 @@ pub(crate) struct Tally {
     stops: u32,
     output_tokens: i64,
     failures: u32,
+    block: Block,
 }
 
 /// The content itself.
@@ -47,13 +62,17 @@ pub(crate) struct Content {
     pub(crate) output_tokens: i64,
     /// What could not be read.
     pub(crate) failures: u32,
+    /// The block of the messages dialect that is open.
+    pub(crate) block: Block,
 }
+
+const NO_ARGUMENTS: &[u8] = b"{}";
 
 impl Tally {
     /// With what everyone means by the same words: the text, and the arguments of calls. Servers of one protocol differ in
     /// when they count tokens and how often they say why they stop, and readers in what they make of it.
     pub(crate) const fn of_text(self) -> Self {
-        Self { payload_bytes: 0, payloads: 0, stops: 0, output_tokens: 0, failures: 0, ..self }
+        Self { payload_bytes: 0, payloads: 0, stops: 0, output_tokens: 0, failures: 0, block: Block::Plain, ..self }
     }
 }
 
@@ -73,6 +92,7 @@ impl Content {
             stops: self.stops,
             output_tokens: self.output_tokens,
             failures: self.failures,
+            block: self.block,
         }
     }
 }
@@ -85,11 +105,24 @@ impl Answer for Tally {
 
     #[inline]
     fn arguments(&mut self, text: &[u8]) {
+        match self.block {
+            Block::Foreign => return,
+            Block::Call if !text.is_empty() => self.block = Block::Plain,
+            Block::Call | Block::Plain => {}
+        }
         self.argument_bytes += black_box(text).len();
+    }
+
+    fn block(&mut self, block: Block) {
+        if self.block == Block::Call {
+            self.argument_bytes += NO_ARGUMENTS.len();
+        }
+        self.block = block;
     }
 
     #[inline]
     fn stop(&mut self) {
+        self.block(Block::Plain);
         self.stops += 1;
     }
 
@@ -115,10 +148,23 @@ impl Answer for Content {
     }
 
     fn arguments(&mut self, text: &[u8]) {
+        match self.block {
+            Block::Foreign => return,
+            Block::Call if !text.is_empty() => self.block = Block::Plain,
+            Block::Call | Block::Plain => {}
+        }
         self.arguments.extend_from_slice(text);
     }
 
+    fn block(&mut self, block: Block) {
+        if self.block == Block::Call {
+            self.arguments.extend_from_slice(NO_ARGUMENTS);
+        }
+        self.block = block;
+    }
+
     fn stop(&mut self) {
+        self.block(Block::Plain);
         self.stops += 1;
     }
 

@@ -1,4 +1,5 @@
-//! The bars for the README: nanoseconds an event of each stack, a panel a dialect. Colours follow the reader's theme.
+//! The bars for the README: nanoseconds an event of each stack, a panel a dialect. Colours follow the reader's theme, and
+//! there is a ground below them: a page may be dark where the reader's system is not.
 
 use std::fmt::Write as _;
 use std::{fs, io};
@@ -22,37 +23,45 @@ pub(crate) fn write(groups: &[Group], caption: &str) -> io::Result<()> {
 
 fn svg(panels: &[&Group], caption: &str) -> String {
     let mut body = String::new();
-    let mut y = 34;
+    let mut y = 60;
     for group in panels {
         y = panel(&mut body, group, y).expect("writing to a string cannot fail");
     }
     let height = y + 18;
-    let caption = escaped(caption);
+    let caption: Vec<String> = caption.lines().map(escaped).collect();
+    let caption: String = (0..)
+        .zip(caption)
+        .map(|(n, line)| format!("<text class=\"note\" x=\"12\" y=\"{}\">{line}</text>\n", 18 + 16 * n))
+        .collect();
     format!(
         r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img" aria-label="Nanoseconds an event of each stack">
 <style>
 text {{ font: 12px system-ui, sans-serif; fill: #24292f }}
+.page {{ fill: #ffffff; stroke: #d0d7de }}
 .title {{ font-weight: 600; font-size: 13px }}
-.note {{ font-size: 11px; fill: #6e7781 }}
+.note {{ font-size: 11px; fill: #57606a }}
 .rival {{ fill: #8c959f }}
 .ours {{ fill: #0969da }}
 @media (prefers-color-scheme: dark) {{
 text {{ fill: #e6edf3 }}
+.page {{ fill: #0d1117; stroke: #30363d }}
 .note {{ fill: #8d96a0 }}
 .rival {{ fill: #6e7681 }}
 .ours {{ fill: #58a6ff }}
 }}
 </style>
-<text class="note" x="8" y="16">{caption}</text>
-{body}</svg>
-"#
+<rect class="page" x="0.5" y="0.5" width="{}" height="{}" rx="6"/>
+{caption}{body}</svg>
+"#,
+        WIDTH - 1,
+        height - 1,
     )
 }
 
 /// Draws one dialect from `y` on and says where it ends.
 fn panel(body: &mut String, group: &Group, mut y: usize) -> Result<usize, std::fmt::Error> {
     let size = group.bytes / group.events;
-    writeln!(body, r#"<text class="title" x="8" y="{y}">{}, events of {size} bytes</text>"#, escaped(&group.section))?;
+    writeln!(body, r#"<text class="title" x="12" y="{y}">{}, events of {size} bytes</text>"#, escaped(&group.section))?;
     y += 8;
     let mut rows: Vec<_> = group
         .rows
@@ -86,7 +95,7 @@ pub(crate) fn caption() -> String {
         .map(|(package, _)| package.to_owned())
         .filter(|package| !package.starts_with("memchr") && !package.starts_with("mimalloc"))
         .collect();
-    format!("ns an event, 16 KiB chunks, {}", versions.join(", "))
+    format!("nanoseconds an event, in chunks of 16 KiB; less is better\n{}", versions.join(", "))
 }
 
 fn escaped(text: &str) -> String {

@@ -5,7 +5,7 @@ use ::serde_json::Value;
 use serde::Deserialize;
 use thalweg_wire::pipeline::Framing;
 
-use crate::rivals::answer::Answer;
+use crate::rivals::answer::{Answer, Block};
 use crate::rivals::dialect::Dialect;
 use crate::rivals::dialect::text::Text;
 use crate::rivals::reader::jiter::{fields, integer, string};
@@ -17,6 +17,8 @@ pub(crate) struct Anthropic;
 pub(crate) struct Event<'a> {
     #[serde(borrow)]
     delta: Option<Delta<'a>>,
+    #[serde(borrow)]
+    content_block: Option<ContentBlock<'a>>,
     usage: Option<Usage>,
 }
 
@@ -31,8 +33,22 @@ struct Delta<'a> {
 }
 
 #[derive(Deserialize)]
+struct ContentBlock<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Text<'a>,
+}
+
+#[derive(Deserialize)]
 struct Usage {
     output_tokens: Option<i64>,
+}
+
+fn block_of(kind: &str) -> Block {
+    match kind {
+        "tool_use" => Block::Call,
+        "server_tool_use" | "mcp_tool_use" => Block::Foreign,
+        _ => Block::Plain,
+    }
 }
 
 impl Dialect for Anthropic {
@@ -52,6 +68,9 @@ impl Dialect for Anthropic {
                 answer.stop();
             }
         }
+        if let Some(block) = &event.content_block {
+            answer.block(block_of(block.kind.as_str()));
+        }
         if let Some(tokens) = event.usage.as_ref().and_then(|usage| usage.output_tokens) {
             answer.output_tokens(tokens);
         }
@@ -68,19 +87,23 @@ impl Dialect for Anthropic {
         if delta["stop_reason"].is_string() {
             answer.stop();
         }
+        if let Some(kind) = event["content_block"]["type"].as_str() {
+            answer.block(block_of(kind));
+        }
         if let Some(tokens) = event["usage"]["output_tokens"].as_i64() {
             answer.output_tokens(tokens);
         }
     }
 
     fn walk<A: Answer>(json: &mut Jiter<'_>, answer: &mut A) -> JiterResult<()> {
-        fields(json, ["delta", "usage"], |json, at| match at {
+        fields(json, ["delta", "usage", "content_block"], |json, at| match at {
             0 => fields(json, ["text", "partial_json", "stop_reason"], |json, at| match at {
                 0 => string(json, |text| answer.text(text.as_bytes())),
                 1 => string(json, |text| answer.arguments(text.as_bytes())),
                 _ => string(json, |_| answer.stop()),
             }),
-            _ => fields(json, ["output_tokens"], |json, _| integer(json, |tokens| answer.output_tokens(tokens))),
+            1 => fields(json, ["output_tokens"], |json, _| integer(json, |tokens| answer.output_tokens(tokens))),
+            _ => fields(json, ["type"], |json, _| string(json, |kind| answer.block(block_of(kind)))),
         })
     }
 }

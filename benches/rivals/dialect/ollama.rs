@@ -16,6 +16,9 @@ pub(crate) struct Ollama;
 pub(crate) struct Line<'a> {
     #[serde(borrow)]
     message: Option<Message<'a>>,
+    /// The text of the older `/api/generate`.
+    #[serde(borrow)]
+    response: Option<Text<'a>>,
     #[serde(borrow)]
     done_reason: Option<Text<'a>>,
     eval_count: Option<i64>,
@@ -54,6 +57,9 @@ impl Dialect for Ollama {
                 }
             }
         }
+        if let Some(text) = &line.response {
+            answer.text(text.as_bytes());
+        }
         if line.done_reason.is_some() {
             answer.stop();
         }
@@ -70,6 +76,9 @@ impl Dialect for Ollama {
         for call in message["tool_calls"].as_array().into_iter().flatten() {
             answer.arguments(call["function"]["arguments"].to_string().as_bytes());
         }
+        if let Some(text) = line["response"].as_str() {
+            answer.text(text.as_bytes());
+        }
         if line["done_reason"].is_string() {
             answer.stop();
         }
@@ -79,7 +88,7 @@ impl Dialect for Ollama {
     }
 
     fn walk<A: Answer>(json: &mut Jiter<'_>, answer: &mut A) -> JiterResult<()> {
-        fields(json, ["message", "done_reason", "eval_count"], |json, at| match at {
+        fields(json, ["message", "done_reason", "eval_count", "response"], |json, at| match at {
             0 => fields(json, ["content", "tool_calls"], |json, at| match at {
                 0 => string(json, |text| answer.text(text.as_bytes())),
                 _ => items(json, |json| {
@@ -95,7 +104,8 @@ impl Dialect for Ollama {
                 }),
             }),
             1 => string(json, |_| answer.stop()),
-            _ => integer(json, |tokens| answer.output_tokens(tokens)),
+            2 => integer(json, |tokens| answer.output_tokens(tokens)),
+            _ => string(json, |text| answer.text(text.as_bytes())),
         })
     }
 }

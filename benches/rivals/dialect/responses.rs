@@ -33,12 +33,13 @@ struct Usage {
 
 const TEXT: &str = "response.output_text.delta";
 const ARGUMENTS: &str = "response.function_call_arguments.delta";
+const CUSTOM: &str = "response.custom_tool_call_input.delta";
 const COMPLETED: &str = "response.completed";
 
 fn say_delta<A: Answer>(kind: &str, delta: &str, answer: &mut A) {
     match kind {
         TEXT => answer.text(delta.as_bytes()),
-        ARGUMENTS => answer.arguments(delta.as_bytes()),
+        ARGUMENTS | CUSTOM => answer.arguments(delta.as_bytes()),
         _ => {}
     }
 }
@@ -82,7 +83,7 @@ impl Dialect for Responses {
             (0, _) => string(json, |name| {
                 kind = match name {
                     TEXT => Kind::Text,
-                    ARGUMENTS => Kind::Arguments,
+                    ARGUMENTS | CUSTOM => Kind::Arguments,
                     COMPLETED => Kind::Completed,
                     _ => Kind::Other,
                 };

@@ -57,6 +57,9 @@ impl Reader for Responses {
             Ok(ResponseStreamEvent::ResponseFunctionCallArgumentsDelta(event)) => {
                 answer.arguments(event.delta.as_bytes());
             }
+            Ok(ResponseStreamEvent::ResponseCustomToolCallInputDelta(event)) => {
+                answer.arguments(event.delta.as_bytes());
+            }
             Ok(ResponseStreamEvent::ResponseCompleted(event)) => {
                 answer.stop();
                 if let Some(usage) = &event.response.usage {
