@@ -223,6 +223,10 @@ typedef struct {
 // - `headers`: further headers of each request, an object of strings.
 // - `system`, `max_tokens`, `temperature`, `top_p`, `stop` (array), `thinking` ({"level": "low" | "medium" | "high",
 //   "budget_tokens": n}), `tool_choice` ("auto" | "none" | "required" | {"name": s}): as the words say.
+// - `top_k`, `seed`, `frequency_penalty`, `presence_penalty`, `parallel_tools` (false: one call at a time).
+// - `output`: {"type": "json"} or {"type": "json_schema", "schema": {...}, "name": s, "strict": b}.
+// - `cache`: "none" | "short" | "long", whether the provider keeps the prompt. `session`: a name of the conversation, for
+//   that cache.
 // - `extra`: an object whose fields go into the body of each request as they are.
 // - `tools`: names of tools of loaded plugins; all of them if absent. Tools of `callbacks` come on top.
 // - `tool_mode`: "parallel" if absent, or "sequential".
