@@ -4,7 +4,8 @@
     tests/real/check.py [--thalweg FILE] [--only NAME]
 
 Installs what it needs below target/real from PyPI and npm:
-  clients   the official `openai` and `anthropic` clients read what `thalweg replay` serves, and their types accept our requests
+  clients   the official `openai` and `anthropic` clients read what `thalweg replay` serves, and their types and those of
+            `google-genai`, `cohere`, `mistralai` and `ollama` accept our requests
   aimock    two-turn tool runs, cut streams, lost connections and errors, in every dialect it speaks
   llmock    a list of faults; its verdict on us must have no finding
   llama     llama.cpp, when LLAMA_CHAT_URL and LLAMA_TOOLS_URL name servers that run (its build takes long)
@@ -102,7 +103,7 @@ class Run:
 
     def __init__(self, thalweg, prompt, *arguments):
         command = [str(thalweg), "run", prompt, "--key-env", "THALWEG_REAL_KEY", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=ENVIRONMENT)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=900, env=ENVIRONMENT)
         self.code, self.error = done.returncode, done.stderr
         self.events = [json.loads(line) for line in done.stdout.splitlines()]
         self.last = self.events[-1] if self.events else {}

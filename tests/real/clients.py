@@ -1,4 +1,4 @@
-"""The official Python clients of OpenAI and Anthropic, against a replay and against what we send.
+"""The official Python clients of providers: those of OpenAI and Anthropic read a replay, and the types of all accept what we send.
 
     clients.py REPLAY_URL THALWEG
 
@@ -6,15 +6,21 @@ Prints a line a check: `ok NAME` or `FAIL NAME: what was seen`.
 """
 
 import http.server
+import inspect
 import json
 import subprocess
 import sys
 import threading
 
 import anthropic
+import cohere
+import ollama._types
 import openai
 from anthropic.types import message_create_params
+from google.genai import types as google
+from mistralai.client import models as mistral
 from openai.types.chat import completion_create_params
+from openai.types.responses import response_create_params
 from pydantic import TypeAdapter
 
 REPLAY, THALWEG = sys.argv[1], sys.argv[2]
@@ -87,21 +93,73 @@ class Catcher(http.server.BaseHTTPRequestHandler):
         pass
 
 
+def is_of(*types):
+    """Accepts a body of one of these types, with no field beyond theirs where the type says what it has."""
+    def accept(body):
+        for one in types:
+            TypeAdapter(one).validate_python(body)
+            fields = getattr(one, "model_fields", None)
+            if fields is not None:
+                known = set(fields) | {field.alias for field in fields.values()}
+                assert set(body) <= known, set(body) - known
+    return accept
+
+
+def is_for(call):
+    """Accepts a body whose fields are all parameters of a client's call."""
+    def accept(body):
+        unknown = set(body) - {"stream"} - set(inspect.signature(call).parameters)
+        assert not unknown, unknown
+    return accept
+
+
+def is_gemini(body):
+    parts = {"contents": list[google.Content], "systemInstruction": google.Content, "tools": list[google.Tool],
+             "toolConfig": google.ToolConfig, "generationConfig": google.GenerationConfig}
+    for key, value in body.items():
+        TypeAdapter(parts[key]).validate_python(value)
+
+
+def is_cohere(body):
+    is_for(cohere.ClientV2.chat_stream)(body)
+    TypeAdapter(list[cohere.ToolV2]).validate_python(body["tools"])
+    for message in body["messages"]:
+        TypeAdapter(cohere.UserChatMessageV2 if message["role"] == "user" else cohere.SystemChatMessageV2).validate_python(message)
+
+
+#: Dialect, provider, what accepts it, whether a call can be required.
+TYPES = [
+    ("openai-chat", None, is_of(completion_create_params.CompletionCreateParamsStreaming), True),
+    ("openai-chat", "mistral", is_of(mistral.ChatCompletionStreamRequest), True),
+    ("openai-responses", None, is_of(response_create_params.ResponseCreateParamsStreaming), True),
+    ("anthropic", None, is_of(message_create_params.MessageCreateParamsStreaming), True),
+    ("gemini", None, is_gemini, True),
+    ("ollama", None, is_of(ollama._types.ChatRequest), False),
+    ("cohere-v2", None, is_cohere, True),
+    ("cohere-v1", None, is_for(cohere.Client.chat_stream), False),
+]
+
+
 def requests():
     """The bodies that the command sends, against the types that the clients are made of."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Catcher)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"
-    for dialect, types in [("openai-chat", completion_create_params.CompletionCreateParamsStreaming),
-                           ("anthropic", message_create_params.MessageCreateParamsStreaming)]:
-        subprocess.run([THALWEG, "run", PROMPT, "--base-url", url, "--dialect", dialect, "--model", "m", "--system", "Be brief.",
-                        "--max-tokens", "99", "--tool-choice", "required"], capture_output=True)
-        body = Catcher.bodies.pop()
+    for dialect, provider, accept, can_require in TYPES:
+        command = [THALWEG, "run", PROMPT, "--base-url", url, "--dialect", dialect, "--model", "m", "--system", "Be brief.",
+                   "--max-tokens", "99"]
+        command += ["--provider", provider] if provider else []
+        command += ["--tool-choice", "required"] if can_require else []
+        subprocess.run(command, capture_output=True)
+        name = f"{provider or dialect} requests are of the client's types"
         try:
-            TypeAdapter(types).validate_python(body)
-            check(f"{dialect} requests are of the client's types", body["stream"] is True and len(body["tools"]) == 2, body)
-        except ValueError as error:
-            check(f"{dialect} requests are of the client's types", False, error)
+            body = Catcher.bodies.pop()
+            accept(body)
+            tools = body["tools"]
+            tools = tools[0]["functionDeclarations"] if dialect == "gemini" else tools
+            check(name, body.get("stream", True) is True and len(tools) == 2, body)
+        except (ValueError, AssertionError, LookupError) as error:
+            check(name, False, f"{error!r}".replace("\n", " "))
 
 
 openai_tools(openai.OpenAI(base_url=f"{REPLAY}/v1", api_key="none", max_retries=0))

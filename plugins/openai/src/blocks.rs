@@ -19,8 +19,8 @@ pub(crate) struct Choice {
     /// The block of text, thinking or refusal that the next delta of its kind adds to.
     open: Option<(u32, u32)>,
     calls: Recycled<Call>,
-    /// The block of thinking that has got what goes back with it.
-    signed: Option<u32>,
+    /// The last block is one of thinking that has got what goes back with it.
+    is_signed: bool,
     /// Whether thinking may stand in the text.
     pub(crate) tags: ThinkTags,
 }
@@ -102,16 +102,13 @@ impl Choice {
 
     /// What goes back with thinking: stands with the block of thinking that came last, or in one of its own, which has no text.
     pub(crate) fn sign<'f>(&mut self, details: Raw<'f>, emit: &mut Emit<'_, '_, 'f>) {
-        if let Some((EVENT_THINKING, block)) = self.open {
-            self.signed = Some(block);
-        }
         // Whatever is said next is a block of its own.
-        self.open = None;
-        let block = match self.signed {
-            Some(block) if block.saturating_add(1) == self.next_block => block,
+        let block = match self.open.take() {
+            Some((EVENT_THINKING, block)) => block,
+            None if self.is_signed => self.next_block.saturating_sub(1),
             _ => self.take_block(),
         };
-        self.signed = Some(block);
+        self.is_signed = true;
         emit.push(
             StreamEvent::new(EVENT_THINKING_SIGNATURE)
                 .with_sub(self.index)
@@ -220,6 +217,7 @@ impl Choice {
     }
 
     const fn take_block(&mut self) -> u32 {
+        self.is_signed = false;
         let block = self.next_block;
         self.next_block = block.saturating_add(1);
         block

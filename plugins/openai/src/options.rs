@@ -3,15 +3,15 @@
 use serde::Deserialize;
 use thalweg_abi::guest::{Failure, canonical};
 
-use crate::quirks::{MaxTokens, Quirks, Session, ThinkingForm};
+use crate::quirks::{MaxTokens, Quirks, Session, ThinkingForm, nearest_effort};
 
 /// How requests are written, and whether thinking is looked for in the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Options {
     /// The habits of the server.
     pub(crate) quirks: Quirks,
-    /// The levels of thinking that the server knows.
-    pub(crate) efforts: Vec<String>,
+    /// The levels of thinking that the server knows, where they are not those of the table.
+    efforts: Option<Vec<String>>,
     /// Role of the system prompt.
     pub(crate) system_role: String,
     /// Field in which thinking goes back; it does not go back without one.
@@ -57,10 +57,9 @@ impl Options {
         let Given { provider, base_url, flags } = canonical::options(json)?;
         let flags = flags.unwrap_or_default();
         let known = Quirks::of(provider.as_deref(), base_url.as_deref());
-        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         let thinking_field = flags.thinking_field.or_else(|| known.thinking_field.map(str::to_owned));
         Ok(Self {
-            efforts: flags.efforts.unwrap_or_else(|| owned(known.efforts)),
+            efforts: flags.efforts,
             system_role: flags.system_role.unwrap_or_else(|| known.system_role.to_owned()),
             // An empty name takes the table's away.
             thinking_field: thinking_field.filter(|field| !field.is_empty()),
@@ -83,6 +82,16 @@ impl Options {
                 ..known
             },
         })
+    }
+}
+
+impl Options {
+    /// The level to ask for where this one is wanted, if there is one.
+    pub(crate) fn effort<'a>(&'a self, wanted: &'a str) -> Option<&'a str> {
+        match &self.efforts {
+            Some(own) => nearest_effort(wanted, own),
+            None => nearest_effort(wanted, self.quirks.efforts),
+        }
     }
 }
 
@@ -130,7 +139,7 @@ mod tests {
             ..Quirks::of(None, None)
         };
         assert_eq!(flagged.quirks, expected);
-        assert_eq!((flagged.efforts, flagged.system_role.as_str()), (vec!["low".to_owned()], "developer"));
+        assert_eq!((flagged.effort("high"), flagged.system_role.as_str()), (Some("low"), "developer"));
         assert_eq!((flagged.thinking_field.as_deref(), flagged.seed_field.as_str()), (Some("reasoning"), "s"));
         assert_eq!(read(r#"{"provider":"zai","flags":{"thinking_field":""}}"#).thinking_field, None);
         assert_eq!(read(r#"{"provider":"mistral","flags":{"call_id_chars":0}}"#).quirks.call_id_chars, None);

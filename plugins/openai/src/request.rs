@@ -5,7 +5,7 @@ use thalweg_abi::guest::canonical::{self, Cache, Output, Thinking, Tool, ToolCho
 use thalweg_abi::guest::{Failure, Request};
 
 use crate::options::Options;
-use crate::quirks::{MaxTokens, Session, ThinkingForm, nearest_effort};
+use crate::quirks::{MaxTokens, Session, ThinkingForm};
 
 /// Writes path, headers and body of `request`.
 pub(crate) fn encode(request: &str, options: &Options, out: &mut Request) -> Result<(), Failure> {
@@ -102,7 +102,7 @@ fn fields(request: canonical::Request, options: &Options) -> Result<Map<String, 
 
 /// How thinking is asked for, as far as the server can be asked.
 fn asked(thinking: &Thinking, options: &Options) -> Option<(&'static str, Value)> {
-    let effort = thinking.effort().and_then(|wanted| nearest_effort(wanted, &options.efforts));
+    let effort = thinking.effort().and_then(|wanted| options.effort(wanted));
     Some(match options.quirks.thinking {
         ThinkingForm::ReasoningEffort => ("reasoning_effort", effort?.into()),
         ThinkingForm::Reasoning => match thinking.budget_tokens {
