@@ -16,6 +16,17 @@ import urllib.parse
 TOOLS, CHAT = sys.argv[2], sys.argv[3]
 
 
+def has_results(body):
+    """Whether tools have answered: a message of its own, a part of the user's, or an item, as the dialect has it."""
+    for message in body.get("messages", body.get("input", [])):
+        if message.get("role") == "tool" or message.get("type") == "function_call_output":
+            return True
+        content = message.get("content")
+        if isinstance(content, list) and any(part.get("type") == "tool_result" for part in content):
+            return True
+    return False
+
+
 class Route(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -24,8 +35,7 @@ class Route(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
-        roles = {message.get("role") for message in json.loads(body).get("messages", [])}
-        self.pass_on(CHAT if "tool" in roles else TOOLS, body)
+        self.pass_on(CHAT if has_results(json.loads(body)) else TOOLS, body)
 
     def pass_on(self, upstream, body):
         host = urllib.parse.urlsplit(upstream).netloc
