@@ -12,7 +12,7 @@ use thalweg_agent::request::{Cache, Output, Request, Thinking, ToolChoice, ToolS
 use tokio::sync::watch;
 
 use crate::auth::{self, Signer};
-use crate::backend::{Backend, Endpoint, Source, describe, describe_provider, find_codec};
+use crate::backend::{Backend, Endpoint, describe, describe_provider, find_codec};
 use crate::drive::{Driver, Session, Setup};
 use crate::error::Error;
 use crate::http;

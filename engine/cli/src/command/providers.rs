@@ -29,9 +29,12 @@ impl Providers {
     pub(crate) fn execute(self) -> Result<(), Failure> {
         let mut table = table()?;
         let mut dialects = Vec::new();
+        let mut loaded: Vec<_> = plugins::own()?.into_iter().map(|(plugin, _)| plugin).collect();
         for file in &self.plugin {
-            let loaded = plugins::load_file(file)?;
-            let Some(codec) = loaded.plugin().codec() else { continue };
+            loaded.push(plugins::load_file(file)?.plugin().clone());
+        }
+        for plugin in &loaded {
+            let Some(codec) = plugin.codec() else { continue };
             let description = codec.describe().map_err(Failure::run)?;
             let description: Value = serde_json::from_str(&description).map_err(Failure::run)?;
             dialects.extend(description["dialect"].as_str().map(str::to_owned));
