@@ -13,6 +13,8 @@ pub(crate) struct Seam {
     bytes: Vec<u8>,
     /// Before so many have come it is of no use to look.
     bytes_min: usize,
+    /// Bytes of the frame that was put together last: the next one has about as many.
+    bytes_usual: usize,
     pub(crate) copied_bytes: u64,
 }
 
@@ -58,6 +60,7 @@ impl Seam {
     /// Back to the start of a stream.
     pub(crate) fn reset(&mut self) {
         self.bytes.clear();
+        self.bytes_usual = 0;
         self.copied_bytes = 0;
     }
 
@@ -87,8 +90,9 @@ impl Seam {
     ) -> Completed {
         let before = self.bytes.len();
         let mut taken = 0;
+        let mut wanted = self.bytes_min.max(self.bytes_usual);
         loop {
-            let more = self.bytes_min.saturating_sub(self.bytes.len()) + BYTES_MORE.max(self.bytes.len() / 2);
+            let more = wanted.saturating_sub(self.bytes.len()) + BYTES_MORE;
             let end = chunk.len().min(taken + more);
             self.push(&chunk[taken..end]);
             taken = end;
@@ -97,6 +101,7 @@ impl Seam {
             } else {
                 match templates.one(level, &self.bytes, limits.event_bytes_max) {
                     Ok((position, fit)) if fit.end > before => {
+                        self.bytes_usual = fit.end;
                         return Completed::Fits { at: fit.end - before, position, fit };
                     }
                     Ok(_) => Ended::Miss,
@@ -106,6 +111,7 @@ impl Seam {
             match ended {
                 Ended::Short if taken < chunk.len() => {
                     self.bytes_min = self.bytes_min.max(self.bytes.len() + 1);
+                    wanted = self.bytes_min + self.bytes.len() / 2;
                 }
                 Ended::Short if takes(self.bytes.len(), limits) => {
                     self.bytes_min = self.bytes_min.max(self.bytes.len() + 1);
