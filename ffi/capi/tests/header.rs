@@ -73,7 +73,7 @@ fn constants_agree_on_both_sides_and_none_is_missing() {
         run::{ RUN_DRAIN }
     };
     // What the header says of itself, and of the package.
-    for feature in ["AGENT", "DECODER", "DRAIN", "FD"] {
+    for feature in ["AGENT", "DECODER", "DRAIN", "FD", "STEER"] {
         ours.insert(format!("THW_FEATURE_{feature}"), 1);
     }
     let parts = [env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"), env!("CARGO_PKG_VERSION_PATCH")];

@@ -1,4 +1,4 @@
-//! What the engine offers to plugins beyond the table of services, each by its id: [`json`] is `thw.json/1`.
+//! What the engine offers to plugins beyond the table of services, each by its id; there is `thw.json/1`, and its lookups in Rust are in [`pointer`].
 
 mod json;
 pub mod pointer;
