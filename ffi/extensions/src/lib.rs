@@ -1,4 +1,4 @@
-//! What the engine offers to plugins beyond the table of services, each by its id; there is `thw.json/1`, and its lookups in Rust are in [`pointer`].
+//! What the engine offers to plugins beyond the table of services, each by its id; there is `thw.json/1`, and its lookups in Rust are in [`mod@pointer`].
 
 mod json;
 pub mod pointer;
