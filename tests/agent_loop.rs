@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use thalweg::failure::FailureKind;
 use thalweg::message::{ContentBlock, Message};
 use thalweg::{Agent, AgentBuilder, Error, Outcome, Tool};
-use thalweg_replay::{Exchange, Fault, Options, Origin, Recording, Server};
+use thalweg_replay::{Exchange, Fault, Options, Recording, Server};
 
 /// A chat chunk with `delta` and, at the end, a finish reason.
 fn chunk(delta: Value, finish: Option<&str>) -> String {
@@ -36,17 +36,7 @@ fn call_reply(id: &str, name: &str, arguments: &str) -> Exchange {
 }
 
 fn server(exchanges: Vec<Exchange>, options: Options) -> Server {
-    let recording = Recording {
-        name: "test".into(),
-        prompt: String::new(),
-        dialect: "openai-chat".into(),
-        model: "m".into(),
-        server: "none".into(),
-        origin: Origin::WrittenByHand,
-        recorded: "2026-11-21".into(),
-        note: String::new(),
-        exchanges,
-    };
+    let recording = Recording::by_hand("openai-chat", exchanges);
     Server::start(vec![recording], options).expect("a loopback port")
 }
 

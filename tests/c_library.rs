@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::{env, fs};
 
 use serde_json::{Value, json};
-use thalweg_replay::{Exchange, Fault, Options, Origin, Recording, Server, builtin};
+use thalweg_replay::{Exchange, Fault, Options, Recording, Server, builtin};
 use thalweg_tests::c;
 
 // ---- The installed library ----
@@ -129,17 +129,7 @@ fn server(exchange: Exchange, options: Options) -> Server {
 }
 
 fn server_of(exchanges: Vec<Exchange>, options: Options) -> Server {
-    let recording = Recording {
-        name: "test".into(),
-        prompt: String::new(),
-        dialect: "openai-chat".into(),
-        model: "m".into(),
-        server: "none".into(),
-        origin: Origin::WrittenByHand,
-        recorded: "2026-11-21".into(),
-        note: String::new(),
-        exchanges,
-    };
+    let recording = Recording::by_hand("openai-chat", exchanges);
     Server::start(vec![recording], options).expect("a loopback port")
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::harness::{Place, compile_c, repository, sha256, stderr, stdout, thalweg};
+use crate::harness::{Place, compile_c, create_folder, repository, sha256, stderr, stdout, thalweg};
 
 /// A home of its own.
 struct Home {
@@ -14,7 +14,7 @@ struct Home {
 impl Home {
     fn new() -> Self {
         let home = Self { place: Place::new() };
-        fs::create_dir_all(home.folder()).expect("created");
+        create_folder(&home.folder());
         home
     }
 
@@ -79,6 +79,10 @@ fn a_provider_and_a_tool_are_copied_allowed_and_used() {
     assert!(text.contains("result  ping pong") && text.contains("The tool was called."), "{text}");
     assert!(text.contains(file.to_str().expect("text")), "its path is shown: {text}");
 
+    // Its tool is not, where no tools are wanted.
+    let without = home.run(&["chat", "--model", "parrot/grey", "--no-tools", "hi"]);
+    assert!(!stdout(&without).contains("result  ping pong"), "{}", stdout(&without));
+
     // The tool is there for other models, too.
     let script = home.place.file("script.json");
     fs::write(&script, r#"{"replies":[{"tool_calls":[{"name":"ping"}]},{"text":"Done."}]}"#).expect("written");
@@ -108,7 +112,7 @@ fn a_file_that_changed_since_it_was_allowed_is_left_out_and_said() {
 
 #[test]
 fn a_file_from_elsewhere_is_copied_into_the_folder() {
-    let home = Home::new();
+    let home = Home { place: Place::new() };
     let file = home.place.file("elsewhere.so");
     home.parrot(&file);
     let installed = home.run(&["plugin", "install", file.to_str().expect("text")]);
@@ -122,7 +126,7 @@ fn a_file_from_elsewhere_is_copied_into_the_folder() {
 fn more_folders_come_from_the_environment() {
     let home = Home::new();
     let file = home.place.file("more/parrot.so");
-    fs::create_dir(home.place.file("more")).expect("created");
+    create_folder(&home.place.file("more"));
     home.parrot(&file);
     let mut list = home.command();
     list.args(["plugin", "list"]).env("THALWEG_PLUGIN_PATH", home.place.file("more"));

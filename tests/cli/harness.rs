@@ -90,8 +90,9 @@ impl Place {
     pub(crate) fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let folder = profile_folder().join("tmp-cli").join(format!("{}-{number}", std::process::id()));
-        fs::create_dir_all(&folder).expect("created");
+        // Not below target/, which may have been made with a umask that lets a group write.
+        let folder = std::env::temp_dir().join(format!("thalweg-cli-{}-{number}", std::process::id()));
+        create_folder(&folder);
         let place = Self { folder };
         fs::copy(binary(), place.binary()).expect("copied");
         for plugin in ALL_PLUGINS {
@@ -118,9 +119,17 @@ impl Place {
     }
 }
 
+/// Makes a folder, and those above it, that nobody else may write to, whatever the umask.
+pub(crate) fn create_folder(folder: &Path) {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o755);
+    builder.recursive(true).create(folder).expect("created");
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
-        // A leftover folder in target/ harms nobody.
+        // A leftover folder harms nobody.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }

@@ -3,23 +3,14 @@
 use serde_json::{Value, json};
 use thalweg::provider::Table;
 use thalweg::{Agent, AgentBuilder, Error};
-use thalweg_replay::{Exchange, Options, Origin, Recording, Server};
+use thalweg_replay::{Exchange, Options, Recording, Server};
 
 /// A server that says "ok" to whoever asks.
 fn server() -> Server {
     let chunk = json!({"id": "c1", "object": "chat.completion.chunk", "model": "m",
         "choices": [{"index": 0, "delta": {"content": "ok"}, "finish_reason": "stop"}]});
-    let recording = Recording {
-        name: "test".into(),
-        prompt: String::new(),
-        dialect: "openai-chat".into(),
-        model: "m".into(),
-        server: "none".into(),
-        origin: Origin::WrittenByHand,
-        recorded: "2026-11-21".into(),
-        note: String::new(),
-        exchanges: vec![Exchange::of_chunks([format!("data: {chunk}\n\ndata: [DONE]\n\n")])],
-    };
+    let recording =
+        Recording::by_hand("openai-chat", vec![Exchange::of_chunks([format!("data: {chunk}\n\ndata: [DONE]\n\n")])]);
     Server::start(vec![recording], Options::in_order()).expect("a loopback port")
 }
 

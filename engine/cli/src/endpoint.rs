@@ -118,7 +118,7 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 /// Chooses, looking at the environment and, if need be, at the usual ports of this machine.
 pub(crate) async fn choose(arguments: &EndpointArguments) -> Result<Endpoint, Failure> {
     if let (Some(model), None, None) = (&arguments.model, &arguments.base_url, &arguments.provider)
-        && plugins::self_driving(model)?.is_some()
+        && plugins::is_self_driving(model)?
     {
         return Ok(Endpoint::SelfDriving(model.clone()));
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use thalweg::plugin::{Dropped, LoadError, LoadedPlugin, Loader, State};
 use thalweg_abi::host::{Codec, Host, Plugin, Tool};
@@ -101,7 +101,7 @@ impl Loaded {
 pub(crate) fn load(wanted: Wanted<'_>, tools: Tools) -> Result<Loaded, Failure> {
     let shelf = Shelf::find();
     let built_in = BUILT_IN.iter().find(|built_in| wanted.is_met_by(built_in.offers));
-    let own = if built_in.is_none() || tools == Tools::Offered { own()? } else { Vec::new() };
+    let own = if built_in.is_none() || tools == Tools::Offered { own()? } else { &[] };
     let (speaker, source) = match built_in {
         Some(built_in) => shelf.start(built_in)?,
         None => {
@@ -112,11 +112,12 @@ pub(crate) fn load(wanted: Wanted<'_>, tools: Tools) -> Result<Loaded, Failure> 
     if tools == Tools::Offered {
         let built_in = BUILT_IN.iter().filter(|built_in| built_in.offers == Offers::Tools);
         let started: Vec<_> = built_in.map(|built_in| shelf.start(built_in)).collect::<Result<_, _>>()?;
-        let own =
-            own.into_iter().filter(|(plugin, _)| plugin.id() != loaded.speaker.id() && !plugin.tools().is_empty());
-        for (plugin, source) in started.into_iter().chain(own) {
+        let own = own.iter().filter(|(plugin, _)| !plugin.tools().is_empty());
+        for (plugin, source) in started.iter().chain(own) {
             loaded.tools.extend(plugin.tools());
-            loaded.sources.push(source);
+            if plugin.id() != loaded.speaker.id() {
+                loaded.sources.push(source.clone());
+            }
         }
     }
     Ok(loaded)
@@ -131,7 +132,12 @@ pub(crate) enum Wanted<'a> {
     Provider(&'a str),
 }
 
-impl Wanted<'_> {
+impl<'a> Wanted<'a> {
+    /// The provider that drives itself and would give a model of this name: `eliza/doctor`, or `eliza`.
+    pub(crate) fn of_model(model: &'a str) -> Self {
+        Self::Provider(model.split_once('/').map_or(model, |(id, _)| id))
+    }
+
     fn is_met_by(self, offers: Offers) -> bool {
         match (self, offers) {
             (Self::Dialect(wanted), Offers::Dialect(known)) | (Self::Provider(wanted), Offers::Provider(known)) => {
@@ -163,8 +169,12 @@ impl Wanted<'_> {
     }
 }
 
-/// The user's own plugins, as far as they are allowed.
-pub(crate) fn own() -> Result<Vec<(Plugin, Source)>, Failure> {
+/// The user's own plugins, as far as they are allowed; looked for once.
+pub(crate) fn own() -> Result<&'static [(Plugin, Source)], Failure> {
+    static OWN: OnceLock<Vec<(Plugin, Source)>> = OnceLock::new();
+    if let Some(own) = OWN.get() {
+        return Ok(own);
+    }
     let dropped = dropped()?;
     let mut started = Vec::new();
     for found in dropped.find().map_err(Failure::run)? {
@@ -182,7 +192,7 @@ pub(crate) fn own() -> Result<Vec<(Plugin, Source)>, Failure> {
             _ => {}
         }
     }
-    Ok(started)
+    Ok(OWN.get_or_init(|| started))
 }
 
 /// The folders of the user's own plugins.
@@ -225,12 +235,11 @@ pub(crate) fn speaks(dialect: &str) -> bool {
     dialects().any(|(known, _)| known == dialect)
 }
 
-/// The provider that drives itself and is named by a model's name: `eliza/doctor`, or `eliza`.
-pub(crate) fn self_driving(model: &str) -> Result<Option<Wanted<'_>>, Failure> {
-    let wanted = Wanted::Provider(model.split_once('/').map_or(model, |(id, _)| id));
+/// Whether a plugin that drives itself gives the model of this name.
+pub(crate) fn is_self_driving(model: &str) -> Result<bool, Failure> {
+    let wanted = Wanted::of_model(model);
     let is_built_in = BUILT_IN.iter().any(|built_in| wanted.is_met_by(built_in.offers));
-    let is_there = is_built_in || own()?.iter().any(|(plugin, _)| wanted.is_met_by_plugin(plugin));
-    Ok(is_there.then_some(wanted))
+    Ok(is_built_in || own()?.iter().any(|(plugin, _)| wanted.is_met_by_plugin(plugin)))
 }
 
 /// Where the plugins of this command are.

@@ -83,8 +83,7 @@ impl Session {
                 Ok(Self { agent, plugins, endpoint, key, replay: None })
             }
             Endpoint::SelfDriving(model) => {
-                let id = model.split_once('/').map_or(model.as_str(), |(id, _)| id);
-                let plugins = plugins::load(Wanted::Provider(id), agent.tools())?;
+                let plugins = plugins::load(Wanted::of_model(&model), agent.tools())?;
                 let endpoint = ("model", format!("{model} · a plugin, on this machine"));
                 let agent = build(Agent::builder().model(model), agent, &plugins)?;
                 Ok(Self { agent, plugins, endpoint, key: None, replay: None })
@@ -205,8 +204,14 @@ pub(crate) fn base_path(dialect: &str) -> &'static str {
 
 /// The agent that `described` says where to find.
 fn build(described: AgentBuilder, arguments: &AgentArguments, plugins: &Loaded) -> Result<Agent, Failure> {
-    let mut builder =
-        described.plugin(Ok(plugins.speaker.clone())).tools(plugins.tools.iter().cloned()).measure_decode(true);
+    let mut builder = described.tools(plugins.tools.iter().cloned()).measure_decode(true);
+    // Not the plugin as it is: its tools are offered only where tools are wanted.
+    if let Some(codec) = plugins.speaker.codec() {
+        builder = builder.codec(codec);
+    }
+    if let Some(provider) = plugins.speaker.provider() {
+        builder = builder.self_driving(provider);
+    }
     if let Some(system) = &arguments.system {
         builder = builder.system(system);
     }

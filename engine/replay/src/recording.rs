@@ -28,6 +28,24 @@ pub struct Recording {
     pub exchanges: Vec<Exchange>,
 }
 
+impl Recording {
+    /// A recording that was written by hand, of a model `m` and without a prompt: what a test plays.
+    #[must_use]
+    pub fn by_hand(dialect: &str, exchanges: Vec<Exchange>) -> Self {
+        Self {
+            name: "by-hand".into(),
+            prompt: String::new(),
+            dialect: dialect.into(),
+            model: "m".into(),
+            server: "none".into(),
+            origin: Origin::WrittenByHand,
+            recorded: String::new(),
+            note: String::new(),
+            exchanges,
+        }
+    }
+}
+
 /// Where the bytes come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Origin {

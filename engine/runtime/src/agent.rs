@@ -341,6 +341,13 @@ impl AgentBuilder {
         self
     }
 
+    /// A provider that drives itself; it is used if the model's name begins with its id.
+    #[must_use]
+    pub fn self_driving(mut self, provider: impl Into<host::Provider>) -> Self {
+        self.self_driving.push(provider.into());
+        self
+    }
+
     /// A plugin that is linked in: `link(thalweg_openai::module())`. An error is told by [`AgentBuilder::build`].
     #[must_use]
     pub fn link(self, module: Module) -> Self {
@@ -605,7 +612,7 @@ impl AgentBuilder {
             None => named.split_once('/').unwrap_or((named, "")),
         };
         for provider in &self.self_driving {
-            let description = describe_provider(provider)?;
+            let description = describe_provider(provider).map_err(|message| Error::Describe { message })?;
             if description.id == id {
                 let (model, level) = split_thinking(model);
                 let first = description.models.into_iter().next().unwrap_or_default();
@@ -648,7 +655,7 @@ impl AgentBuilder {
         let found = if is_own { auth::Use::Allowed } else { auth::Use::Forbidden };
         let key = route.key.as_ref().map(|key| key.secret.clone());
         let signer = Signer::new(kind, key, found, &variables);
-        let endpoint = Box::new(Endpoint { route, signer, headers: std::mem::take(&mut self.headers) });
+        let endpoint = Arc::new(Endpoint { route, signer, headers: std::mem::take(&mut self.headers) });
         Ok((Backend::Server { endpoint, codec }, model, level))
     }
 }

@@ -1,5 +1,6 @@
 //! What gives the replies of an agent: a server spoken to through a codec, or a provider that drives itself.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde_json::Value;
@@ -17,7 +18,7 @@ use crate::provider::Route;
 #[derive(Clone, Debug)]
 pub(crate) enum Backend {
     /// A server.
-    Server { endpoint: Box<Endpoint>, codec: host::Codec },
+    Server { endpoint: Arc<Endpoint>, codec: host::Codec },
     /// A plugin.
     Provider { id: String, provider: host::Provider },
 }
@@ -30,6 +31,7 @@ pub(crate) enum Source {
 
 /// The state of a conversation with a server.
 pub(crate) struct Wire {
+    pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) conversation: Conversation,
     pub(crate) pipeline: Pipeline<host::CodecStream>,
 }
@@ -55,7 +57,8 @@ impl Backend {
         match self {
             Self::Server { endpoint, codec } => {
                 let pipeline = open_pipeline(codec, &endpoint.route.codec_options(), Limits::default())?;
-                Ok(Source::Server(Box::new(Wire { conversation: Conversation::new(), pipeline })))
+                let (endpoint, conversation) = (Arc::clone(endpoint), Conversation::new());
+                Ok(Source::Server(Box::new(Wire { endpoint, conversation, pipeline })))
             }
             Self::Provider { provider, .. } => Ok(Source::Provider(provider.clone())),
         }
@@ -144,10 +147,13 @@ pub(crate) struct ProviderDescription {
 }
 
 /// Reads the description of a provider: `{"provider": id, "models"?: [{"id": model}, …]}`.
-pub(crate) fn describe_provider(provider: &host::Provider) -> Result<ProviderDescription, Error> {
-    let description = read_description(provider.description().to_owned())?;
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn describe_provider(provider: &host::Provider) -> Result<ProviderDescription, String> {
+    let description: Value = serde_json::from_str(provider.description()).map_err(|error| error.to_string())?;
     let id = description["provider"].as_str().filter(|id| !id.is_empty() && !id.contains('/'));
-    let id = id.ok_or_else(|| Error::Describe { message: "the key `provider` is missing".to_owned() })?;
+    let id = id.ok_or("the key `provider` is missing, or has a slash")?;
     let models = description["models"].as_array().map(Vec::as_slice).unwrap_or_default();
     let models = models.iter().filter_map(|model| model["id"].as_str().map(str::to_owned)).collect();
     Ok(ProviderDescription { id: id.to_owned(), models })

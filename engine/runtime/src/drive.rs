@@ -145,12 +145,9 @@ impl Driver {
         let Session { machine, source } = session;
         recorder.begin_reply();
         let envelope = setup.request.envelope(turn, Delivery::Stream);
-        match (source, &setup.backend) {
-            (Source::Server(wire), Backend::Server { endpoint, .. }) => {
-                Ask { setup, endpoint, recorder, machine, wire }.read(&envelope, attempt).await
-            }
-            (Source::Provider(provider), _) => reply::read_provider(provider, recorder, machine, &envelope).await,
-            (Source::Server(_), Backend::Provider { .. }) => unreachable!("both are opened together"),
+        match source {
+            Source::Server(wire) => Ask { setup, recorder, machine, wire }.read(&envelope, attempt).await,
+            Source::Provider(provider) => reply::read_provider(provider, recorder, machine, &envelope).await,
         }
     }
 

@@ -56,8 +56,8 @@ pub enum Error {
     /// The HTTP client could not be set up.
     #[error(transparent)]
     Http(Arc<http::Error>),
-    /// The codec's description of itself cannot be read.
-    #[error("the codec describes itself with something that is not JSON: {message}")]
+    /// A plugin's description of itself cannot be read.
+    #[error("a plugin's description of itself is wrong: {message}")]
     Describe {
         /// Where and why.
         message: String,

@@ -30,7 +30,6 @@ pub(crate) enum Reply {
 /// What it takes to ask a server.
 pub(crate) struct Ask<'a> {
     pub(crate) setup: &'a Setup,
-    pub(crate) endpoint: &'a Endpoint,
     pub(crate) recorder: &'a mut Recorder,
     pub(crate) machine: &'a mut Machine,
     pub(crate) wire: &'a mut Wire,
@@ -39,8 +38,8 @@ pub(crate) struct Ask<'a> {
 impl Ask<'_> {
     /// Sends the request once and reads the reply to its end.
     pub(crate) async fn read(self, envelope: &str, attempt: u32) -> Reply {
-        let Self { setup, endpoint, recorder, machine, wire } = self;
-        let Wire { conversation, pipeline } = wire;
+        let Self { setup, recorder, machine, wire } = self;
+        let Wire { endpoint, conversation, pipeline } = wire;
         let encoded = match conversation.request(pipeline.decoder_mut(), machine.history(), envelope) {
             Ok(encoded) => encoded,
             Err(error) => return Reply::Ended(End::Error(Failure::new(FailureKind::Plugin, error.to_string()))),

@@ -38,3 +38,30 @@ impl core::fmt::Debug for Module {
         f.debug_struct("Module").field("id", &self.manifest.id()).finish_non_exhaustive()
     }
 }
+
+/// Writes the function `module` of a crate that links in a plugin written in C, whose two symbols were given names of their
+/// own when it was compiled. The C code must keep the rules of the ABI, as that of a loaded plugin.
+#[macro_export]
+macro_rules! link_c_plugin {
+    (manifest: $manifest:literal, entry: $entry:literal) => {
+        unsafe extern "C" {
+            #[link_name = $manifest]
+            safe static MANIFEST: $crate::table::Manifest;
+            #[link_name = $entry]
+            fn entry(
+                host: *const $crate::table::Host,
+                services: *const $crate::table::HostServices,
+                host_minor: u32,
+                plugin: *mut $crate::table::Plugin,
+                error: *mut $crate::types::Error,
+            ) -> $crate::types::Status;
+        }
+
+        /// The plugin as it is linked into this program.
+        #[must_use]
+        pub fn module() -> $crate::module::Module {
+            // SAFETY: the C code keeps the rules of the ABI, and what is linked in stays.
+            unsafe { $crate::module::Module::new(MANIFEST, entry) }
+        }
+    };
+}

@@ -96,20 +96,7 @@ unsafe extern "C" fn escape(text: *const Str, out: *mut u8, cap: usize, len: *mu
     guard(|| {
         // SAFETY: by contract.
         let text = core::str::from_utf8(unsafe { bytes(text) }?).map_err(|_| E_INVALID)?;
-        let mut string = String::with_capacity(text.len() + 2);
-        string.push('"');
-        for character in text.chars() {
-            match character {
-                '"' => string.push_str("\\\""),
-                '\\' => string.push_str("\\\\"),
-                '\n' => string.push_str("\\n"),
-                '\r' => string.push_str("\\r"),
-                '\t' => string.push_str("\\t"),
-                control if control < ' ' => string.push_str(&format!("\\u{:04x}", control as u32)),
-                other => string.push(other),
-            }
-        }
-        string.push('"');
+        let string = serde_json::to_string(text).map_err(|_| E_INVALID)?;
         // SAFETY: by contract.
         unsafe { give(string.as_bytes(), out, cap, len) }
     })

@@ -40,18 +40,15 @@ pub fn count(array: &[u8]) -> Option<usize> {
 }
 
 fn member<'j>(object: Raw<'j>, name: &str) -> Option<Raw<'j>> {
-    let mut cursor = object.cursor();
     let mut found = None;
-    let mut has_next = cursor.open_object().ok()?;
-    while has_next {
-        let key = cursor.key().ok()?;
-        let value = cursor.skip().ok()?;
+    let walked = object.cursor().members(|cursor, key| {
+        let value = cursor.skip()?;
         if key.is(name.as_bytes()) {
             found = Some(value);
         }
-        has_next = cursor.more_members().ok()?;
-    }
-    found
+        Ok(())
+    });
+    walked.ok().and(found)
 }
 
 fn element<'j>(array: Raw<'j>, index: &str) -> Option<Raw<'j>> {

@@ -29,7 +29,7 @@ impl Providers {
     pub(crate) fn execute(self) -> Result<(), Failure> {
         let mut table = table()?;
         let mut dialects = Vec::new();
-        let mut loaded: Vec<_> = plugins::own()?.into_iter().map(|(plugin, _)| plugin).collect();
+        let mut loaded: Vec<_> = plugins::own()?.iter().map(|(plugin, _)| plugin.clone()).collect();
         for file in &self.plugin {
             loaded.push(plugins::load_file(file)?.plugin().clone());
         }

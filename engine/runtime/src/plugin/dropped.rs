@@ -53,11 +53,7 @@ impl Dropped {
             user_folders::data(variables).map(|folder| folder.join("plugins")).into_iter().collect();
         let more = variables("THALWEG_PLUGIN_PATH").unwrap_or_default();
         folders.extend(env::split_paths(&more).filter(|folder| folder.is_absolute()));
-        let pins = match user_folders::config(variables) {
-            Some(folder) => Pins::read(folder.join("plugins.toml"))?,
-            // Nowhere to write is nothing allowed.
-            None => Pins::read(PathBuf::from("/nonexistent/plugins.toml"))?,
-        };
+        let pins = Pins::read(user_folders::config(variables).map(|folder| folder.join("plugins.toml")))?;
         Ok(Self { loader, folders, pins })
     }
 
@@ -118,15 +114,8 @@ impl Dropped {
             return Err(LoadError::NotAllowed { path: file.to_owned() });
         };
         let target = folder.join(name);
-        let failed = |source| LoadError::Read { path: target.clone(), source };
-        fs::create_dir_all(folder).map_err(failed)?;
         // What was looked at is what is written, whatever became of the file since.
-        let fresh = target.with_extension(format!("new-{}", std::process::id()));
-        let mut copy = os::create_private(&fresh).map_err(failed)?;
-        io::Write::write_all(&mut copy, &inspected.bytes).map_err(failed)?;
-        copy.sync_all().map_err(failed)?;
-        drop(copy);
-        fs::rename(&fresh, &target).map_err(failed)?;
+        os::replace(&target, &[&inspected.bytes]).map_err(|source| LoadError::Read { path: target.clone(), source })?;
         self.pins.set(&target, inspected.sha256())?;
         self.loader.clone().allow(&target).inspect(&target)
     }

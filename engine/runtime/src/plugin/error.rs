@@ -158,8 +158,8 @@ pub enum LoadError {
         /// What it did.
         source: host::Error,
     },
-    /// The description of its codec is not the JSON object that it must be.
-    #[error("plugin `{plugin}`: the description of its codec is wrong: {reason}")]
+    /// Its description of itself is not the JSON object that it must be.
+    #[error("plugin `{plugin}`: its description of itself is wrong: {reason}")]
     Describe {
         /// Id of the plugin.
         plugin: String,

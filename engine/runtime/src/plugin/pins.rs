@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,8 @@ use crate::plugin::{LoadError, os};
 /// The file of pins, as it stood when it was read.
 #[derive(Clone, Debug)]
 pub(crate) struct Pins {
-    file: PathBuf,
+    /// `None`: there is nowhere to write.
+    file: Option<PathBuf>,
     by_path: BTreeMap<PathBuf, String>,
 }
 
@@ -32,11 +33,11 @@ struct Pin {
 
 impl Pins {
     /// Reads the file; no file is no pins. Whoever can write to it decides what runs, so nobody else may.
-    pub(crate) fn read(file: PathBuf) -> Result<Self, LoadError> {
+    pub(crate) fn read(file: Option<PathBuf>) -> Result<Self, LoadError> {
+        let none = |file| Ok(Self { file, by_path: BTreeMap::new() });
+        let Some(file) = file else { return none(None) };
         let opened = match fs::symlink_metadata(&file) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Self { file, by_path: BTreeMap::new() });
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return none(Some(file)),
             _ => os::open(&file)?,
         };
         let failed = |source| LoadError::Read { path: file.clone(), source };
@@ -45,7 +46,7 @@ impl Pins {
         let content: Content = toml::from_str(&text)
             .map_err(|error| LoadError::Pins { path: file.clone(), reason: error.message().to_owned() })?;
         let by_path = content.plugin.into_iter().map(|pin| (pin.path, pin.sha256)).collect();
-        Ok(Self { file, by_path })
+        Ok(Self { file: Some(file), by_path })
     }
 
     /// The sum that the file at `path` had when it was allowed.
@@ -55,23 +56,16 @@ impl Pins {
 
     /// Sets a pin and writes the file anew, in one step.
     pub(crate) fn set(&mut self, path: &Path, sha256: String) -> Result<(), LoadError> {
+        let file = self.file.clone().ok_or_else(|| LoadError::NotAllowed { path: path.to_owned() })?;
         self.by_path.insert(path.to_owned(), sha256);
-        self.write().map_err(|source| LoadError::Read { path: self.file.clone(), source })
+        self.write(&file).map_err(|source| LoadError::Read { path: file, source })
     }
 
-    fn write(&self) -> io::Result<()> {
+    fn write(&self, file: &Path) -> io::Result<()> {
         let pins = self.by_path.iter();
         let plugin = pins.map(|(path, sha256)| Pin { path: path.clone(), sha256: sha256.clone() }).collect();
         let text = toml::to_string(&Content { plugin }).map_err(io::Error::other)?;
-        if let Some(folder) = self.file.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let fresh = self.file.with_extension(format!("new-{}", std::process::id()));
-        let mut file = os::create_private(&fresh)?;
-        file.write_all(HEAD.as_bytes())?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&fresh, &self.file)
+        os::replace(file, &[HEAD.as_bytes(), text.as_bytes()])
     }
 }
 

@@ -125,8 +125,8 @@ fn dialect(codec: &Codec) -> Result<String, LoadError> {
 
 /// The id of a provider that drives itself.
 fn provider_id(provider: &Provider) -> Result<String, LoadError> {
-    let wrong = |reason: String| LoadError::Describe { plugin: provider.plugin().to_owned(), reason };
-    describe_provider(provider).map(|description| description.id).map_err(|error| wrong(error.to_string()))
+    let wrong = |reason| LoadError::Describe { plugin: provider.plugin().to_owned(), reason };
+    describe_provider(provider).map(|description| description.id).map_err(wrong)
 }
 
 fn duplicate(what: String, first: &str, second: &str) -> LoadError {

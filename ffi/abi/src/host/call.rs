@@ -8,7 +8,7 @@ use crate::host::plugin::Started;
 use crate::host::room::Room;
 use crate::host::{CancelListener, CancelToken, Error, LogLine, Misbehaviour};
 use crate::table::{Cancel, Sink};
-use crate::types::{self, E_CLOSED, E_FAILED, E_INVALID, E_STATE, Event, OK, Status};
+use crate::types::{self, E_CLOSED, E_FAILED, E_INVALID, E_STATE, Event, OK, PENDING, Status};
 use core::ffi::c_void;
 use core::ops::Deref;
 use std::collections::HashMap;
@@ -207,6 +207,23 @@ impl Call {
         self.cancel();
     }
 
+    /// The plugin's function has returned `status`: ends the call unless it goes on or its sink was finished.
+    pub(crate) fn handle_return(&self, handle: Handle, function: &'static str, status: Status, error: &types::Error) {
+        let unknown = Misbehaviour::UnknownStatus { function, status };
+        let verdict = match status {
+            PENDING => return,
+            OK if self.is_closed() => return,
+            OK => self.plugin.misbehaved(Misbehaviour::SinkNotFinished),
+            // SAFETY: the engine's own record.
+            ..OK => self.plugin.failed(unsafe { failure(status, &raw const *error) }),
+            _ => self.plugin.misbehaved(unknown.clone()),
+        };
+        if !self.finish(handle, Err(verdict)) {
+            // It finished the sink and then said that it failed: the answer was told, so this is for the log.
+            log_misbehaviour(&self.plugin, &unknown);
+        }
+    }
+
     /// Ends the call with `result`, or with the rule that its plugin broke. False if it had ended.
     pub(crate) fn finish(&self, handle: Handle, result: Result<(), Error>) -> bool {
         let result = {
@@ -386,7 +403,7 @@ pub(crate) unsafe extern "C" fn off_cancel(cancel: *mut Cancel, registration: u6
 }
 
 /// A plugin that used its sink wrongly is worth a line, though nobody waits for an error.
-pub(crate) fn log_misbehaviour(plugin: &Started, what: &Misbehaviour) {
+fn log_misbehaviour(plugin: &Started, what: &Misbehaviour) {
     let message = format!("plugin `{}` broke a rule of the plugin ABI: {what}", plugin.name());
     plugin.host().log(LogLine { level: 2, target: "thalweg.plugin", message: &message });
 }

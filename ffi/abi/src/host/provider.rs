@@ -1,7 +1,7 @@
 //! A provider that drives itself, loaded or linked in, through its C table.
 
 use crate::failure::Failure;
-use crate::host::call::{Call, Handle, Listener, failure, log_misbehaviour};
+use crate::host::call::{Call, Handle, Listener};
 use crate::host::cancel::CancelToken;
 use crate::host::check::text;
 use crate::host::plugin::Started;
@@ -108,20 +108,7 @@ impl Start {
                 &raw mut error,
             )
         };
-        let verdict = match status {
-            PENDING => None,
-            OK if self.call.is_closed() => None,
-            OK => Some(self.plugin.misbehaved(Misbehaviour::SinkNotFinished)),
-            // SAFETY: our own record.
-            ..OK => Some(self.plugin.failed(unsafe { failure(status, &raw const error) })),
-            _ => Some(self.plugin.misbehaved(Misbehaviour::UnknownStatus { function: "start", status })),
-        };
-        if let Some(error) = verdict
-            && !self.call.finish(self.handle, Err(error))
-        {
-            // It finished the sink and then said that it failed: the reply was told, so this is for the log.
-            log_misbehaviour(&self.plugin, &Misbehaviour::UnknownStatus { function: "start", status });
-        }
+        self.call.handle_return(self.handle, "start", status, &error);
     }
 }
 

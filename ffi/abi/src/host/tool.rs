@@ -1,14 +1,12 @@
 //! A tool, loaded or linked in, through its C table.
 
-use crate::host::call::{Call, Listener, failure, log_misbehaviour};
+use crate::host::call::{Call, Listener};
 use crate::host::cancel::CancelToken;
 use crate::host::check::text;
 use crate::host::plugin::Started;
 use crate::host::{Error, Misbehaviour};
 use crate::table::{Cancel, Sink, TOOL_BLOCKING, TOOL_PARALLEL, Tool as Table, ToolInfo};
-use crate::types::{
-    self, E_INVALID, E_REJECTED, EVENT_TOOL_PROGRESS, EVENT_TOOL_RESULT, Event, OK, PENDING, Status, Str,
-};
+use crate::types::{self, E_INVALID, E_REJECTED, EVENT_TOOL_PROGRESS, EVENT_TOOL_RESULT, Event, OK, Status, Str};
 use core::ffi::c_void;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -214,20 +212,7 @@ impl Tool {
                 )
             }
         };
-        let verdict = match status {
-            PENDING => None,
-            OK if call.is_closed() => None,
-            OK => Some(self.plugin.misbehaved(Misbehaviour::SinkNotFinished)),
-            // SAFETY: our own record.
-            ..OK => Some(self.plugin.failed(unsafe { failure(status, &raw const error) })),
-            _ => Some(self.plugin.misbehaved(Misbehaviour::UnknownStatus { function: "invoke", status })),
-        };
-        if let Some(error) = verdict
-            && !call.finish(handle, Err(error))
-        {
-            // It finished the sink and then said that it failed: the answer was told, so this is for the log.
-            log_misbehaviour(&self.plugin, &Misbehaviour::UnknownStatus { function: "invoke", status });
-        }
+        call.handle_return(handle, "invoke", status, &error);
         Invocation { call }
     }
 }

@@ -14,6 +14,6 @@ pub(crate) use linux::{file_name, open_library, source};
 #[cfg(target_os = "macos")]
 pub(crate) use macos::{file_name, open_library, source};
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
-pub(crate) use other::{check_allowed, check_beside, create_private, file_name, open, open_library, source};
+pub(crate) use other::{check_allowed, check_beside, file_name, open, open_library, replace, source};
 #[cfg(any(target_os = "linux", target_os = "macos"))]
-pub(crate) use unix::{check_allowed, check_beside, create_private, open};
+pub(crate) use unix::{check_allowed, check_beside, open, replace};

@@ -14,7 +14,7 @@ pub(crate) fn open(_: &Path) -> Result<File, LoadError> {
     Err(LoadError::Platform)
 }
 
-pub(crate) fn create_private(_: &Path) -> std::io::Result<File> {
+pub(crate) fn replace(_: &Path, _: &[&[u8]]) -> std::io::Result<()> {
     Err(std::io::ErrorKind::Unsupported.into())
 }
 

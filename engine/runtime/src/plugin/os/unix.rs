@@ -2,9 +2,9 @@
 
 use crate::plugin::LoadError;
 use rustix::fs::{Mode, OFlags};
-use std::fs::{File, Metadata, Permissions};
-use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::fs::{self, DirBuilder, File, Metadata, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 
 /// Opens a file for reading, but no symbolic link, and without waiting for the other end of a pipe.
@@ -17,12 +17,21 @@ pub(crate) fn open(path: &Path) -> Result<File, LoadError> {
     }
 }
 
-/// A new file that only its owner may write to, whatever the umask; anybody may read it.
-pub(crate) fn create_private(path: &Path) -> io::Result<File> {
+/// Puts a file of these parts at `path`, in one step. Only its owner may write to it, and to folders that are made for it,
+/// whatever the umask; anybody may read them.
+pub(crate) fn replace(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
+    }
+    let fresh = path.with_extension(format!("new-{}", std::process::id()));
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(path, flags, Mode::from_raw_mode(0o644))?);
+    let mut file = File::from(rustix::fs::open(&fresh, flags, Mode::from_raw_mode(0o644))?);
     file.set_permissions(Permissions::from_mode(0o644))?;
-    Ok(file)
+    for part in parts {
+        file.write_all(part)?;
+    }
+    file.sync_all()?;
+    fs::rename(&fresh, path)
 }
 
 /// A file beside the executable is trusted as far as that: same owner, and no more writable.

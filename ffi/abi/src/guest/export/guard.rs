@@ -1,7 +1,8 @@
 //! The one place where a panic of a plugin becomes a status.
 
 use crate::failure::Failure;
-use crate::types::{E_PANIC, Error, Status, Str};
+use crate::guest::sink::{Ending, Phase};
+use crate::types::{E_FAILED, E_PANIC, Error, OK, PENDING, Status, Str};
 use core::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -20,8 +21,23 @@ pub(super) unsafe fn guard(error: *mut Error, work: impl FnOnce() -> Result<Stat
     failure.code
 }
 
+/// What a call returns whose work has come back: who holds the sink says whether it goes on. `unfinished` is the failure
+/// of one that dropped its sink.
+pub(super) fn settle(
+    phase: &Phase,
+    work: std::thread::Result<()>,
+    unfinished: &'static str,
+) -> Result<Status, Failure> {
+    match (phase.end(), work) {
+        (Ending::Finished, _) => Ok(OK),
+        (Ending::Detached, _) => Ok(PENDING),
+        (Ending::Dropped, Err(payload)) => Err(panicked(payload)),
+        (Ending::Dropped, Ok(())) => Err(Failure::new(E_FAILED, unfinished)),
+    }
+}
+
 /// What a panic says.
-pub(super) fn panicked(payload: Box<dyn Any + Send>) -> Failure {
+fn panicked(payload: Box<dyn Any + Send>) -> Failure {
     let text = if let Some(text) = payload.downcast_ref::<&str>() {
         format!("the plugin panicked: {text}")
     } else if let Some(text) = payload.downcast_ref::<String>() {

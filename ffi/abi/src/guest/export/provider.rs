@@ -1,13 +1,12 @@
 //! The provider table of a package.
 
-use super::guard::{guard, panicked, text};
+use super::guard::{guard, settle, text};
 use super::instance;
 use crate::failure::Failure;
 use crate::guest::services::Services;
-use crate::guest::sink::Ending;
 use crate::guest::{Package, Provider, Reply, Sink};
 use crate::table::{Cancel, Provider as Table, Sink as RawSink};
-use crate::types::{E_FAILED, Error, OK, PENDING, Status, Str};
+use crate::types::{Error, OK, Status, Str};
 use core::ffi::c_void;
 use core::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -69,12 +68,7 @@ unsafe extern "C" fn start<P: Package>(
         // SAFETY: both are from the engine, for this call.
         let (sink, phase) = unsafe { Sink::new(sink, cancel, services) };
         let ended = catch_unwind(AssertUnwindSafe(|| provider.start(request, Reply::new(sink))));
-        match (phase.end(), ended) {
-            (Ending::Finished, _) => Ok(OK),
-            (Ending::Detached, _) => Ok(PENDING),
-            (Ending::Dropped, Err(payload)) => Err(panicked(payload)),
-            (Ending::Dropped, Ok(())) => Err(Failure::new(E_FAILED, "the provider returned without ending its reply")),
-        }
+        settle(&phase, ended, "the provider returned without ending its reply")
     };
     // SAFETY: `error` is NULL or writable, by contract.
     unsafe { guard(error, work) }

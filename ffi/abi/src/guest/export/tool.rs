@@ -1,12 +1,11 @@
 //! The tool table of a package.
 
-use super::guard::{guard, panicked, text};
+use super::guard::{guard, settle, text};
 use super::{Instance, instance};
 use crate::failure::Failure;
-use crate::guest::sink::Ending;
 use crate::guest::{Package, Sink, Tool, ToolCall};
 use crate::table::{Cancel, Sink as RawSink, Tool as Table, ToolInfo};
-use crate::types::{E_FAILED, Error, OK, PENDING, Status, Str};
+use crate::types::{Error, OK, Status, Str};
 use core::ffi::c_void;
 use core::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -91,12 +90,7 @@ unsafe extern "C" fn invoke<P: Package>(
         let (sink, phase) = unsafe { Sink::new(sink, cancel, instance.services) };
         let call = ToolCall { id, arguments, sink };
         let ended = catch_unwind(AssertUnwindSafe(|| tool.start(call)));
-        match (phase.end(), ended) {
-            (Ending::Finished, _) => Ok(OK),
-            (Ending::Detached, _) => Ok(PENDING),
-            (Ending::Dropped, Err(payload)) => Err(panicked(payload)),
-            (Ending::Dropped, Ok(())) => Err(Failure::new(E_FAILED, "the tool returned without an answer")),
-        }
+        settle(&phase, ended, "the tool returned without an answer")
     };
     // SAFETY: `error` is NULL or writable, by contract.
     unsafe { guard(error, work) }
