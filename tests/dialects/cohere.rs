@@ -238,3 +238,11 @@ fn lines_of_the_first_api_are_told_by_their_event_type() {
         ],
     );
 }
+
+/// What has a type is no error body, also when its type is escaped and longer than any name.
+#[test]
+fn a_type_longer_than_any_name_is_unknown_and_not_missing() {
+    let line = format!(r#"{{"event_type":"odd{}","error":"e"}}"#, r"\\".repeat(80));
+    let expected = format!("skipped (odd{})", r"\".repeat(80));
+    check(Dialect::CohereV1, &[("an odd type", &[line.as_str()], &[expected.as_str()])]);
+}

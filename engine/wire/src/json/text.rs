@@ -38,7 +38,8 @@ impl<'a> Text<'a> {
     }
 
     /// What it means, to be matched against names: the bytes themselves, or the unescaped ones in `buffer` when there is
-    /// an escape. Too long for the buffer gives an empty slice, which is no name; half a surrogate pair reads as U+FFFD.
+    /// an escape. Too long for the buffer gives the raw bytes: with a backslash they are no name. Half a surrogate pair
+    /// reads as U+FFFD.
     #[inline]
     #[must_use]
     pub fn short<'b>(&self, buffer: &'b mut [u8; SHORT]) -> &'b [u8]
@@ -74,7 +75,7 @@ fn means(raw: &[u8], name: &[u8]) -> bool {
 }
 
 #[cold]
-fn unescape<'b>(raw: &[u8], buffer: &'b mut [u8; SHORT]) -> &'b [u8] {
+fn unescape<'b>(raw: &'b [u8], buffer: &'b mut [u8; SHORT]) -> &'b [u8] {
     let mut len = 0;
     let fits = for_each_piece(raw, |piece| match buffer.get_mut(len..len + piece.len()) {
         Some(target) => {
@@ -84,7 +85,7 @@ fn unescape<'b>(raw: &[u8], buffer: &'b mut [u8; SHORT]) -> &'b [u8] {
         }
         None => false,
     });
-    if fits { &buffer[..len] } else { &[] }
+    if fits { &buffer[..len] } else { raw }
 }
 
 /// Hands the bytes of a string to `work`, unescaped, as long as it returns true. Whether all were taken.
@@ -167,7 +168,7 @@ mod tests {
     #[test]
     fn an_escaped_name_beyond_the_buffer_is_no_name() {
         let raw = [b"\\n".as_slice(), &[b'a'; 64]].concat();
-        assert_eq!(Text::new(&raw, true).short(&mut [0; SHORT]), b"");
+        assert_eq!(Text::new(&raw, true).short(&mut [0; SHORT]), raw);
         assert_eq!(Text::new(&raw[2..], false).short(&mut [0; SHORT]), &raw[2..]);
     }
 }
