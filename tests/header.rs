@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
-use std::mem::offset_of;
 use std::path::Path;
 use std::sync::mpsc;
 
 use thalweg::plugin::Loader;
 use thalweg_abi::host::{CancelToken, ToolEvent};
+use thalweg_abi::layout::{STRUCTS, Struct};
 use thalweg_abi::{table, types};
 use thalweg_tests::c;
 
@@ -53,56 +53,21 @@ fn example_of_the_guide_compiles_loads_and_answers() {
     assert_eq!(told.recv().unwrap(), ToolEvent::Finished(Ok("pong".into())));
 }
 
-/// Name, offset and size of each member, in the words of `layout.c`.
-macro_rules! layout {
-    ($out:ident, $($name:literal $type:path { $($member:ident),* $(,)? })*) => {$(
-        writeln!($out, "{} {} {}", $name, size_of::<$type>(), align_of::<$type>()).unwrap();
-        $(writeln!(
-            $out,
-            "{}.{} {} {}",
-            $name,
-            stringify!($member),
-            offset_of!($type, $member),
-            size_of_member(|whole: &$type| &raw const whole.$member),
-        ).unwrap();)*
-    )*};
-}
-
-/// The size of what `member` points to.
-const fn size_of_member<T, M>(_: fn(&T) -> *const M) -> usize {
-    size_of::<M>()
-}
-
 #[test]
-fn layouts_agree_on_both_sides() {
+fn layouts_agree_on_both_sides_and_none_is_missing() {
     let mut ours = String::new();
-    layout! { ours,
-        "thw_str" types::Str { ptr, len }
-        "thw_error" types::Error {
-            struct_size, code, http_status, flags, retry_after_ms, message_len, reserved, message,
+    for Struct { name, size, align, members } in STRUCTS {
+        writeln!(ours, "{name} {size} {align}").unwrap();
+        for member in *members {
+            writeln!(ours, "{name}.{} {} {}", member.name, member.offset, member.size).unwrap();
         }
-        "thw_event" types::Event { kind, flags, block, sub, text, aux, num, seq }
-        "thw_frame" types::Frame { data, event, kind, status }
-        "thw_manifest" table::Manifest {
-            magic, struct_size, abi_major, abi_minor, min_host_minor, pointer_bits, event_size, flags, id, version, build,
-            cpu,
+    }
+    let header = fs::read_to_string(c::include().join("thalweg_plugin.h")).unwrap();
+    for line in header.lines() {
+        // A struct that is only declared ends its line with a semicolon.
+        if let Some(name) = line.strip_prefix("typedef struct ").and_then(|rest| rest.strip_suffix(" {")) {
+            assert!(STRUCTS.iter().any(|known| known.name == name), "{name} has no frozen layout");
         }
-        "thw_host_services" table::HostServices {
-            struct_size, abi_minor, log, log_enabled, alloc, dealloc, now_ns, get_extension, sink_push, sink_finish,
-            is_cancelled, on_cancel, off_cancel, sink_wait,
-        }
-        "thw_json" table::Json { struct_size, flags, find, count, unescape, escape }
-        "thw_plugin" table::Plugin { struct_size, flags, context, deinit, get_interface }
-        "thw_http_header" table::HttpHeader { name, value }
-        "thw_http_request" table::HttpRequest {
-            struct_size, headers_len, method, path, headers, body_head, body_tail,
-        }
-        "thw_codec" table::Codec {
-            struct_size, flags, describe, open, encode_message, encode_request, decode, finish, reset, close,
-        }
-        "thw_provider" table::Provider { struct_size, flags, describe, start }
-        "thw_tool_info" table::ToolInfo { struct_size, flags, name, description, parameters }
-        "thw_tool" table::Tool { struct_size, flags, count, describe, invoke }
     }
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("layout_{}", std::process::id()));
     let mut compiler = c::compiler();

@@ -560,6 +560,18 @@ fn weather_in_c_survives_arguments_that_are_not_json() {
     assert!(ask(&plugin, "get_weather", &long).unwrap_err().starts_with("no sample data"));
 }
 
+#[test]
+fn a_plugin_shows_its_two_symbols_and_nothing_else() {
+    for name in ["calculator", "openai", "script", "eliza_c", "weather_c"] {
+        let path = Loader::new().find(name).unwrap();
+        let listed = c::run(std::process::Command::new("nm").args(["-D", "--defined-only"]).arg(&path));
+        let listed = String::from_utf8(listed.stdout).unwrap();
+        let mut symbols: Vec<_> = listed.lines().filter_map(|line| line.split_whitespace().last()).collect();
+        symbols.sort_unstable();
+        assert_eq!(symbols, ["thw_plugin_entry_v1", "thw_plugin_manifest_v1"], "{}", path.display());
+    }
+}
+
 /// An empty folder for one test.
 fn empty_folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("plugin_abi_{name}_{}", std::process::id()));

@@ -1,120 +1,132 @@
-// Prints the layout of every struct of the header: name, size and alignment; then each member with offset and size.
+// The layout of every struct of the header, as version 1 froze it: asserted by the compiler where pointers have 64 bits,
+// and printed as the compiler lays it out, to be compared with the side in Rust. ffi/abi/src/layout.rs has the same
+// numbers. None of them changes; a table that grows gets new members at its end.
 
 #include "thalweg_plugin.h"
 
+#include <assert.h>
 #include <stdalign.h>
 #include <stdio.h>
 
-#define TYPE(type) printf("%s %zu %zu\n", #type, sizeof(type), alignof(type))
-#define MEMBER(type, member) \
+#if UINTPTR_MAX == 0xffffffffffffffffu
+#define FROZEN(condition, name) static_assert(condition, name " is not where version 1 froze it")
+#else
+#define FROZEN(condition, name) static_assert(1, name)
+#endif
+
+#define TYPE(type, size, align) \
+  FROZEN(sizeof(type) == (size) && alignof(type) == (align), #type); \
+  printf("%s %zu %zu\n", #type, sizeof(type), alignof(type))
+#define MEMBER(type, member, offset, size) \
+  FROZEN(offsetof(type, member) == (offset) && sizeof(((type *)0)->member) == (size), #type "." #member); \
   printf("%s.%s %zu %zu\n", #type, #member, offsetof(type, member), sizeof(((type *)0)->member))
 
 int main(void) {
-  TYPE(thw_str);
-  MEMBER(thw_str, ptr);
-  MEMBER(thw_str, len);
-  TYPE(thw_error);
-  MEMBER(thw_error, struct_size);
-  MEMBER(thw_error, code);
-  MEMBER(thw_error, http_status);
-  MEMBER(thw_error, flags);
-  MEMBER(thw_error, retry_after_ms);
-  MEMBER(thw_error, message_len);
-  MEMBER(thw_error, reserved);
-  MEMBER(thw_error, message);
-  TYPE(thw_event);
-  MEMBER(thw_event, kind);
-  MEMBER(thw_event, flags);
-  MEMBER(thw_event, block);
-  MEMBER(thw_event, sub);
-  MEMBER(thw_event, text);
-  MEMBER(thw_event, aux);
-  MEMBER(thw_event, num);
-  MEMBER(thw_event, seq);
-  TYPE(thw_frame);
-  MEMBER(thw_frame, data);
-  MEMBER(thw_frame, event);
-  MEMBER(thw_frame, kind);
-  MEMBER(thw_frame, status);
-  TYPE(thw_manifest);
-  MEMBER(thw_manifest, magic);
-  MEMBER(thw_manifest, struct_size);
-  MEMBER(thw_manifest, abi_major);
-  MEMBER(thw_manifest, abi_minor);
-  MEMBER(thw_manifest, min_host_minor);
-  MEMBER(thw_manifest, pointer_bits);
-  MEMBER(thw_manifest, event_size);
-  MEMBER(thw_manifest, flags);
-  MEMBER(thw_manifest, id);
-  MEMBER(thw_manifest, version);
-  MEMBER(thw_manifest, build);
-  MEMBER(thw_manifest, cpu);
-  TYPE(thw_host_services);
-  MEMBER(thw_host_services, struct_size);
-  MEMBER(thw_host_services, abi_minor);
-  MEMBER(thw_host_services, log);
-  MEMBER(thw_host_services, log_enabled);
-  MEMBER(thw_host_services, alloc);
-  MEMBER(thw_host_services, dealloc);
-  MEMBER(thw_host_services, now_ns);
-  MEMBER(thw_host_services, get_extension);
-  MEMBER(thw_host_services, sink_push);
-  MEMBER(thw_host_services, sink_finish);
-  MEMBER(thw_host_services, is_cancelled);
-  MEMBER(thw_host_services, on_cancel);
-  MEMBER(thw_host_services, off_cancel);
-  MEMBER(thw_host_services, sink_wait);
-  TYPE(thw_json);
-  MEMBER(thw_json, struct_size);
-  MEMBER(thw_json, flags);
-  MEMBER(thw_json, find);
-  MEMBER(thw_json, count);
-  MEMBER(thw_json, unescape);
-  MEMBER(thw_json, escape);
-  TYPE(thw_plugin);
-  MEMBER(thw_plugin, struct_size);
-  MEMBER(thw_plugin, flags);
-  MEMBER(thw_plugin, context);
-  MEMBER(thw_plugin, deinit);
-  MEMBER(thw_plugin, get_interface);
-  TYPE(thw_http_header);
-  MEMBER(thw_http_header, name);
-  MEMBER(thw_http_header, value);
-  TYPE(thw_http_request);
-  MEMBER(thw_http_request, struct_size);
-  MEMBER(thw_http_request, headers_len);
-  MEMBER(thw_http_request, method);
-  MEMBER(thw_http_request, path);
-  MEMBER(thw_http_request, headers);
-  MEMBER(thw_http_request, body_head);
-  MEMBER(thw_http_request, body_tail);
-  TYPE(thw_codec);
-  MEMBER(thw_codec, struct_size);
-  MEMBER(thw_codec, flags);
-  MEMBER(thw_codec, describe);
-  MEMBER(thw_codec, open);
-  MEMBER(thw_codec, encode_message);
-  MEMBER(thw_codec, encode_request);
-  MEMBER(thw_codec, decode);
-  MEMBER(thw_codec, finish);
-  MEMBER(thw_codec, reset);
-  MEMBER(thw_codec, close);
-  TYPE(thw_provider);
-  MEMBER(thw_provider, struct_size);
-  MEMBER(thw_provider, flags);
-  MEMBER(thw_provider, describe);
-  MEMBER(thw_provider, start);
-  TYPE(thw_tool_info);
-  MEMBER(thw_tool_info, struct_size);
-  MEMBER(thw_tool_info, flags);
-  MEMBER(thw_tool_info, name);
-  MEMBER(thw_tool_info, description);
-  MEMBER(thw_tool_info, parameters);
-  TYPE(thw_tool);
-  MEMBER(thw_tool, struct_size);
-  MEMBER(thw_tool, flags);
-  MEMBER(thw_tool, count);
-  MEMBER(thw_tool, describe);
-  MEMBER(thw_tool, invoke);
+  TYPE(thw_str, 16, 8);
+  MEMBER(thw_str, ptr, 0, 8);
+  MEMBER(thw_str, len, 8, 8);
+  TYPE(thw_error, 264, 8);
+  MEMBER(thw_error, struct_size, 0, 4);
+  MEMBER(thw_error, code, 4, 4);
+  MEMBER(thw_error, http_status, 8, 4);
+  MEMBER(thw_error, flags, 12, 4);
+  MEMBER(thw_error, retry_after_ms, 16, 8);
+  MEMBER(thw_error, message_len, 24, 4);
+  MEMBER(thw_error, reserved, 28, 4);
+  MEMBER(thw_error, message, 32, 232);
+  TYPE(thw_event, 64, 8);
+  MEMBER(thw_event, kind, 0, 4);
+  MEMBER(thw_event, flags, 4, 4);
+  MEMBER(thw_event, block, 8, 4);
+  MEMBER(thw_event, sub, 12, 4);
+  MEMBER(thw_event, text, 16, 16);
+  MEMBER(thw_event, aux, 32, 16);
+  MEMBER(thw_event, num, 48, 8);
+  MEMBER(thw_event, seq, 56, 8);
+  TYPE(thw_frame, 40, 8);
+  MEMBER(thw_frame, data, 0, 16);
+  MEMBER(thw_frame, event, 16, 16);
+  MEMBER(thw_frame, kind, 32, 4);
+  MEMBER(thw_frame, status, 36, 4);
+  TYPE(thw_manifest, 224, 4);
+  MEMBER(thw_manifest, magic, 0, 4);
+  MEMBER(thw_manifest, struct_size, 4, 4);
+  MEMBER(thw_manifest, abi_major, 8, 4);
+  MEMBER(thw_manifest, abi_minor, 12, 4);
+  MEMBER(thw_manifest, min_host_minor, 16, 4);
+  MEMBER(thw_manifest, pointer_bits, 20, 4);
+  MEMBER(thw_manifest, event_size, 24, 4);
+  MEMBER(thw_manifest, flags, 28, 4);
+  MEMBER(thw_manifest, id, 32, 64);
+  MEMBER(thw_manifest, version, 96, 32);
+  MEMBER(thw_manifest, build, 128, 64);
+  MEMBER(thw_manifest, cpu, 192, 32);
+  TYPE(thw_host_services, 104, 8);
+  MEMBER(thw_host_services, struct_size, 0, 4);
+  MEMBER(thw_host_services, abi_minor, 4, 4);
+  MEMBER(thw_host_services, log, 8, 8);
+  MEMBER(thw_host_services, log_enabled, 16, 8);
+  MEMBER(thw_host_services, alloc, 24, 8);
+  MEMBER(thw_host_services, dealloc, 32, 8);
+  MEMBER(thw_host_services, now_ns, 40, 8);
+  MEMBER(thw_host_services, get_extension, 48, 8);
+  MEMBER(thw_host_services, sink_push, 56, 8);
+  MEMBER(thw_host_services, sink_finish, 64, 8);
+  MEMBER(thw_host_services, is_cancelled, 72, 8);
+  MEMBER(thw_host_services, on_cancel, 80, 8);
+  MEMBER(thw_host_services, off_cancel, 88, 8);
+  MEMBER(thw_host_services, sink_wait, 96, 8);
+  TYPE(thw_json, 40, 8);
+  MEMBER(thw_json, struct_size, 0, 4);
+  MEMBER(thw_json, flags, 4, 4);
+  MEMBER(thw_json, find, 8, 8);
+  MEMBER(thw_json, count, 16, 8);
+  MEMBER(thw_json, unescape, 24, 8);
+  MEMBER(thw_json, escape, 32, 8);
+  TYPE(thw_plugin, 32, 8);
+  MEMBER(thw_plugin, struct_size, 0, 4);
+  MEMBER(thw_plugin, flags, 4, 4);
+  MEMBER(thw_plugin, context, 8, 8);
+  MEMBER(thw_plugin, deinit, 16, 8);
+  MEMBER(thw_plugin, get_interface, 24, 8);
+  TYPE(thw_http_header, 32, 8);
+  MEMBER(thw_http_header, name, 0, 16);
+  MEMBER(thw_http_header, value, 16, 16);
+  TYPE(thw_http_request, 80, 8);
+  MEMBER(thw_http_request, struct_size, 0, 4);
+  MEMBER(thw_http_request, headers_len, 4, 4);
+  MEMBER(thw_http_request, method, 8, 16);
+  MEMBER(thw_http_request, path, 24, 16);
+  MEMBER(thw_http_request, headers, 40, 8);
+  MEMBER(thw_http_request, body_head, 48, 16);
+  MEMBER(thw_http_request, body_tail, 64, 16);
+  TYPE(thw_codec, 72, 8);
+  MEMBER(thw_codec, struct_size, 0, 4);
+  MEMBER(thw_codec, flags, 4, 4);
+  MEMBER(thw_codec, describe, 8, 8);
+  MEMBER(thw_codec, open, 16, 8);
+  MEMBER(thw_codec, encode_message, 24, 8);
+  MEMBER(thw_codec, encode_request, 32, 8);
+  MEMBER(thw_codec, decode, 40, 8);
+  MEMBER(thw_codec, finish, 48, 8);
+  MEMBER(thw_codec, reset, 56, 8);
+  MEMBER(thw_codec, close, 64, 8);
+  TYPE(thw_provider, 24, 8);
+  MEMBER(thw_provider, struct_size, 0, 4);
+  MEMBER(thw_provider, flags, 4, 4);
+  MEMBER(thw_provider, describe, 8, 8);
+  MEMBER(thw_provider, start, 16, 8);
+  TYPE(thw_tool_info, 56, 8);
+  MEMBER(thw_tool_info, struct_size, 0, 4);
+  MEMBER(thw_tool_info, flags, 4, 4);
+  MEMBER(thw_tool_info, name, 8, 16);
+  MEMBER(thw_tool_info, description, 24, 16);
+  MEMBER(thw_tool_info, parameters, 40, 16);
+  TYPE(thw_tool, 32, 8);
+  MEMBER(thw_tool, struct_size, 0, 4);
+  MEMBER(thw_tool, flags, 4, 4);
+  MEMBER(thw_tool, count, 8, 8);
+  MEMBER(thw_tool, describe, 16, 8);
+  MEMBER(thw_tool, invoke, 24, 8);
   return 0;
 }

@@ -10,6 +10,7 @@ pub mod failure;
 pub mod guest;
 #[cfg(feature = "host")]
 pub mod host;
+pub mod layout;
 pub mod module;
 pub mod retry_hint;
 #[cfg(any(feature = "guest", feature = "host"))]

@@ -1,16 +1,19 @@
 //! Reads a table that another compiler sized: what lies past the size that it states is absent.
 
-use crate::table::{Codec, HostServices, Provider, Tool};
+use crate::table::{Codec, HostServices, Plugin, Provider, Tool};
 use core::mem::MaybeUninit;
 
-/// A `#[repr(C)]` struct that starts with its size in a `u32` and is valid when all its bytes are 0.
+/// A `#[repr(C)]` struct that starts with its size in a `u32`, has another `u32`, then only addresses, and is valid when
+/// all its bytes are 0.
 ///
 /// # Safety
-/// Both must be true, and all members must be plain data.
+/// All of it must be true, and all members must be plain data.
 pub(crate) unsafe trait Sized32: Copy {}
 
 // SAFETY: starts with `struct_size`; all other members are integers and optional functions.
 unsafe impl Sized32 for HostServices {}
+// SAFETY: as above, and an address.
+unsafe impl Sized32 for Plugin {}
 // SAFETY: as above.
 unsafe impl Sized32 for Codec {}
 // SAFETY: as above.
@@ -32,10 +35,12 @@ pub(crate) unsafe fn read<T: Sized32>(table: *const T) -> Option<T> {
     if stated < HEAD_BYTES {
         return None;
     }
+    // What is there of an address whose end is cut off is none.
+    let whole = stated - stated % size_of::<usize>();
     let mut copy = MaybeUninit::<T>::zeroed();
     // SAFETY: the source has `stated` readable bytes, the target is a whole `T`, and they are different objects.
     unsafe {
-        core::ptr::copy_nonoverlapping(table.cast::<u8>(), copy.as_mut_ptr().cast::<u8>(), stated.min(size_of::<T>()));
+        core::ptr::copy_nonoverlapping(table.cast::<u8>(), copy.as_mut_ptr().cast::<u8>(), whole.min(size_of::<T>()));
     }
     // SAFETY: all members are plain data, for which zeros or the other side's bytes are valid.
     Some(unsafe { copy.assume_init() })
@@ -62,6 +67,10 @@ mod tests {
         // SAFETY: as above.
         let copy = unsafe { read(&raw const table) }.unwrap();
         assert!(copy.count.is_none());
+        table.struct_size = 15;
+        // SAFETY: as above.
+        let copy = unsafe { read(&raw const table) }.unwrap();
+        assert!(copy.count.is_none(), "half an address is none");
         for size in [0, 4, 7] {
             table.struct_size = size;
             // SAFETY: as above.

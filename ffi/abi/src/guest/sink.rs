@@ -111,10 +111,10 @@ impl Sink {
     pub fn on_cancel<F: FnOnce() + Send + 'static>(&self, callback: F) -> CancelGuard<'_> {
         let callback: Box<Callback> = Box::new(Mutex::new(Some(Box::new(callback))));
         let user = Box::into_raw(callback);
-        let registration = match self.services.table.on_cancel {
-            // SAFETY: `user` stays valid until the guard has taken the registration back.
-            Some(f) => unsafe { f(self.cancel, Some(run_callback), user.cast()) },
-            None => 0,
+        let registration = match (self.services.table.on_cancel, self.services.table.off_cancel) {
+            // SAFETY: `user` stays valid until the guard has taken the registration back, which it can.
+            (Some(f), Some(_)) => unsafe { f(self.cancel, Some(run_callback), user.cast()) },
+            _ => 0,
         };
         CancelGuard { sink: self, registration, user }
     }
@@ -211,14 +211,15 @@ pub struct CancelGuard<'s> {
 
 impl Drop for CancelGuard<'_> {
     fn drop(&mut self) {
-        if let Some(off) = self.sink.services.table.off_cancel {
-            if self.registration != 0 {
-                // SAFETY: the guard borrows the sink, so `cancel` still lives.
-                unsafe { off(self.sink.cancel, self.registration) };
-            }
-            // SAFETY: from `Box::into_raw`, and the callback is not running once `off` has returned.
-            drop(unsafe { Box::from_raw(self.user) });
+        // Nothing is registered where it could not be taken back.
+        if let Some(off) = self.sink.services.table.off_cancel
+            && self.registration != 0
+        {
+            // SAFETY: the guard borrows the sink, so `cancel` still lives.
+            unsafe { off(self.sink.cancel, self.registration) };
         }
+        // SAFETY: from `Box::into_raw`; the callback is not registered, or is not running since `off` has returned.
+        drop(unsafe { Box::from_raw(self.user) });
     }
 }
 

@@ -144,9 +144,9 @@ fn enter(module: &Module, name: &Arc<str>, host: &'static Host) -> Result<table:
     if status != OK {
         return misbehaved(Misbehaviour::UnknownStatus { function: "thw_plugin_entry_v1", status });
     }
-    if table.struct_size < 8 || table.struct_size > size {
-        return misbehaved(Misbehaviour::BadTable { table: "thw_plugin" });
-    }
+    // SAFETY: our own, and read no further than it is large.
+    let stated = (table.struct_size <= size).then(|| unsafe { sized::read(&raw const table) }).flatten();
+    let Some(table) = stated else { return misbehaved(Misbehaviour::BadTable { table: "thw_plugin" }) };
     if table.get_interface.is_none() {
         let (table, function) = ("thw_plugin", "get_interface");
         return Err(Error::Missing { plugin: Arc::clone(name), table, function });

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::guest::services::Services;
 use crate::guest::{Package, Provider, Tool};
 use crate::table::{Host, HostServices, INTERFACE_CODEC, INTERFACE_PROVIDER, INTERFACE_TOOL, Plugin};
-use crate::types::{Error, OK, Status};
+use crate::types::{E_VERSION, Error, OK, Status};
 use core::ffi::{CStr, c_char, c_void};
 use guard::guard;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -55,6 +55,10 @@ pub unsafe extern "C" fn entry<P: Package>(
         }
         let instance: Box<Instance<P>> =
             Box::new(Instance { codec: P::codec(), provider: P::provider(), tools: P::tools(), services });
+        let pushes = instance.provider.is_some() || !instance.tools.is_empty();
+        if pushes && (services.table.sink_push.is_none() || services.table.sink_finish.is_none()) {
+            return Err(Failure::new(E_VERSION, "the engine is too old: it has no sink_push or no sink_finish"));
+        }
         let table = Plugin {
             struct_size: size_of::<Plugin>() as u32,
             flags: 0,

@@ -1,0 +1,228 @@
+//! Each table cut at every byte: a function that is needed and missing is a clear error, one that is not is done without,
+//! and half an address is never called.
+
+use core::ffi::{CStr, c_char, c_void};
+use core::ptr;
+use std::alloc::{Layout, alloc};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, mpsc};
+
+use thalweg_abi::failure::Failure;
+use thalweg_abi::guest::{self, Codec, CodecStream, Out, Request, ToolCall, ToolInfo};
+use thalweg_abi::host::{CancelToken, Error, Host, Misbehaviour, Plugin, ToolEvent, services};
+use thalweg_abi::layout::STRUCTS;
+use thalweg_abi::module::Module;
+use thalweg_abi::table::{self, HostServices};
+use thalweg_abi::types::{self, E_VERSION, EVENT_TEXT, FrameRef, OK, Status, StreamEvent};
+
+/// Offers one of each.
+#[derive(Default)]
+pub struct Whole;
+
+impl Codec for Whole {
+    type Stream = Self;
+
+    fn describe(&self) -> &str {
+        "{}"
+    }
+
+    fn open(&self, _: &str) -> Result<Self, Failure> {
+        Ok(Self)
+    }
+}
+
+impl CodecStream for Whole {
+    fn encode_message(&mut self, message: &str, out: &mut String) -> Result<(), Failure> {
+        out.push_str(message);
+        Ok(())
+    }
+
+    fn encode_request(&mut self, _: &str, _: &mut Request) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn decode_frame<'f>(&mut self, frame: &FrameRef<'f>, out: &mut Out<'_, 'f>) {
+        out.push(StreamEvent::new(EVENT_TEXT).with_text(frame.data()));
+    }
+
+    fn finish<'s>(&'s mut self, _: &mut Out<'_, 's>) {}
+
+    fn reset(&mut self) {}
+}
+
+impl guest::Provider for Whole {
+    fn describe(&self) -> &str {
+        "{}"
+    }
+
+    fn reply(&self, request: &str, reply: &mut guest::Reply) -> Result<(), Failure> {
+        Ok(reply.text(0, request)?)
+    }
+}
+
+impl guest::Tool for Whole {
+    fn info(&self) -> ToolInfo<'_> {
+        ToolInfo::new("whole", "Uses all services.", r#"{"type":"object"}"#)
+    }
+
+    fn invoke(&self, call: &mut ToolCall<'_>) -> Result<String, String> {
+        let guard = call.sink.on_cancel(|| ());
+        drop(guard);
+        call.sink.log(1, "a line");
+        call.sink.progress("half", Some(500));
+        Ok(format!("cancelled: {}", call.sink.is_cancelled()))
+    }
+}
+
+thalweg_abi::plugin! { id: "test.whole", version: "1.0.0", codec: Whole, provider: Whole, tools: [Whole] }
+
+/// What is cut: the tests run one after the other.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+/// Bytes of the table of services that the plugin gets.
+static SERVICES_SIZE: AtomicU32 = AtomicU32::new(0);
+/// Bytes of the plugin's own tables, by their place in [`CUT`].
+static SIZES: [AtomicU32; 4] = [const { AtomicU32::new(u32::MAX) }; 4];
+/// The tables that are cut.
+const CUT: [(&CStr, &str); 4] = [
+    (c"", "thw_plugin"),
+    (c"thw.codec/1", "thw_codec"),
+    (c"thw.provider/1", "thw_provider"),
+    (c"thw.tool/1", "thw_tool"),
+];
+
+/// A copy of a table that states `size` bytes and has no more: what reads on is seen by the tools that look for it.
+fn cut(whole: *const c_void, size: u32) -> *const c_void {
+    // SAFETY: a table starts with its size.
+    let stated = unsafe { whole.cast::<u32>().read() };
+    let size = size.min(stated);
+    let bytes = Layout::from_size_align(size.max(4) as usize, 8).unwrap();
+    // SAFETY: the layout is not empty; kept for the process, as a table must be.
+    let copy = unsafe { alloc(bytes) };
+    // SAFETY: both have as many bytes.
+    unsafe { ptr::copy_nonoverlapping(whole.cast::<u8>(), copy, size as usize) };
+    // SAFETY: there is room for four bytes.
+    unsafe { copy.cast::<u32>().write(size) };
+    copy.cast()
+}
+
+unsafe extern "C" fn entry(
+    host: *const table::Host,
+    services: *const HostServices,
+    host_minor: u32,
+    plugin: *mut table::Plugin,
+    error: *mut types::Error,
+) -> Status {
+    let services = cut(services.cast(), SERVICES_SIZE.load(Ordering::Relaxed)).cast();
+    // SAFETY: as the engine calls it, but for the size of the services.
+    let status = unsafe { (module().entry())(host, services, host_minor, plugin, error) };
+    if status == OK {
+        // SAFETY: the engine's, filled by the call.
+        let plugin = unsafe { &mut *plugin };
+        let get_interface = plugin.get_interface.replace(get_cut).unwrap();
+        *INNER.lock().unwrap() = Some(get_interface);
+        plugin.struct_size = plugin.struct_size.min(SIZES[0].load(Ordering::Relaxed));
+    }
+    status
+}
+
+type GetInterface = unsafe extern "C" fn(*mut c_void, *const c_char) -> *const c_void;
+static INNER: Mutex<Option<GetInterface>> = Mutex::new(None);
+
+unsafe extern "C" fn get_cut(context: *mut c_void, id: *const c_char) -> *const c_void {
+    let inner = INNER.lock().unwrap().unwrap();
+    // SAFETY: as the engine calls it.
+    let whole = unsafe { inner(context, id) };
+    // SAFETY: NUL-terminated, by contract.
+    let id = unsafe { CStr::from_ptr(id) };
+    match CUT.iter().position(|(name, _)| *name == id) {
+        Some(place) if !whole.is_null() => cut(whole, SIZES[place].load(Ordering::Relaxed)),
+        _ => whole,
+    }
+}
+
+fn start() -> Result<Plugin, Error> {
+    // SAFETY: what it hands out keeps the rules, and its code stays.
+    let module = unsafe { Module::new(*module().manifest(), entry) };
+    Plugin::start(&module, Host::silent())
+}
+
+/// The members behind the head of a table, with the place where each ends.
+fn members(table: &str) -> impl Iterator<Item = (&'static str, usize)> {
+    let table = STRUCTS.iter().find(|known| known.name == table).unwrap();
+    table.members.iter().skip(2).map(|member| (member.name, member.offset + member.size))
+}
+
+/// All parts of a plugin do their work.
+fn use_it(plugin: &Plugin) -> Vec<ToolEvent> {
+    let mut stream = plugin.codec().unwrap().open("{}").unwrap();
+    assert_eq!(stream.encode_message("x").unwrap(), "x");
+    let (mut reply, start) = plugin.provider().unwrap().reply(&CancelToken::new());
+    start.run("said");
+    let mut next = core::pin::pin!(reply.next());
+    let mut context = core::task::Context::from_waker(core::task::Waker::noop());
+    let core::task::Poll::Ready(batch) = next.as_mut().poll(&mut context) else { panic!("it was pushed") };
+    assert_eq!(batch.unwrap().unwrap().iter().next().unwrap().text(), b"said");
+    let (sender, told) = mpsc::channel();
+    let receiver = Box::new(move |event| sender.send(event).unwrap());
+    let running = plugin.tools()[0].invoke("call_1", "{}", receiver, &CancelToken::new());
+    let told: Vec<_> = told.iter().collect();
+    assert!(running.is_finished());
+    told
+}
+
+#[test]
+fn a_table_of_a_plugin_that_is_cut_lacks_the_first_function_that_is_gone() {
+    let _one = ONE_AT_A_TIME.lock().unwrap();
+    SERVICES_SIZE.store(u32::MAX, Ordering::Relaxed);
+    for (place, (_, name)) in CUT.into_iter().enumerate() {
+        let ends: Vec<_> = members(name).collect();
+        let whole = ends.last().unwrap().1;
+        for size in 0..=whole {
+            SIZES[place].store(size as u32, Ordering::Relaxed);
+            let expected = match ends.iter().find(|(_, end)| *end > size) {
+                _ if size < 8 => {
+                    let what = Misbehaviour::BadTable { table: name };
+                    Some(Error::Misbehaved { plugin: "test.whole".into(), what })
+                }
+                // A plugin needs neither a context nor an end; this one needs its context, so it is not used.
+                Some(_) if name == "thw_plugin" => {
+                    Some(Error::Missing { plugin: "test.whole".into(), table: name, function: "get_interface" })
+                }
+                Some((function, _)) => Some(Error::Missing { plugin: "test.whole".into(), table: name, function }),
+                None => None,
+            };
+            assert_eq!(start().err(), expected, "{name} of {size} bytes");
+        }
+        SIZES[place].store(u32::MAX, Ordering::Relaxed);
+    }
+    use_it(&start().unwrap());
+}
+
+#[test]
+fn a_plugin_of_the_sdk_runs_on_an_engine_with_fewer_services_or_says_that_it_is_too_old() {
+    let _one = ONE_AT_A_TIME.lock().unwrap();
+    let ends: Vec<_> = members("thw_host_services").collect();
+    let needed = ends.iter().find(|(name, _)| *name == "sink_finish").unwrap().1;
+    let whole = ends.last().unwrap().1;
+    assert_eq!(whole, services().struct_size as usize);
+    for size in 0..=whole {
+        SERVICES_SIZE.store(size as u32, Ordering::Relaxed);
+        match start() {
+            Ok(plugin) => {
+                assert!(size >= needed, "{size} bytes");
+                let told = use_it(&plugin);
+                let progress = ToolEvent::Progress { text: "half".into(), permille: Some(500) };
+                assert_eq!(told, [progress, ToolEvent::Finished(Ok("cancelled: false".into()))], "{size} bytes");
+            }
+            Err(Error::Start { failure, .. }) if size >= 8 => {
+                assert!(size < needed, "{size} bytes");
+                assert_eq!(failure.code, E_VERSION);
+                assert_eq!(failure.message, "the engine is too old: it has no sink_push or no sink_finish");
+            }
+            Err(error) => {
+                assert!(size < 8, "{size} bytes: {error}");
+                assert_eq!(error.to_string(), "plugin `test.whole` did not start: no table of services");
+            }
+        }
+    }
+}
