@@ -98,21 +98,20 @@ impl<D: Decode> Reader<D> {
     ) -> Result<usize, Error> {
         // From here on its events may also lie in the chunk.
         let mut batch = batch;
-        let mut hits = Hits { at, ended: Ended::Untried, has_escapes: !batch.is_empty(), is_line_feed_due: false };
-        if self.check.is_off() && self.templates.is_armed() && self.framer.is_between_frames() {
-            let max = self.limits.event_bytes_max;
-            let came = self.templates.run_tight(self.level, chunk, at, &mut batch, FRAMES_MAX, max);
-            hits = Hits { has_escapes: hits.has_escapes | came.has_escapes, ..came };
-            if hits.ended == Ended::Whole {
+        let has_escapes = !batch.is_empty();
+        let mut at = at;
+        // Where some frame may be too long, that is looked at elsewhere.
+        if self.check.is_off() && chunk.len() - at <= self.limits.event_bytes_max && self.framer.is_between_frames() {
+            at = self.templates.run_usual(self.level, chunk, at, &mut batch, FRAMES_MAX);
+            if at == chunk.len() && !batch.is_empty() {
                 // Most chunks of a fast stream end here.
                 self.template_hits += batch.len() as u64;
-                if hits.is_line_feed_due {
-                    self.framer.expect_line_feed();
-                }
-                self.stage.hand_on(batch, Escapes::of(hits.has_escapes), sink);
-                return Ok(chunk.len());
+                self.stage.hand_on_most(batch, Escapes::of(has_escapes), sink);
+                return Ok(at);
             }
         }
+        let ended = if batch.len() >= FRAMES_MAX { Ended::Full } else { Ended::Untried };
+        let hits = Hits { at, ended, has_escapes, is_line_feed_due: false };
         self.read_on(chunk, batch, hits, sink)
     }
 

@@ -86,8 +86,20 @@ impl Stage {
         }
     }
 
+    /// As [`Stage::hand_on`] of a batch that has events, for where it is called most.
+    #[inline(always)]
+    pub(crate) fn hand_on_most(&mut self, batch: Vec<StreamEvent<'_>>, escapes: Escapes, sink: &mut Sink<'_>) {
+        if escapes == Escapes::Perhaps || self.channels.is_holding() {
+            return self.hand_on(batch, Escapes::Perhaps, sink);
+        }
+        self.events += batch.len() as u64;
+        sink(&batch);
+        // There was no memory left here to be freed.
+        mem::forget(mem::replace(&mut self.batch, recycle_events(batch)));
+    }
+
     /// Resolves a batch, shows it to the sink and keeps its memory.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn hand_on(&mut self, batch: Vec<StreamEvent<'_>>, escapes: Escapes, sink: &mut Sink<'_>) {
         if batch.is_empty() {
             self.batch = recycle_events(batch);

@@ -111,7 +111,7 @@ impl Level {
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(vector) => vector.run(work),
             #[cfg(target_arch = "x86_64")]
-            Self::Sse2(vector) => work.run(vector),
+            Self::Sse2(vector) => vector.run(work),
             #[cfg(target_arch = "aarch64")]
             Self::Neon(vector) => work.run(vector),
             #[cfg(any(test, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]

@@ -330,7 +330,7 @@ impl<'c> Reader<'_, 'c> {
 pub(crate) type AnyValue = fn(Value, &[u8], usize) -> Option<(usize, bool)>;
 
 /// Takes one frame after the other, until one has not the shape or there is no room for its event. Gives the first byte that
-/// was not read.
+/// was not read, and whether a text has an escape. The first frame is none that [`Usual`] takes.
 pub(crate) struct Frames<'r, 'c> {
     pub(crate) plan: &'r Plan,
     pub(crate) input: &'c [u8],
@@ -350,23 +350,47 @@ impl Work for Frames<'_, '_> {
         let Some(mut reader) = plan.over(input, at) else { return (at, false) };
         let mut has_escapes = false;
         while batch.len() < room {
-            if plan.is_usual {
-                while let Some(text) = reader.next_usual(vector) {
-                    batch.push(plan.event.with_text(text));
-                    if batch.len() >= room {
-                        return (reader.at, has_escapes);
-                    }
-                }
-            }
-            if reader.at == input.len() {
-                break;
-            }
             let Some((text, is_escaped)) = reader.next(vector, any) else { break };
             let flags = if is_escaped { FLAG_TEXT_ESCAPED } else { 0 };
             batch.push(plan.event.with_text(text).with_flags(flags));
             has_escapes |= is_escaped;
+            while plan.is_usual
+                && batch.len() < room
+                && let Some(text) = reader.next_usual(vector)
+            {
+                batch.push(plan.event.with_text(text));
+            }
         }
         (reader.at, has_escapes)
+    }
+}
+
+/// As [`Frames`], but for those only whose text is their only value, plain and shorter than a block: nearly all of most
+/// streams.
+pub(crate) struct Usual<'r, 'c> {
+    pub(crate) plan: &'r Plan,
+    pub(crate) input: &'c [u8],
+    pub(crate) at: usize,
+    pub(crate) batch: &'r mut Vec<StreamEvent<'c>>,
+    /// Events that the batch may have.
+    pub(crate) room: usize,
+}
+
+impl Work for Usual<'_, '_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<V: Vector>(self, vector: V) -> usize {
+        let Self { plan, input, at, batch, room } = self;
+        if !plan.is_usual {
+            return at;
+        }
+        let Some(mut reader) = plan.over(input, at) else { return at };
+        while batch.len() < room {
+            let Some(text) = reader.next_usual(vector) else { break };
+            batch.push(plan.event.with_text(text));
+        }
+        reader.at
     }
 }
 

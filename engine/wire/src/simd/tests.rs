@@ -1,6 +1,6 @@
 //! Every kernel on every level that this processor has, against what a plain loop says.
 
-use super::plan::{Frames, One, Plan, Value};
+use super::plan::{Frames, One, Plan, Usual, Value};
 use super::{BLOCK, Level, Scalar, Vector, Work, string_stop};
 
 /// All levels of this processor.
@@ -176,8 +176,17 @@ impl Shape {
 
 fn read(level: Level, plan: &Plan, input: &[u8], at: usize) -> (usize, Vec<Vec<u8>>) {
     let mut batch = Vec::new();
-    let (end, has_escapes) = level.run(Frames { plan, input, at, batch: &mut batch, room: 9, any: |_, _, _| None });
-    assert!(!has_escapes);
+    let mut end = at;
+    loop {
+        let usual = level.run(Usual { plan, input, at: end, batch: &mut batch, room: 9 });
+        let frames = Frames { plan, input, at: usual, batch: &mut batch, room: 9, any: |_, _, _| None };
+        let (next, has_escapes) = level.run(frames);
+        assert!(!has_escapes);
+        if next == end {
+            break;
+        }
+        end = next;
+    }
     let one = level.run(One { plan, input, at, any: |_, _, _| None });
     let first = batch.first().map(|event| event.text().to_vec());
     assert_eq!(one.map(|(text, ..)| input[text].to_vec()), first, "{level:?}");

@@ -158,6 +158,12 @@ impl Vector for Avx2 {
 pub(crate) struct Sse2;
 
 impl Sse2 {
+    /// Not inlined, so that the better way has the registers of its callers to itself.
+    #[inline(never)]
+    pub(crate) fn run<W: Work>(self, work: W) -> W::Output {
+        work.run(self)
+    }
+
     #[inline(always)]
     fn mask(halves: [__m128i; 2]) -> u32 {
         // SAFETY: every x86-64 has SSE2.

@@ -22,7 +22,7 @@ pub(crate) use volatile::Volatile;
 
 use crate::framing::Framing;
 use crate::simd::Level;
-use crate::simd::plan::{Frames, One};
+use crate::simd::plan::{Frames, One, Usual};
 use learn::Lesson;
 use matcher::{Places, Stop, Which, any, event, fit};
 use shape::Template;
@@ -93,9 +93,29 @@ impl Templates {
         }
     }
 
+    /// Reads frames that are as those before them, and appends their events until `batch` has `room`. Gives the first byte
+    /// that was not read.
+    #[inline(always)]
+    pub(crate) fn run_usual<'c>(
+        &mut self,
+        level: Level,
+        input: &'c [u8],
+        at: usize,
+        batch: &mut Vec<StreamEvent<'c>>,
+        room: usize,
+    ) -> usize {
+        let Some(template) = self.list.get_mut(self.current) else { return at };
+        if !template.is_armed || template.is_special() {
+            return at;
+        }
+        let end = level.run(Usual { plan: &template.plan, input, at, batch, room });
+        template.has_fit |= end > at;
+        end
+    }
+
     /// Reads frames as long as they fit the tight program of any template, and appends their events until `batch` has
-    /// `room`.
-    #[inline]
+    /// `room`. What [`Templates::run_usual`] takes was taken.
+    #[inline(never)]
     pub(crate) fn run_tight<'c>(
         &mut self,
         level: Level,
@@ -167,7 +187,9 @@ impl Templates {
         frame_max: usize,
     ) -> Hits {
         if hits.ended == Ended::Untried {
+            let has_escapes = hits.has_escapes;
             hits = self.run_tight(level, input, hits.at, batch, room, frame_max);
+            hits.has_escapes |= has_escapes;
         }
         while hits.ended == Ended::Miss {
             let frame = &input[hits.at..];
