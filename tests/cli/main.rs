@@ -4,6 +4,7 @@
 #[cfg(unix)]
 mod dropped;
 mod harness;
+mod scaffold;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};

@@ -15,6 +15,7 @@ mod failure;
 mod plugins;
 mod prompt;
 mod render;
+mod scaffold;
 mod session;
 mod timing;
 mod watch;
@@ -104,6 +105,7 @@ Examples:
   thalweg run \"What is 17 * 23?\" | jq -r 'select(.type==\"agent_end\")'
   thalweg decode --dialect anthropic reply.sse
   thalweg bench session.jsonl                      how fast a recording of your own is decoded
+  thalweg plugin new my-tool --kind tool --lang c
   thalweg plugin check ./my_tool.so
   thalweg record --upstream https://api.openai.com/v1 --out session.jsonl
   thalweg replay session.jsonl --pace max

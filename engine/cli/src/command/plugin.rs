@@ -11,9 +11,18 @@ use crate::conformance;
 use crate::failure::{FAILED, Failure};
 use crate::plugins::{self, BUILT_IN, Shelf, Source};
 
-/// List the plugins, or check one
+mod new;
+
+use new::New;
+
+/// List the plugins, check one, allow one, or begin a new one
 #[derive(clap::Subcommand)]
 pub(crate) enum Plugin {
+    /// Make a folder with a small plugin that builds with one command and works
+    ///
+    /// Its README has the three commands: build, check, install. C and C++ need a compiler and make, and have the header
+    /// beside the source; Rust needs cargo.
+    New(New),
     /// List the plugins beside the command, and those in your own folder: what each offers, its path, its sha256, and
     /// whether it loads
     List,
@@ -39,6 +48,7 @@ impl Plugin {
     pub(crate) fn execute(self) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
         let result = match self {
+            Self::New(new) => new.execute(&mut out),
             Self::List => list(&mut out),
             Self::Install { file } => install(&file, &mut out),
             Self::Check { file } => check(&file, &mut out),
