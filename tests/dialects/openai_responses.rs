@@ -292,6 +292,18 @@ fn tools_of_the_provider_are_kept_unread_and_their_steps_counted() {
                 &[r#"text 0.0 "a""#],
             ),
             (
+                "sound is kept as it came, and what it says is text",
+                &[
+                    r#"{"type":"response.audio.transcript.delta","delta":"He","sequence_number":1}"#,
+                    r#"{"type":"response.audio.delta","delta":"QUJD","sequence_number":2}"#,
+                    r#"{"type":"response.audio.transcript.delta","delta":"y","sequence_number":3}"#,
+                    r#"{"type":"response.audio.delta","delta":"","sequence_number":4}"#,
+                    r#"{"type":"response.audio.done","sequence_number":5}"#,
+                    r#"{"type":"response.audio.transcript.done","sequence_number":6}"#,
+                ],
+                &[r#"text 0.0 "He""#, r#"other 0.0 "QUJD" (response.audio.delta)"#, r#"text 0.0 "y""#],
+            ),
+            (
                 "a delta that is wrapped, as older servers do",
                 &[r#"{"type":"response.reasoning.delta","output_index":0,"delta":{"type":"x","text":"hm"}}"#],
                 &[r#"thinking 0.0 "hm""#],

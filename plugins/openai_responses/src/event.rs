@@ -120,7 +120,11 @@ impl Reply {
             None => frame.event(),
         };
         match kind {
-            b"response.output_text.delta" => self.delta(Channel::Text, event, out),
+            b"response.output_text.delta"
+            // What is said aloud is also there as text.
+            | b"response.audio.transcript.delta"
+            | b"response.output_audio_transcript.delta" => self.delta(Channel::Text, event, out),
+            b"response.audio.delta" | b"response.output_audio.delta" => keep(event.delta, text, frame, out),
             b"response.reasoning_summary_text.delta" | b"response.reasoning_summary.delta" => {
                 self.delta(Channel::Summary, event, out);
             }
@@ -160,13 +164,13 @@ impl Reply {
             | b"response.reasoning.done"
             | b"response.function_call_arguments.done"
             | b"response.custom_tool_call_input.done"
+            | b"response.audio.done"
+            | b"response.audio.transcript.done"
+            | b"response.output_audio.done"
+            | b"response.output_audio_transcript.done"
             | b"keepalive"
             | b"ping" => {}
-            _ => {
-                let flags = if text.is_some_and(|text| text.is_escaped()) { FLAG_AUX_ESCAPED } else { 0 };
-                let aux = text.map_or(frame.event(), |text| text.raw());
-                out.push(StreamEvent::new(EVENT_SKIPPED).with_aux(aux).with_flags(flags));
-            }
+            _ => out.push(of_type(EVENT_SKIPPED, text, frame)),
         }
     }
 
@@ -373,4 +377,17 @@ fn malformed(error: &json::Error, out: &mut Out<'_, '_>) {
 const fn flags(text: Text<'_>, aux: Text<'_>) -> u32 {
     let text = if text.is_escaped() { FLAG_TEXT_ESCAPED } else { 0 };
     text | if aux.is_escaped() { FLAG_AUX_ESCAPED } else { 0 }
+}
+
+/// An event whose second text is the type of a payload: what it says itself, or else the name of the SSE event.
+fn of_type<'f>(kind: u32, type_name: Option<Text<'f>>, frame: &FrameRef<'f>) -> StreamEvent<'f> {
+    let flags = if type_name.is_some_and(|name| name.is_escaped()) { FLAG_AUX_ESCAPED } else { 0 };
+    StreamEvent::new(kind).with_aux(type_name.map_or(frame.event(), |name| name.raw())).with_flags(flags)
+}
+
+/// Content that is not read: the JSON as it stands.
+fn keep<'f>(value: Raw<'f>, type_name: Option<Text<'f>>, frame: &FrameRef<'f>, out: &mut Out<'_, 'f>) {
+    if value.is_truthy() {
+        out.push(of_type(EVENT_OTHER_CONTENT, type_name, frame).with_text(value.bytes()));
+    }
 }

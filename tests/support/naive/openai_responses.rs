@@ -58,7 +58,14 @@ impl OpenAiResponses {
         let kind = payload.filled_text_of("type");
         let name = kind.unwrap_or(event);
         match name {
-            "response.output_text.delta" => self.delta("message", "text", &payload),
+            "response.output_text.delta"
+            | "response.audio.transcript.delta"
+            | "response.output_audio_transcript.delta" => self.delta("message", "text", &payload),
+            "response.audio.delta" | "response.output_audio.delta" => {
+                if let Some(sound) = payload.get("delta").filter(|sound| sound.is_truthy()) {
+                    self.steps.push(other(name, &sound.raw, 0));
+                }
+            }
             "response.refusal.delta" => self.delta("message", "refusal", &payload),
             "response.reasoning_summary_text.delta" | "response.reasoning_summary.delta" => {
                 self.delta("reasoning", "summary", &payload);
@@ -360,7 +367,7 @@ impl OpenAiResponses {
     }
 }
 
-const SAID_AGAIN: [&str; 16] = [
+const SAID_AGAIN: [&str; 20] = [
     "response.content_part.added",
     "response.content_part.done",
     "response.output_text.done",
@@ -375,6 +382,10 @@ const SAID_AGAIN: [&str; 16] = [
     "response.reasoning.done",
     "response.function_call_arguments.done",
     "response.custom_tool_call_input.done",
+    "response.audio.done",
+    "response.audio.transcript.done",
+    "response.output_audio.done",
+    "response.output_audio_transcript.done",
     "keepalive",
     "ping",
 ];
