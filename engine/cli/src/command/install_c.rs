@@ -12,8 +12,8 @@ use crate::failure::Failure;
 /// Build the C library and install it
 ///
 /// Writes lib/libthalweg.so.1, lib/libthalweg.so, lib/libthalweg.a, include/thalweg.h, include/thalweg_plugin.h,
-/// lib/pkgconfig/thalweg.pc and lib/cmake/thalweg below the prefix. The files find each other, so the folder can be
-/// moved. Needs the source tree that this command was built from, and cargo.
+/// include/thalweg.hpp, lib/pkgconfig/thalweg.pc and lib/cmake/thalweg below the prefix. The files find each other, so
+/// the folder can be moved. Needs the source tree that this command was built from, and cargo.
 #[derive(clap::Args)]
 pub(crate) struct InstallC {
     /// The folder to install to, such as /usr/local or ~/.local
@@ -40,8 +40,9 @@ impl InstallC {
         place.copy(library(names.suffix)?, &format!("lib/{}", names.soname))?;
         place.link(names.soname, &format!("lib/{}", names.link))?;
         place.copy(library("a")?, "lib/libthalweg.a")?;
-        for header in ["thalweg.h", "thalweg_plugin.h"] {
-            place.copy(&source.join("ffi/include").join(header), &format!("include/{header}"))?;
+        for header in ["include/thalweg.h", "include/thalweg_plugin.h", "cpp/include/thalweg.hpp"] {
+            let name = header.rsplit('/').next().unwrap_or(header);
+            place.copy(&source.join("ffi").join(header), &format!("include/{name}"))?;
         }
         for (template, file) in [
             ("thalweg.pc.in", "lib/pkgconfig/thalweg.pc"),
