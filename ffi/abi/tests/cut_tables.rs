@@ -90,6 +90,13 @@ const CUT: [(&CStr, &str); 4] = [
     (c"thw.tool/1", "thw_tool"),
 ];
 
+/// What is never freed, as a table must not be, so that tools which look for leaks still find it.
+static KEPT: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+
+fn keep<T>(pointer: *const T) {
+    KEPT.lock().unwrap().push(pointer.expose_provenance());
+}
+
 /// A copy of a table that states `size` bytes and has no more: what reads on is seen by the tools that look for it.
 fn cut(whole: *const c_void, size: u32) -> *const c_void {
     // SAFETY: a table starts with its size.
@@ -102,6 +109,7 @@ fn cut(whole: *const c_void, size: u32) -> *const c_void {
     unsafe { ptr::copy_nonoverlapping(whole.cast::<u8>(), copy, size as usize) };
     // SAFETY: there is room for four bytes.
     unsafe { copy.cast::<u32>().write(size) };
+    keep(copy);
     copy.cast()
 }
 
@@ -118,6 +126,7 @@ unsafe extern "C" fn entry(
     if status == OK {
         // SAFETY: the engine's, filled by the call.
         let plugin = unsafe { &mut *plugin };
+        keep(plugin.context);
         let get_interface = plugin.get_interface.replace(get_cut).unwrap();
         *INNER.lock().unwrap() = Some(get_interface);
         plugin.struct_size = plugin.struct_size.min(SIZES[0].load(Ordering::Relaxed));
