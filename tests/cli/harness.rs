@@ -256,9 +256,19 @@ pub(crate) fn sha256(path: &Path) -> String {
 
 /// Builds a shared object from one C file with the plugin header.
 pub(crate) fn compile_c(source: &Path, into: &Path) {
+    compile_c_with(source, into, &[]);
+}
+
+/// As [`compile_c`], with more flags.
+pub(crate) fn compile_c_with(source: &Path, into: &Path, flags: &[&str]) {
     let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
     let mut command = Command::new(compiler);
-    command.args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared", "-o"]).arg(into).arg(source);
+    command
+        .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared"])
+        .args(flags)
+        .arg("-o")
+        .arg(into)
+        .arg(source);
     command.arg("-I").arg(repository().join("ffi/include"));
     let output = command.output().expect("a C compiler is there, as the build needs one");
     assert!(output.status.success(), "{}", stderr(&output));
@@ -267,6 +277,21 @@ pub(crate) fn compile_c(source: &Path, into: &Path) {
 /// Whether a usual port of a model server is taken, so that a live endpoint might be found.
 pub(crate) fn a_model_server_may_run_here() -> bool {
     [11434, 8080, 8000, 1234].iter().any(|port| TcpListener::bind(("127.0.0.1", *port)).is_err())
+}
+
+/// Answers one request with lines of JSON: the URL, and the thread that gives the request.
+pub(crate) fn serve_once(body: String) -> (String, JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let request = read_request(&mut stream);
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\ncontent-length";
+        // One that has heard enough may be gone.
+        let _ = write!(stream, "{head}: {}\r\n\r\n{body}", body.len());
+        request
+    });
+    (url, server)
 }
 
 /// One whole HTTP request, as text.

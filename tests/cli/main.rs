@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 #[cfg(unix)]
+mod check;
+#[cfg(unix)]
 mod dropped;
 mod harness;
 mod scaffold;

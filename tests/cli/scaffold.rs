@@ -2,13 +2,10 @@
 //! allowed and used.
 
 use std::fs;
-use std::io::Write as _;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::thread;
 
-use crate::harness::{Place, create_folder, file_name, read_request, repository, stderr, stdout, thalweg};
+use crate::harness::{Place, create_folder, file_name, repository, serve_once, stderr, stdout, thalweg};
 
 /// A home with a folder for projects.
 struct Desk {
@@ -104,16 +101,8 @@ fn use_provider(desk: &Desk, name: &str) {
 
 /// A server that speaks the dialect.
 fn use_codec(desk: &Desk, name: &str) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
-    let url = format!("http://{}", listener.local_addr().expect("bound"));
-    let server = thread::spawn(move || {
-        let (mut stream, _) = listener.accept().expect("a connection");
-        let request = read_request(&mut stream);
-        let body = "{\"text\":\"Gr\\u00fc\\u00df \"}\n{\"text\":\"Gott\"}\n{\"text\":\"!\"}\n{\"done\":\"stop\"}\n";
-        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\ncontent-length";
-        write!(stream, "{head}: {}\r\n\r\n{body}", body.len()).expect("sent");
-        request
-    });
+    let body = "{\"text\":\"Gr\\u00fc\\u00df \"}\n{\"text\":\"Gott\"}\n{\"text\":\"!\"}\n{\"done\":\"stop\"}\n";
+    let (url, server) = serve_once(body.to_owned());
     let used =
         desk.run(&["chat", "--quiet", "--no-tools", "--dialect", name, "--base-url", &url, "--model", "m", "hi"]);
     assert!(used.status.success(), "{}{}", stdout(&used), stderr(&used));

@@ -279,9 +279,13 @@ impl Shelf {
 
 /// The engine as plugins see it: what they warn of goes to stderr.
 pub(crate) fn host() -> &'static Host {
-    static HOST: LazyLock<&'static Host> =
-        LazyLock::new(|| Host::leak(LEVEL_WARNING, |line| say(format_args!("{}: {}", line.target, line.message))));
+    static HOST: LazyLock<&'static Host> = LazyLock::new(new_host);
     *HOST
+}
+
+/// Another one, for a plugin alone.
+pub(crate) fn new_host() -> &'static Host {
+    Host::leak(LEVEL_WARNING, |line| say(format_args!("{}: {}", line.target, line.message)))
 }
 
 /// 1 error, 2 warning.

@@ -1,6 +1,7 @@
 //! An agent that is ready to be asked, with its plugins, and for a replay the server that plays it.
 
 use std::io::{self, Write};
+use std::num::NonZeroU32;
 
 use thalweg::http::Secret;
 use thalweg::provider::{LEVELS, Table, Wish};
@@ -32,6 +33,10 @@ pub(crate) struct AgentArguments {
     /// How much the model thinks; over the level behind its name
     #[arg(long, value_name = "LEVEL", value_parser = LEVELS)]
     thinking: Option<String>,
+    /// For the authors of codecs: have the codec read one in N of the frames that the engine reads by itself, and fail the
+    /// run if it reads one otherwise than it has promised
+    #[arg(long, value_name = "N", env = "THALWEG_CHECK_TEMPLATES")]
+    check_templates: Option<NonZeroU32>,
     /// Offer no tools
     #[arg(long)]
     no_tools: bool,
@@ -220,6 +225,9 @@ fn build(described: AgentBuilder, arguments: &AgentArguments, plugins: &Loaded) 
     }
     if let Some(tokens) = arguments.max_tokens {
         builder = builder.max_tokens(tokens);
+    }
+    if let Some(every) = arguments.check_templates {
+        builder = builder.check_templates(every);
     }
     if let Some(level) = &arguments.thinking {
         builder = builder.thinking(Thinking { level: level.clone(), budget_tokens: None });

@@ -1,6 +1,7 @@
 //! An agent: a model, its tools, and the conversation with it.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde_json::Value;
@@ -271,6 +272,7 @@ pub struct AgentBuilder {
     client: Option<http::Client>,
     retry: http::Retry,
     measure_decode: bool,
+    check_templates: Option<NonZeroU32>,
 }
 
 impl AgentBuilder {
@@ -324,6 +326,15 @@ impl AgentBuilder {
     #[must_use]
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(http::Secret::new(&key.into()));
+        self
+    }
+
+    /// Has the codec read one in `every` of the frames that the engine reads by itself, because the codec has marked one like
+    /// them as repeatable, and compares. A run whose codec breaks what it has marked fails and names the plugin. For those
+    /// who write a codec, or do not trust one; it costs nothing where it is not set.
+    #[must_use]
+    pub const fn check_templates(mut self, every: NonZeroU32) -> Self {
+        self.check_templates = Some(every);
         self
     }
 
@@ -655,7 +666,12 @@ impl AgentBuilder {
         let found = if is_own { auth::Use::Allowed } else { auth::Use::Forbidden };
         let key = route.key.as_ref().map(|key| key.secret.clone());
         let signer = Signer::new(kind, key, found, &variables);
-        let endpoint = Arc::new(Endpoint { route, signer, headers: std::mem::take(&mut self.headers) });
+        let endpoint = Arc::new(Endpoint {
+            route,
+            signer,
+            headers: std::mem::take(&mut self.headers),
+            check_templates: self.check_templates,
+        });
         Ok((Backend::Server { endpoint, codec }, model, level))
     }
 }

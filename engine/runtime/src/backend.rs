@@ -1,5 +1,6 @@
 //! What gives the replies of an agent: a server spoken to through a codec, or a provider that drives itself.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -56,7 +57,10 @@ impl Backend {
     pub(crate) fn open(&self) -> Result<Source, Error> {
         match self {
             Self::Server { endpoint, codec } => {
-                let pipeline = open_pipeline(codec, &endpoint.route.codec_options(), Limits::default())?;
+                let mut pipeline = open_pipeline(codec, &endpoint.route.codec_options(), Limits::default())?;
+                if let Some(every) = endpoint.check_templates {
+                    pipeline = pipeline.with_template_check(every);
+                }
                 let (endpoint, conversation) = (Arc::clone(endpoint), Conversation::new());
                 Ok(Source::Server(Box::new(Wire { endpoint, conversation, pipeline })))
             }
@@ -71,6 +75,8 @@ pub(crate) struct Endpoint {
     pub(crate) route: Route,
     pub(crate) signer: Signer,
     pub(crate) headers: Vec<(String, String)>,
+    /// Of so many frames that a template reads, one is read by the codec, too, and compared.
+    pub(crate) check_templates: Option<NonZeroU32>,
 }
 
 impl Endpoint {
@@ -114,6 +120,18 @@ pub fn open_pipeline(codec: &host::Codec, options: &str, limits: Limits) -> Resu
     let framing = framing.ok_or_else(|| Error::Framing { framing: description["framing"].to_string() })?;
     let stream = codec.open(options).map_err(Error::codec)?;
     Ok(Pipeline::new(stream, framing, limits).with_description(&text))
+}
+
+/// Whether the codec of `pipeline` was found to break what it marks as repeatable, in words that name its plugin. Only a
+/// pipeline finds out that has its templates checked.
+///
+/// # Errors
+/// When it was.
+pub fn check_marks(pipeline: &Pipeline<host::CodecStream>) -> Result<(), Error> {
+    match pipeline.counters().template_lies {
+        0 => Ok(()),
+        _ => Err(Error::Marks { plugin: pipeline.decoder().plugin().to_owned() }),
+    }
 }
 
 /// What a codec says of itself.

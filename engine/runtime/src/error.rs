@@ -50,6 +50,15 @@ pub enum Error {
     /// A codec failed or broke the rules of the ABI.
     #[error("codec: {0}")]
     Codec(Arc<host::Error>),
+    /// A codec was asked to read what the engine reads by itself, and read it otherwise.
+    #[error(
+        "plugin `{plugin}` marked a frame as repeatable and read one like it otherwise; `thalweg plugin check` with the \
+         recorded reply shows which"
+    )]
+    Marks {
+        /// Id of the plugin.
+        plugin: String,
+    },
     /// A plugin could not be loaded.
     #[error(transparent)]
     Plugin(#[from] Arc<plugin::LoadError>),

@@ -41,7 +41,7 @@ mod user_folders;
 mod waiting;
 
 pub use agent::{Agent, AgentBuilder, Prompt};
-pub use backend::open_pipeline;
+pub use backend::{check_marks, open_pipeline};
 pub use error::Error;
 pub use run::{Events, Outcome, Run, Text};
 pub use stats::Stats;

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use thalweg_abi::host::{self, CancelToken, CodecStream};
 use thalweg_abi::retry_hint::retry_after_ms;
-use thalweg_abi::types::{E_INVALID, E_REMOTE, E_TIMEOUT, EVENT_ERROR, FRAME_ERROR_BODY};
+use thalweg_abi::types::{E_INVALID, E_REMOTE, E_TIMEOUT, EVENT_ERROR, FAILURE_OTHER, FRAME_ERROR_BODY, StreamEvent};
 use thalweg_agent::assembly::End;
 use thalweg_agent::failure::{Failure, FailureKind};
 use thalweg_agent::machine::Machine;
 use thalweg_wire::pipeline::{self, Pipeline};
 
 use crate::auth;
-use crate::backend::{Endpoint, Wire};
+use crate::backend::{Endpoint, Wire, check_marks};
 use crate::drive::Setup;
 use crate::http;
 use crate::recorder::Recorder;
@@ -73,6 +73,13 @@ impl Ask<'_> {
                 Ok(Some(chunk)) => {
                     if let Err(error) = recorder.feed(pipeline, machine, Some(&chunk)) {
                         return Reply::Ended(End::Error(Failure::new(failure_kind(&error), error.to_string())));
+                    }
+                    if let Err(error) = check_marks(pipeline) {
+                        // An event, since it counts also when the reply is complete by now.
+                        let text = error.to_string();
+                        let event = StreamEvent::new(EVENT_ERROR).with_num(FAILURE_OTHER).with_text(text.as_bytes());
+                        recorder.take_batch(machine, std::iter::once(event));
+                        return Reply::Ended(End::Eof);
                     }
                     if recorder.is_lost() {
                         return Reply::Ended(End::Eof);

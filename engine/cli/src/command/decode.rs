@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write as _};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -29,6 +29,10 @@ pub(crate) struct Decode {
     /// Feed the decoder with pieces of so many bytes; the answer does not depend on it
     #[arg(long, value_name = "BYTES", default_value = "65536")]
     chunk: NonZeroUsize,
+    /// For the authors of codecs: have the codec read one in N of the frames that the engine reads by itself, and fail if it
+    /// reads one otherwise than it has promised
+    #[arg(long, value_name = "N", env = "THALWEG_CHECK_TEMPLATES")]
+    check_templates: Option<NonZeroU32>,
     /// The file, or `-` for stdin
     file: PathBuf,
 }
@@ -46,6 +50,9 @@ impl Decode {
         let stream = codec.open("{}").map_err(Failure::run)?;
         let pipeline = Pipeline::new(stream, framing(&codec)?, Limits::default());
         let mut pipeline = pipeline.with_description(&codec.describe().map_err(Failure::run)?);
+        if let Some(every) = self.check_templates {
+            pipeline = pipeline.with_template_check(every);
+        }
         let mut facts = Facts::default();
         let mut chunk = vec![0; self.chunk.get().min(CHUNK_BYTES_MAX)];
         let outcome = loop {
@@ -58,6 +65,7 @@ impl Decode {
                 break Err(error);
             }
         };
+        thalweg::check_marks(&pipeline).map_err(Failure::run)?;
         if let Err(error) = outcome {
             facts.handle_failure(&error.to_string());
         }

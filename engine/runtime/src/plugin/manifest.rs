@@ -37,6 +37,22 @@ impl Inspected {
         &self.manifest
     }
 
+    /// The names of all symbols that the file exports, without the `_` that some systems put before each.
+    #[must_use]
+    pub fn exports(&self) -> Vec<String> {
+        let file = object::File::parse(&*self.bytes);
+        let exports = file.and_then(|file| {
+            let is_prefixed = file.format() == object::BinaryFormat::MachO;
+            let name = |name: &[u8]| {
+                let name = String::from_utf8_lossy(name).into_owned();
+                name.strip_prefix('_').filter(|_| is_prefixed).map(str::to_owned).unwrap_or(name)
+            };
+            Ok(file.exports()?.iter().map(|export| name(export.name())).collect())
+        });
+        // It was read before, or there would be no such thing as this.
+        exports.unwrap_or_default()
+    }
+
     pub(crate) const fn hash(&self) -> [u8; 32] {
         self.sha256
     }

@@ -192,6 +192,12 @@ impl CodecStream {
         unsafe { read_request(&out) }.map_err(|what| self.plugin.misbehaved(what))
     }
 
+    /// Id of the plugin.
+    #[must_use]
+    pub fn plugin(&self) -> &str {
+        self.plugin.name()
+    }
+
     /// Whether a panic or a broken rule has ended the use of this stream.
     #[must_use]
     pub const fn is_broken(&self) -> bool {

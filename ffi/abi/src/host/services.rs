@@ -6,6 +6,7 @@ use crate::types::Str;
 use core::ffi::{CStr, c_char, c_void};
 use std::alloc::Layout;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -24,13 +25,15 @@ pub struct LogLine<'a> {
 pub struct Host {
     level_max: i32,
     log: Box<dyn Fn(LogLine<'_>) + Send + Sync>,
+    /// Bytes given out by `alloc` and not taken back.
+    held: AtomicI64,
 }
 
 impl Host {
     /// A host that hands lines up to `level_max` to `log`, on the thread of the plugin. Never freed: make one for a
     /// program, or one for each of its engines.
     pub fn leak(level_max: i32, log: impl Fn(LogLine<'_>) + Send + Sync + 'static) -> &'static Self {
-        let host: &'static Self = Box::leak(Box::new(Self { level_max, log: Box::new(log) }));
+        let host: &'static Self = Box::leak(Box::new(Self { level_max, log: Box::new(log), held: AtomicI64::new(0) }));
         // Kept in sight of tools that look for lost memory.
         static HOSTS: Mutex<Vec<&'static Host>> = Mutex::new(Vec::new());
         HOSTS.lock().unwrap_or_else(PoisonError::into_inner).push(host);
@@ -41,6 +44,12 @@ impl Host {
     pub fn silent() -> &'static Self {
         static SILENT: OnceLock<&'static Host> = OnceLock::new();
         SILENT.get_or_init(|| Self::leak(0, |_| ()))
+    }
+
+    /// Bytes that plugins hold of this host's `alloc`. Below 0 when they give back more than they took.
+    #[must_use]
+    pub fn bytes_held(&self) -> i64 {
+        self.held.load(Ordering::Relaxed)
     }
 
     pub(crate) fn log(&self, line: LogLine<'_>) {
@@ -117,23 +126,32 @@ unsafe extern "C" fn log_enabled(raw: *const table::Host, level: i32) -> i32 {
 
 /// # Safety
 /// None beyond the types; [`HostServices::alloc`] says what it gives.
-unsafe extern "C" fn alloc(_: *const table::Host, size: usize, align: usize) -> *mut c_void {
-    match Layout::from_size_align(size, align) {
+unsafe extern "C" fn alloc(raw: *const table::Host, size: usize, align: usize) -> *mut c_void {
+    let memory: *mut c_void = match Layout::from_size_align(size, align) {
         // SAFETY: the size is not 0.
         Ok(layout) if size > 0 => unsafe { std::alloc::alloc(layout) }.cast(),
         _ => core::ptr::null_mut(),
+    };
+    // SAFETY: by contract.
+    if let (false, Some(host)) = (memory.is_null(), unsafe { host(raw) }) {
+        host.held.fetch_add(size as i64, Ordering::Relaxed);
     }
+    memory
 }
 
 /// # Safety
 /// As [`HostServices::dealloc`] says.
-unsafe extern "C" fn dealloc(_: *const table::Host, memory: *mut c_void, size: usize, align: usize) {
+unsafe extern "C" fn dealloc(raw: *const table::Host, memory: *mut c_void, size: usize, align: usize) {
     if memory.is_null() || size == 0 {
         return;
     }
     if let Ok(layout) = Layout::from_size_align(size, align) {
         // SAFETY: from `alloc` with this size and alignment, by contract.
         unsafe { std::alloc::dealloc(memory.cast(), layout) };
+        // SAFETY: by contract.
+        if let Some(host) = unsafe { host(raw) } {
+            host.held.fetch_sub(size as i64, Ordering::Relaxed);
+        }
     }
 }
 
