@@ -133,6 +133,8 @@ fn constants_agree_on_both_sides_and_none_is_missing() {
         ("THW_INTERFACE_CODEC", table::INTERFACE_CODEC),
         ("THW_INTERFACE_PROVIDER", table::INTERFACE_PROVIDER),
         ("THW_INTERFACE_TOOL", table::INTERFACE_TOOL),
+        ("THW_INTERFACE_MODELS", table::INTERFACE_MODELS),
+        ("THW_INTERFACE_EMBED", table::INTERFACE_EMBED),
     ];
     assert_eq!(texts, BTreeMap::from(expected));
 }

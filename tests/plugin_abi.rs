@@ -9,9 +9,12 @@ use std::time::Duration;
 use thalweg::plugin::{LoadError, LoadedPlugin, Loader, Registry};
 use thalweg_abi::decode::Events;
 use thalweg_abi::host::{
-    CancelToken, CodecStream, Error, Host, Invocation, ManifestError, Misbehaviour, Plugin, ToolEvent,
+    CancelToken, CodecStream, DIMENSIONS_MAX, Error, Host, Invocation, MODELS_BYTES_MAX, ManifestError, Misbehaviour,
+    Plugin, ToolEvent,
 };
-use thalweg_abi::types::{E_CANCELLED, E_CLOSED, E_FAILED, E_INVALID, E_PROTOCOL, E_REMOTE, FRAME_EVENT, FrameRef};
+use thalweg_abi::types::{
+    E_CANCELLED, E_CLOSED, E_FAILED, E_INVALID, E_PROTOCOL, E_REMOTE, FRAME_EVENT, FRAME_WHOLE_BODY, FrameRef,
+};
 use thalweg_tests::c;
 
 /// The hostile plugin with nothing wrong in its file.
@@ -242,6 +245,61 @@ fn wrong_answers_to_open_and_encode_are_errors() {
     assert!(misbehaved(&open("null_headers").encode_request("{}").unwrap_err()));
     let long = open("long_error").encode_message("x").unwrap_err();
     assert!(matches!(&long, Error::Failed { failure, .. } if failure.code == E_REMOTE && failure.message.len() == 231));
+}
+
+#[test]
+fn list_of_models_that_breaks_a_rule_is_stopped() {
+    let list = |loaded: &LoadedPlugin| loaded.plugin().models().unwrap().list();
+    assert_eq!(list(hostile()).unwrap(), r#"[{"id":"m"}]"#);
+    let what = "its list of models";
+    for (flag, expected) in [
+        ("MODELS_NULL", Misbehaviour::BadSlice { what }),
+        ("MODELS_NOT_UTF8", Misbehaviour::NotUtf8 { what }),
+        (
+            "MODELS_HUGE",
+            Misbehaviour::TooMuch { what: "bytes in its list of models", count: 1 << 40, limit: MODELS_BYTES_MAX },
+        ),
+        ("MODELS_STATUS", Misbehaviour::UnknownStatus { function: "list", status: 1 }),
+    ] {
+        let expected = Error::Misbehaved { plugin: "test.hostile".into(), what: expected };
+        assert_eq!(list(&load_with(flag).unwrap()), Err(expected), "{flag}");
+    }
+}
+
+#[test]
+fn vectors_that_break_a_rule_are_stopped() {
+    let embed = hostile().plugin().embed().unwrap();
+    assert!(matches!(embed.open("open_null"), Err(Error::Misbehaved { .. })));
+    let decode = |mode: &str| {
+        let mut stream = embed.open(mode).unwrap();
+        let reply = FrameRef::new(FRAME_WHOLE_BODY, b"{}");
+        let result = stream.decode(&reply, 2).map(|read| (read.values.to_vec(), read.dimensions, read.input_tokens));
+        let is_used_again = stream.encode("{}").is_ok();
+        assert_eq!(result.is_ok(), is_used_again, "{mode}");
+        result
+    };
+    assert_eq!(decode("good"), Ok((vec![1.0, 2.0, 3.0, 4.0], 2, None)));
+    assert_eq!(decode("negative_tokens"), Ok((vec![1.0, 2.0, 3.0, 4.0], 2, None)));
+    let values = Misbehaviour::BadSlice { what: "the numbers of its vectors" };
+    let model = "the model of its vectors";
+    for (mode, expected) in [
+        ("one_too_few", Misbehaviour::WrongCount { what: "vectors", count: 1, expected: 2 }),
+        ("far_too_many", Misbehaviour::WrongCount { what: "vectors", count: u32::MAX as usize, expected: 2 }),
+        ("null_values", values.clone()),
+        ("misaligned_values", values.clone()),
+        ("no_dimensions", values),
+        (
+            "huge_dimensions",
+            Misbehaviour::TooMuch { what: "numbers in a vector", count: u32::MAX as usize, limit: DIMENSIONS_MAX },
+        ),
+        ("model_not_utf8", Misbehaviour::NotUtf8 { what: model }),
+        ("model_null", Misbehaviour::BadSlice { what: model }),
+        ("unknown_status", Misbehaviour::UnknownStatus { function: "decode", status: 9 }),
+    ] {
+        assert_eq!(decode(mode), Err(Error::Misbehaved { plugin: "test.hostile".into(), what: expected }), "{mode}");
+    }
+    let headers = embed.open("null_headers").unwrap().encode("{}").unwrap_err();
+    assert!(matches!(headers, Error::Misbehaved { what: Misbehaviour::BadSlice { .. }, .. }), "{headers}");
 }
 
 #[test]

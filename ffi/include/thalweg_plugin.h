@@ -4,7 +4,8 @@
 //
 // A plugin is a shared object with two symbols: a manifest, which the engine reads before any code of the plugin runs,
 // and an entry function. The entry fills a table, and that table gives one more table for each interface that the plugin
-// offers: a codec (a dialect of a provider), a provider that drives itself, tools, or several of them.
+// offers: a codec (a dialect of a provider), a provider that drives itself, tools, a list of models, vectors of texts, or
+// several of them.
 //
 // Rules that hold everywhere:
 //  - Text is UTF-8 as pointer and length; it is not NUL-terminated.
@@ -48,7 +49,7 @@ extern "C" {
 #define THW_ABI_MAJOR 1
 
 // Version of the ABI that only adds.
-#define THW_ABI_MINOR 0
+#define THW_ABI_MINOR 1
 
 // ---- Text and status ----
 
@@ -497,6 +498,8 @@ typedef struct thw_json {
 #define THW_INTERFACE_CODEC "thw.codec/1"
 #define THW_INTERFACE_PROVIDER "thw.provider/1"
 #define THW_INTERFACE_TOOL "thw.tool/1"
+#define THW_INTERFACE_MODELS "thw.models/1"
+#define THW_INTERFACE_EMBED "thw.embed/1"
 
 // What a plugin offers. The engine fills it with zeros and its own `struct_size`; the plugin writes at most that much.
 typedef struct thw_plugin {
@@ -510,8 +513,8 @@ typedef struct thw_plugin {
   // a sink. May be NULL. `[entry-thread]`
   void (*deinit)(void *context);
   // The table for an interface by its id (NUL-terminated, borrowed for the call): `thw_codec` for "thw.codec/1",
-  // `thw_provider` for "thw.provider/1", `thw_tool` for "thw.tool/1"; NULL for any that is not offered. The table stays the plugin's, does not change and
-  // lives until `deinit`. `[any-thread]`
+  // `thw_tool` for "thw.tool/1" and so on; NULL for any that is not offered. The table stays the plugin's, does not
+  // change and lives until `deinit`. `[any-thread]`
   const void *(*get_interface)(void *context, const char *id);
 } thw_plugin;
 
@@ -703,6 +706,75 @@ typedef struct thw_tool {
                        thw_cancel *cancel,
                        struct thw_error *error);
 } thw_tool;
+
+// ---- Lists of models: thw.models/1 ----
+
+// The models that a plugin serves, for people and programs to choose from.
+typedef struct thw_models {
+  // Size of the table as the plugin compiled it.
+  uint32_t struct_size;
+  // Zero.
+  uint32_t flags;
+  // Gives the models as a JSON array of objects: `{"id":s,"name"?:s,"context_tokens"?:n,"output_tokens_max"?:n,
+  // "capabilities"?:[s]}`; see docs/PLUGINS.md. The list may change from call to call. `json` is the caller's, the text
+  // behind it the plugin's, valid until the next call or `deinit`; `error` is the caller's and may be NULL. The engine
+  // makes one call at a time, on a thread that may block. `[any-thread]`
+  thw_status (*list)(void *context, struct thw_str *json, struct thw_error *error);
+} thw_models;
+
+// ---- Vectors of texts: thw.embed/1 ----
+
+// The vectors of one reply, and what they cost. All that it points to is the plugin's, valid until the next call on the
+// stream.
+typedef struct thw_embeddings {
+  // In: size as the engine compiled it.
+  uint32_t struct_size;
+  // Zero.
+  uint32_t flags;
+  // `count` times `dimensions` numbers, one vector after the other in the order of the texts.
+  const float *values;
+  // Number of vectors: as many as there were texts.
+  uint32_t count;
+  // Numbers of one vector.
+  uint32_t dimensions;
+  // Tokens that were read, or -1 where the provider does not say.
+  int64_t input_tokens;
+  // The model that the provider names; may be empty.
+  struct thw_str model;
+} thw_embeddings;
+
+// Writes requests for vectors and reads their replies. As a codec it does no I/O and knows no key: the engine sends what
+// `encode` wrote to the provider, signed, and hands the whole body of the reply to `decode`. So the plugin of a dialect
+// has both, a `thw_codec` for messages and this for vectors.
+typedef struct thw_embed {
+  // Size of the table as the plugin compiled it.
+  uint32_t struct_size;
+  // Zero.
+  uint32_t flags;
+  // Gives JSON: `dialect` and `auth` as those of a codec, and `texts_max`, how many texts one request may have. The text
+  // is the plugin's and lives until `deinit`. `[any-thread]`
+  thw_status (*describe)(void *context, struct thw_str *json);
+  // Opens a stream, which does one request after the other. `options` is JSON as that of a codec, borrowed for the call.
+  // The stream is the plugin's memory and the engine's to close, once; it is never NULL on success. `error` is the
+  // caller's, here and below; it may be NULL. `[any-thread]`
+  thw_status (*open)(void *context, const struct thw_str *options, void **stream, struct thw_error *error);
+  // Writes a request. `request` is JSON, borrowed for the call: `{"model":s,"texts":[s],"dimensions"?:n,"extra"?:{}}`. The
+  // body is `body_head`, then `body_tail`. All that `out` points to is the plugin's, valid until the next call on the
+  // stream. `[stream-thread]`
+  thw_status (*encode)(void *stream,
+                       const struct thw_str *request,
+                       struct thw_http_request *out,
+                       struct thw_error *error);
+  // Reads the reply to the request that was written last: a `THW_FRAME_WHOLE_BODY`, borrowed for the call, or a
+  // `THW_FRAME_ERROR_BODY`, for which it fails with `THW_E_REMOTE` and says in `error` what the provider said.
+  // `[stream-thread]`
+  thw_status (*decode)(void *stream,
+                       const struct thw_frame *reply,
+                       struct thw_embeddings *out,
+                       struct thw_error *error);
+  // Ends the stream and frees it; allowed after every error. NULL is accepted. `[stream-thread]`
+  void (*close)(void *stream);
+} thw_embed;
 
 #ifdef __cplusplus
 } // extern "C"

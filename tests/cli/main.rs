@@ -529,6 +529,22 @@ fn providers_are_listed_with_their_keys_by_name_only() {
 }
 
 #[test]
+fn models_of_plugins_are_listed_as_they_are_named_on_the_command_line() {
+    let output = thalweg().arg("models").output().expect("started");
+    assert!(output.status.success(), "{}", stderr(&output));
+    let text = stdout(&output);
+    assert!(text.contains("eliza/doctor") && text.contains("Doctor of 1966"), "{text}");
+    assert!(text.contains("script/inline") && text.contains("tools thinking"), "{text}");
+    let one = thalweg().args(["models", "--json", "eliza"]).output().expect("started");
+    let model: Value = serde_json::from_str(&stdout(&one)).expect("one JSON object");
+    let expected = json!({"provider": "eliza", "plugin": "thalweg.eliza_c", "id": "doctor", "name": "Doctor of 1966"});
+    assert_eq!(model, expected);
+    let none = thalweg().args(["models", "nobody"]).output().expect("started");
+    assert_eq!(none.status.code(), Some(2));
+    assert!(stderr(&none).contains("no plugin lists models of the provider `nobody`"), "{}", stderr(&none));
+}
+
+#[test]
 fn the_lists_of_the_documentation_can_be_asked_for() {
     let text = fs::read_to_string(repository().join("docs/PROVIDERS.md")).expect("there");
     let commands: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("thalweg providers")).collect();

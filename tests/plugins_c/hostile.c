@@ -339,12 +339,76 @@ static thw_status tool_invoke(void *context, uint32_t index, const thw_str *call
 
 static const thw_tool TOOL = { sizeof(thw_tool), 0, tool_count, tool_describe, tool_invoke };
 
+// ---- A list of models, and vectors ----
+
+static thw_status models_list(void *context, thw_str *json, thw_error *error) {
+  (void)context;
+  (void)json;
+  (void)error;
+#if defined(MODELS_NULL)
+  json->ptr = NULL;
+  json->len = 7;
+#elif defined(MODELS_NOT_UTF8)
+  *json = str("[\xff]");
+#elif defined(MODELS_HUGE)
+  json->ptr = (const uint8_t *)"[]";
+  json->len = (size_t)1 << 40;
+#elif defined(MODELS_STATUS)
+  return THW_PENDING;
+#elif defined(MODELS_NOT_A_LIST)
+  *json = str("{\"id\":1}");
+#else
+  *json = str("[{\"id\":\"m\"}]");
+#endif
+  return THW_OK;
+}
+
+static const thw_models MODELS = { sizeof(thw_models), 0, models_list };
+
+static const float VALUES[] = { 1.0f, 2.0f, 3.0f, 4.0f, 5.0f };
+
+static thw_status embed_describe(void *context, thw_str *json) {
+  (void)context;
+  *json = str("{\"dialect\":\"hostile\"}");
+  return THW_OK;
+}
+
+static thw_status embed_encode(void *at, const thw_str *request, thw_http_request *out, thw_error *error) {
+  return codec_encode_request(at, request, out, error);
+}
+
+static thw_status embed_decode(void *at, const thw_frame *reply, thw_embeddings *out, thw_error *error) {
+  stream *s = at;
+  (void)reply;
+  (void)error;
+  out->values = VALUES;
+  out->count = 2;
+  out->dimensions = 2;
+  if (is(s, "one_too_few")) out->count = 1;
+  if (is(s, "far_too_many")) out->count = UINT32_MAX;
+  if (is(s, "null_values")) out->values = NULL;
+  if (is(s, "misaligned_values")) out->values = (const float *)(uintptr_t)((const char *)VALUES + 1);
+  if (is(s, "no_dimensions")) out->dimensions = 0;
+  if (is(s, "huge_dimensions")) out->dimensions = UINT32_MAX;
+  if (is(s, "model_not_utf8")) out->model = str("\xff");
+  if (is(s, "model_null")) out->model.len = 3;
+  if (is(s, "negative_tokens")) out->input_tokens = -7;
+  if (is(s, "unknown_status")) return 9;
+  return THW_OK;
+}
+
+static const thw_embed EMBED = {
+  sizeof(thw_embed), 0, embed_describe, codec_open, embed_encode, embed_decode, codec_close,
+};
+
 // ---- The plugin ----
 
 static const void *get_interface(void *context, const char *id) {
   (void)context;
   if (strcmp(id, THW_INTERFACE_CODEC) == 0) return &CODEC;
   if (strcmp(id, THW_INTERFACE_TOOL) == 0) return &TOOL;
+  if (strcmp(id, THW_INTERFACE_MODELS) == 0) return &MODELS;
+  if (strcmp(id, THW_INTERFACE_EMBED) == 0) return &EMBED;
   return NULL;
 }
 

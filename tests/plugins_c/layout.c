@@ -128,5 +128,25 @@ int main(void) {
   MEMBER(thw_tool, count, 8, 8);
   MEMBER(thw_tool, describe, 16, 8);
   MEMBER(thw_tool, invoke, 24, 8);
+  TYPE(thw_models, 16, 8);
+  MEMBER(thw_models, struct_size, 0, 4);
+  MEMBER(thw_models, flags, 4, 4);
+  MEMBER(thw_models, list, 8, 8);
+  TYPE(thw_embeddings, 48, 8);
+  MEMBER(thw_embeddings, struct_size, 0, 4);
+  MEMBER(thw_embeddings, flags, 4, 4);
+  MEMBER(thw_embeddings, values, 8, 8);
+  MEMBER(thw_embeddings, count, 16, 4);
+  MEMBER(thw_embeddings, dimensions, 20, 4);
+  MEMBER(thw_embeddings, input_tokens, 24, 8);
+  MEMBER(thw_embeddings, model, 32, 16);
+  TYPE(thw_embed, 48, 8);
+  MEMBER(thw_embed, struct_size, 0, 4);
+  MEMBER(thw_embed, flags, 4, 4);
+  MEMBER(thw_embed, describe, 8, 8);
+  MEMBER(thw_embed, open, 16, 8);
+  MEMBER(thw_embed, encode, 24, 8);
+  MEMBER(thw_embed, decode, 32, 8);
+  MEMBER(thw_embed, close, 40, 8);
   return 0;
 }

@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod chat;
 pub(crate) mod decode;
 pub(crate) mod install_c;
+pub(crate) mod models;
 pub(crate) mod plugin;
 pub(crate) mod providers;
 pub(crate) mod record;

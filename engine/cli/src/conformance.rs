@@ -4,8 +4,10 @@
 //! of those rules fails the row in which it does.
 
 mod codec;
+mod embed;
 mod leak;
 mod marks;
+mod models;
 mod provider;
 mod samples;
 mod tool;
@@ -90,8 +92,9 @@ pub(crate) fn check(
     verdicts.add("its manifest fits this engine", || versions(plugin).into());
     verdicts.add("it starts twice", || starts_twice(loader, loaded).into());
     let (codec, provider, tools) = (plugin.codec(), plugin.provider(), plugin.tools());
-    if codec.is_none() && provider.is_none() && tools.is_empty() {
-        let none = "neither thw.codec/1 nor thw.provider/1 nor thw.tool/1";
+    let (models, embed) = (plugin.models(), plugin.embed());
+    if codec.is_none() && provider.is_none() && tools.is_empty() && models.is_none() && embed.is_none() {
+        let none = "none of thw.codec/1, thw.provider/1, thw.tool/1, thw.models/1 and thw.embed/1";
         verdicts.add("it offers something", || Outcome::Failed(none.to_owned()));
     }
     if let Some(codec) = &codec {
@@ -99,6 +102,13 @@ pub(crate) fn check(
     }
     if let Some(provider) = &provider {
         provider::check(provider, host, &mut verdicts);
+    }
+    if let Some(models) = &models {
+        verdicts.add("models are listed", || models::lists_models(models).into());
+    }
+    if let Some(embed) = &embed {
+        verdicts.add("vectors are asked for", || embed::writes_a_request(embed).into());
+        verdicts.add("vectors are not read out of nothing", || embed::refuses_broken_replies(embed).into());
     }
     for (index, tool) in tools.iter().enumerate() {
         tool::check(tool, &tools[..index], host, &mut verdicts);

@@ -40,6 +40,7 @@ enum Command {
     #[command(subcommand)]
     Plugin(command::plugin::Plugin),
     Providers(command::providers::Providers),
+    Models(command::models::Models),
     Record(command::record::Record),
     Replay(command::replay::Replay),
     #[command(name = "install-c")]
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
             Command::Bench(bench) => bench.execute(),
             Command::Plugin(plugin) => plugin.execute(),
             Command::Providers(providers) => providers.execute(),
+            Command::Models(models) => models.execute(),
             Command::Record(record) => record.execute().await,
             Command::Replay(replay) => replay.execute().await,
             Command::InstallC(install) => install.execute(),

@@ -32,6 +32,13 @@ pub(crate) enum Offers {
     Tools,
 }
 
+impl BuiltIn {
+    /// What it is for.
+    pub(crate) const fn offers(&self) -> Offers {
+        self.offers
+    }
+}
+
 /// All of them.
 pub(crate) const BUILT_IN: &[BuiltIn] = &[
     BuiltIn { name: "openai", offers: Offers::Dialect("openai-chat"), module: thalweg_openai::module },

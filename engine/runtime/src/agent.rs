@@ -12,7 +12,6 @@ use thalweg_agent::message::Message;
 use thalweg_agent::request::{Cache, Output, Request, Thinking, ToolChoice, ToolSpec};
 use tokio::sync::watch;
 
-use crate::auth::{self, Signer};
 use crate::backend::{Backend, Endpoint, describe, describe_provider, find_codec};
 use crate::drive::{Driver, Session, Setup};
 use crate::error::Error;
@@ -658,20 +657,10 @@ impl AgentBuilder {
             }
         };
         let (codec, description) = find_codec(std::mem::take(&mut self.codecs), &route.dialect)?;
-        let auth = route.auth.as_ref().unwrap_or(&description["auth"]);
-        let kind = serde_json::from_value(auth.clone())
-            .map_err(|_| Error::Auth { auth: auth.to_string(), provider: route.name().to_owned() })?;
         let (model, level) = (route.model.clone(), route.thinking);
-        let is_own = route.provider.as_ref().is_some_and(|row| row.may_use_credentials(&route.base_url, &variables));
-        let found = if is_own { auth::Use::Allowed } else { auth::Use::Forbidden };
-        let key = route.key.as_ref().map(|key| key.secret.clone());
-        let signer = Signer::new(kind, key, found, &variables);
-        let endpoint = Arc::new(Endpoint {
-            route,
-            signer,
-            headers: std::mem::take(&mut self.headers),
-            check_templates: self.check_templates,
-        });
+        let headers = std::mem::take(&mut self.headers);
+        let endpoint = Endpoint::new(route, &description["auth"], headers, &variables)?;
+        let endpoint = Arc::new(Endpoint { check_templates: self.check_templates, ..endpoint });
         Ok((Backend::Server { endpoint, codec }, model, level))
     }
 }

@@ -13,7 +13,7 @@ use crate::auth::{self, Signer};
 use crate::conversation::{Conversation, EncodedRequest};
 use crate::error::Error;
 use crate::http;
-use crate::provider::Route;
+use crate::provider::{Route, Variables};
 
 /// What gives the replies.
 #[derive(Clone, Debug)]
@@ -85,6 +85,23 @@ impl Endpoint {
         self.route.name()
     }
 
+    /// Where `route` leads, signed as it says or else as its dialect usually is.
+    pub(crate) fn new(
+        route: Route,
+        usual_auth: &Value,
+        headers: Vec<(String, String)>,
+        variables: Variables<'_>,
+    ) -> Result<Self, Error> {
+        let auth = route.auth.as_ref().unwrap_or(usual_auth);
+        let kind = serde_json::from_value(auth.clone())
+            .map_err(|_| Error::Auth { auth: auth.to_string(), provider: route.name().to_owned() })?;
+        let is_own = route.provider.as_ref().is_some_and(|row| row.may_use_credentials(&route.base_url, variables));
+        let found = if is_own { auth::Use::Allowed } else { auth::Use::Forbidden };
+        let key = route.key.as_ref().map(|key| key.secret.clone());
+        let signer = Signer::new(kind, key, found, variables);
+        Ok(Self { route, signer, headers, check_templates: None })
+    }
+
     pub(crate) fn is_loopback(&self) -> bool {
         http::is_loopback_url(&self.route.base_url)
     }
@@ -139,7 +156,7 @@ pub(crate) fn describe(codec: &host::Codec) -> Result<Value, Error> {
     read_description(codec.describe().map_err(Error::codec)?)
 }
 
-fn read_description(text: String) -> Result<Value, Error> {
+pub(crate) fn read_description(text: String) -> Result<Value, Error> {
     let mut bytes = text.into_bytes();
     simd_json::serde::from_slice(&mut bytes).map_err(|error| Error::Describe { message: error.to_string() })
 }

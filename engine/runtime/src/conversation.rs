@@ -21,6 +21,24 @@ pub(crate) struct EncodedRequest {
     pub(crate) body: Vec<Bytes>,
 }
 
+impl EncodedRequest {
+    /// A request without messages.
+    pub(crate) fn of(request: &host::Request<'_>) -> Self {
+        let body = [request.body_head, request.body_tail].map(|part| Bytes::copy_from_slice(part.as_bytes()));
+        Self::with_body(request, body.into())
+    }
+
+    /// A request with this body.
+    fn with_body(request: &host::Request<'_>, body: Vec<Bytes>) -> Self {
+        Self {
+            method: request.method.to_owned(),
+            path: request.path.to_owned(),
+            headers: request.headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            body,
+        }
+    }
+}
+
 impl Conversation {
     pub(crate) const fn new() -> Self {
         Self { messages: Vec::new(), encoded: 0 }
@@ -55,11 +73,6 @@ impl Conversation {
             body.push(message.clone());
         }
         body.push(Bytes::copy_from_slice(request.body_tail.as_bytes()));
-        Ok(EncodedRequest {
-            method: request.method.to_owned(),
-            path: request.path.to_owned(),
-            headers: request.headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-            body,
-        })
+        Ok(EncodedRequest::with_body(&request, body))
     }
 }

@@ -31,6 +31,14 @@ pub enum Error {
         /// The dialects that there are codecs for.
         known: Vec<String>,
     },
+    /// No plugin makes vectors in this dialect.
+    #[error("no plugin makes vectors in dialect {dialect:?}; hand one to the builder or load it{}", there_is(.known))]
+    NoEmbed {
+        /// The dialect.
+        dialect: String,
+        /// The dialects in which there are vectors.
+        known: Vec<String>,
+    },
     /// The engine does not know where the key goes.
     #[error(
         "{provider} wants the key as {auth}, which this engine cannot do; give the row in providers.toml another auth"

@@ -27,6 +27,7 @@ mod backend;
 mod conversation;
 mod cpu_clock;
 mod drive;
+pub mod embed;
 pub mod error;
 pub mod http;
 pub mod local;
@@ -42,6 +43,7 @@ mod waiting;
 
 pub use agent::{Agent, AgentBuilder, Prompt};
 pub use backend::{check_marks, open_pipeline};
+pub use embed::{Embedder, EmbedderBuilder, Vectors};
 pub use error::Error;
 pub use run::{Events, Outcome, Run, Text};
 pub use stats::Stats;

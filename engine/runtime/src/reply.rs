@@ -187,7 +187,7 @@ fn failure_of_plugin(error: &host::Error) -> Failure {
     Failure::new(kind, error.to_string())
 }
 
-fn failure_of(error: &http::Error) -> Failure {
+pub(crate) fn failure_of(error: &http::Error) -> Failure {
     let kind = match error {
         http::Error::Timeout { .. } => FailureKind::Timeout,
         http::Error::InvalidUrl { .. } | http::Error::InvalidHeader { .. } => FailureKind::InvalidRequest,

@@ -3,11 +3,14 @@
 //! All dialects meet the same few forms, since gateways and servers put their own errors into streams and bodies of any
 //! dialect. The kind decides what an engine does about it, so it is read from type, code, status and message together.
 
+use thalweg_abi::failure::Failure;
+use thalweg_abi::retry_hint::retry_after_ms;
 use thalweg_abi::types::{
-    EVENT_ERROR, FAILURE_AUTH, FAILURE_CONTENT_FILTER, FAILURE_CONTEXT_OVERFLOW, FAILURE_INVALID_REQUEST,
+    E_REMOTE, EVENT_ERROR, FAILURE_AUTH, FAILURE_CONTENT_FILTER, FAILURE_CONTEXT_OVERFLOW, FAILURE_INVALID_REQUEST,
     FAILURE_OTHER, FAILURE_OVERLOADED, FAILURE_RATE_LIMIT, FAILURE_SERVER, FLAG_TEXT_ESCAPED, StreamEvent,
 };
 
+use crate::escape;
 use crate::json::{self, NESTING_MAX, Names, Raw};
 
 /// An error as a provider reported it.
@@ -58,6 +61,26 @@ impl<'a> ProviderError<'a> {
     pub const fn event(&self) -> StreamEvent<'a> {
         let flags = if self.is_escaped { FLAG_TEXT_ESCAPED } else { 0 };
         StreamEvent::new(EVENT_ERROR).with_num(self.kind).with_text(self.message).with_aux(self.json).with_flags(flags)
+    }
+}
+
+impl ProviderError<'_> {
+    /// The failure of a call that tells it, for what is not streamed. `status` is that of the reply, or 0.
+    #[must_use]
+    pub fn failure(&self, status: u32) -> Failure {
+        let mut message = Vec::new();
+        if self.is_escaped {
+            escape::unescape(self.message, &mut message);
+        } else {
+            message.extend_from_slice(self.message);
+        }
+        let is_passing = matches!(self.kind, FAILURE_RATE_LIMIT | FAILURE_OVERLOADED | FAILURE_SERVER);
+        Failure {
+            http_status: i32::try_from(status).unwrap_or(0),
+            retryable: is_passing || matches!(status, 408 | 429 | 500..=599),
+            retry_after_ms: retry_after_ms(&message, self.json),
+            ..Failure::new(E_REMOTE, String::from_utf8_lossy(&message).into_owned())
+        }
     }
 }
 

@@ -116,4 +116,13 @@ frozen! {
     "thw_tool" table::Tool[32, 8] {
         struct_size 0 4, flags 4 4, count 8 8, describe 16 8, invoke 24 8,
     }
+    "thw_models" table::Models[16, 8] {
+        struct_size 0 4, flags 4 4, list 8 8,
+    }
+    "thw_embeddings" table::Embeddings[48, 8] {
+        struct_size 0 4, flags 4 4, values 8 8, count 16 4, dimensions 20 4, input_tokens 24 8, model 32 16,
+    }
+    "thw_embed" table::Embed[48, 8] {
+        struct_size 0 4, flags 4 4, describe 8 8, open 16 8, encode 24 8, decode 32 8, close 40 8,
+    }
 }

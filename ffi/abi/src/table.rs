@@ -1,4 +1,5 @@
-//! The tables of the plugin ABI, version 1: manifest, host services, plugin, codec, provider, tool.
+//! The tables of the plugin ABI, version 1: manifest, host services, plugin, codec, provider, tool; and, in files of their
+//! own, models and embed.
 //!
 //! Every table starts with its size as the side that made it compiled it; tables only ever grow at the end, and a
 //! reader treats what lies past the size, or is NULL, as absent. Each function says on which thread it is called:
@@ -8,10 +9,16 @@
 use crate::types::{Error, Event, Frame, Status, Str};
 use core::ffi::{c_char, c_void};
 
+mod embed;
+mod models;
+
+pub use embed::{Embed, Embeddings, INTERFACE_EMBED};
+pub use models::{INTERFACE_MODELS, Models};
+
 /// Version of the ABI that cannot be mixed.
 pub const ABI_MAJOR: u32 = 1;
 /// Version of the ABI that only adds.
-pub const ABI_MINOR: u32 = 0;
+pub const ABI_MINOR: u32 = 1;
 /// `THW1`, little-endian.
 pub const MANIFEST_MAGIC: u32 = 0x3157_4854;
 
@@ -191,8 +198,8 @@ pub struct Plugin {
     /// a sink. May be NULL. `[entry-thread]`
     pub deinit: Option<unsafe extern "C" fn(context: *mut c_void)>,
     /// The table for an interface by its id (NUL-terminated, borrowed for the call): `thw_codec` for "thw.codec/1",
-    /// `thw_provider` for "thw.provider/1", `thw_tool` for "thw.tool/1"; NULL for any that is not offered. The table stays the plugin's, does not change and
-    /// lives until `deinit`. `[any-thread]`
+    /// `thw_tool` for "thw.tool/1" and so on; NULL for any that is not offered. The table stays the plugin's, does not
+    /// change and lives until `deinit`. `[any-thread]`
     pub get_interface: Option<unsafe extern "C" fn(context: *mut c_void, id: *const c_char) -> *const c_void>,
 }
 

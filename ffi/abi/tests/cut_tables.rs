@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, mpsc};
 
 use thalweg_abi::failure::Failure;
-use thalweg_abi::guest::{self, Codec, CodecStream, Out, Request, ToolCall, ToolInfo};
+use thalweg_abi::guest::{self, Codec, CodecStream, EmbedStream, Embeddings, Model, Out, Request, ToolCall, ToolInfo};
 use thalweg_abi::host::{CancelToken, Error, Host, Misbehaviour, Plugin, ToolEvent, services};
 use thalweg_abi::layout::STRUCTS;
 use thalweg_abi::module::Module;
 use thalweg_abi::table::{self, HostServices};
-use thalweg_abi::types::{self, E_VERSION, EVENT_TEXT, FrameRef, OK, Status, StreamEvent};
+use thalweg_abi::types::{self, E_PANIC, E_VERSION, EVENT_TEXT, FRAME_WHOLE_BODY, FrameRef, OK, Status, StreamEvent};
 
 /// Offers one of each.
 #[derive(Default)]
@@ -74,20 +74,63 @@ impl guest::Tool for Whole {
     }
 }
 
-thalweg_abi::plugin! { id: "test.whole", version: "1.0.0", codec: Whole, provider: Whole, tools: [Whole] }
+impl guest::Models for Whole {
+    fn list(&self) -> Result<Vec<Model>, Failure> {
+        Ok(vec![Model::new("whole")])
+    }
+}
+
+impl guest::Embed for Whole {
+    fn describe(&self) -> &str {
+        "{}"
+    }
+
+    fn open(&self, _: &str) -> Result<Box<dyn EmbedStream>, Failure> {
+        Ok(Box::new(Self))
+    }
+}
+
+impl EmbedStream for Whole {
+    fn encode(&mut self, request: &str, out: &mut Request) -> Result<(), Failure> {
+        assert_ne!(request, "panic", "asked to");
+        out.body_head.push_str(request);
+        Ok(())
+    }
+
+    fn decode(&mut self, reply: &FrameRef<'_>, out: &mut Embeddings) -> Result<(), Failure> {
+        for length in reply.data().split(|byte| *byte == b' ').map(<[u8]>::len) {
+            out.push(&[length as f32, 0.5])?;
+        }
+        out.input_tokens = Some(9);
+        out.model.push_str("whole-1");
+        Ok(())
+    }
+}
+
+thalweg_abi::plugin! {
+    id: "test.whole",
+    version: "1.0.0",
+    codec: Whole,
+    provider: Whole,
+    models: Whole,
+    embed: Whole,
+    tools: [Whole],
+}
 
 /// What is cut: the tests run one after the other.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 /// Bytes of the table of services that the plugin gets.
 static SERVICES_SIZE: AtomicU32 = AtomicU32::new(0);
 /// Bytes of the plugin's own tables, by their place in [`CUT`].
-static SIZES: [AtomicU32; 4] = [const { AtomicU32::new(u32::MAX) }; 4];
+static SIZES: [AtomicU32; CUT.len()] = [const { AtomicU32::new(u32::MAX) }; CUT.len()];
 /// The tables that are cut.
-const CUT: [(&CStr, &str); 4] = [
+const CUT: [(&CStr, &str); 6] = [
     (c"", "thw_plugin"),
     (c"thw.codec/1", "thw_codec"),
     (c"thw.provider/1", "thw_provider"),
     (c"thw.tool/1", "thw_tool"),
+    (c"thw.models/1", "thw_models"),
+    (c"thw.embed/1", "thw_embed"),
 ];
 
 /// What is never freed, as a table must not be, so that tools which look for leaks still find it.
@@ -171,6 +214,12 @@ fn use_it(plugin: &Plugin) -> Vec<ToolEvent> {
     let mut context = core::task::Context::from_waker(core::task::Waker::noop());
     let core::task::Poll::Ready(batch) = next.as_mut().poll(&mut context) else { panic!("it was pushed") };
     assert_eq!(batch.unwrap().unwrap().iter().next().unwrap().text(), b"said");
+    assert_eq!(plugin.models().unwrap().list().unwrap(), r#"[{"id":"whole"}]"#);
+    let mut vectors = plugin.embed().unwrap().open("{}").unwrap();
+    assert_eq!(vectors.encode("x").unwrap().body_head, "x");
+    let read = vectors.decode(&FrameRef::new(FRAME_WHOLE_BODY, b"one three"), 2).unwrap();
+    assert_eq!((read.values, read.dimensions, read.input_tokens), (&[3.0, 0.5, 5.0, 0.5][..], 2, Some(9)));
+    assert_eq!(read.model, "whole-1");
     let (sender, told) = mpsc::channel();
     let receiver = Box::new(move |event| sender.send(event).unwrap());
     let running = plugin.tools()[0].invoke("call_1", "{}", receiver, &CancelToken::new());
@@ -234,4 +283,20 @@ fn a_plugin_of_the_sdk_runs_on_an_engine_with_fewer_services_or_says_that_it_is_
             }
         }
     }
+}
+
+#[test]
+fn a_panic_ends_a_stream_of_vectors_and_vectors_must_be_as_many_as_texts() {
+    let plugin = Plugin::start(&module(), Host::silent()).unwrap();
+    let mut vectors = plugin.embed().unwrap().open("{}").unwrap();
+    match vectors.encode("panic").unwrap_err() {
+        Error::Failed { failure, .. } => assert_eq!(failure.code, E_PANIC),
+        other => panic!("{other}"),
+    }
+    assert!(matches!(vectors.encode("x"), Err(Error::Broken { .. })));
+    let mut vectors = plugin.embed().unwrap().open("{}").unwrap();
+    let error = vectors.decode(&FrameRef::new(FRAME_WHOLE_BODY, b"one"), 2).unwrap_err();
+    let what = Misbehaviour::WrongCount { what: "vectors", count: 1, expected: 2 };
+    assert_eq!(error, Error::Misbehaved { plugin: "test.whole".into(), what });
+    assert!(matches!(vectors.encode("x"), Err(Error::Broken { .. })));
 }

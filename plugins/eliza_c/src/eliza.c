@@ -226,11 +226,25 @@ static const thw_provider PROVIDER = {
   sizeof(thw_provider), 0, describe, start,
 };
 
+// ---- The list of models ----
+
+static thw_status list(void *context, thw_str *json, thw_error *error) {
+  (void)context;
+  if (json == NULL) return fail(error, THW_E_INVALID, "an argument is NULL");
+  *json = str("[{\"id\":\"doctor\",\"name\":\"Doctor of 1966\"}]");
+  return THW_OK;
+}
+
+static const thw_models MODELS = { sizeof(thw_models), 0, list };
+
 // ---- The plugin ----
 
 static const void *get_interface(void *context, const char *id) {
   (void)context;
-  return id != NULL && strcmp(id, THW_INTERFACE_PROVIDER) == 0 ? &PROVIDER : NULL;
+  if (id == NULL) return NULL;
+  if (strcmp(id, THW_INTERFACE_PROVIDER) == 0) return &PROVIDER;
+  if (strcmp(id, THW_INTERFACE_MODELS) == 0) return &MODELS;
+  return NULL;
 }
 
 const thw_manifest thw_plugin_manifest_v1 = THW_MANIFEST("thalweg.eliza_c", PLUGIN_VERSION);

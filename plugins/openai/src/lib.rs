@@ -9,6 +9,7 @@ mod chunk;
 mod codec;
 mod delta;
 mod details;
+mod embed;
 mod emit;
 mod message;
 mod options;
@@ -18,5 +19,11 @@ mod think_tags;
 mod usage;
 
 pub use codec::{OpenAiChat, Stream};
+pub use embed::OpenAiEmbed;
 
-thalweg_abi::plugin! { id: "thalweg.openai", version: env!("CARGO_PKG_VERSION"), codec: OpenAiChat }
+thalweg_abi::plugin! {
+    id: "thalweg.openai",
+    version: env!("CARGO_PKG_VERSION"),
+    codec: OpenAiChat,
+    embed: OpenAiEmbed,
+}

@@ -10,7 +10,7 @@ use std::fs;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use thalweg_abi::guest::{self, Failure, Provider};
+use thalweg_abi::guest::{self, Failure, Model, Models, Provider};
 use thalweg_abi::types::E_INVALID;
 
 pub use reply::Reply;
@@ -71,6 +71,13 @@ impl Provider for Script {
     }
 }
 
+impl Models for Script {
+    fn list(&self) -> Result<Vec<Model>, Failure> {
+        // Any file is a model, too; those cannot be listed.
+        Ok(vec![Model::new("inline").named("The script in the request").with(&["tools", "thinking"])])
+    }
+}
+
 fn read(path: &str) -> Result<Replies, Failure> {
     let text = fs::read_to_string(path).map_err(|error| {
         let hint = "name a script as the model (script/FILE), or put it into the field `script` of the request's extra";
@@ -83,4 +90,4 @@ fn invalid(what: &str, error: &serde_json::Error) -> Failure {
     Failure::new(E_INVALID, format!("{what} is not what it should be: {error}"))
 }
 
-thalweg_abi::plugin! { id: "thalweg.script", version: env!("CARGO_PKG_VERSION"), provider: Script }
+thalweg_abi::plugin! { id: "thalweg.script", version: env!("CARGO_PKG_VERSION"), provider: Script, models: Script }

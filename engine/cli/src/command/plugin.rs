@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use thalweg::plugin::{Found, Loader, State};
 use thalweg_abi::host::Plugin as Started;
-use thalweg_abi::table::{INTERFACE_CODEC, INTERFACE_PROVIDER, INTERFACE_TOOL, Manifest};
+use thalweg_abi::table::{
+    INTERFACE_CODEC, INTERFACE_EMBED, INTERFACE_MODELS, INTERFACE_PROVIDER, INTERFACE_TOOL, Manifest,
+};
 
 use crate::conformance::{self, Outcome};
 use crate::failure::{FAILED, Failure};
@@ -171,7 +173,9 @@ fn offers(plugin: &Started) -> Vec<String> {
         format!("provider {} ({INTERFACE_PROVIDER})", description["provider"].as_str().unwrap_or("without a name"))
     };
     let provider = plugin.provider().map(provider);
-    plugin.codec().map(dialect).into_iter().chain(provider).chain(tools).collect()
+    let models = plugin.models().map(|_| format!("models ({INTERFACE_MODELS})"));
+    let vectors = plugin.embed().map(|_| format!("vectors ({INTERFACE_EMBED})"));
+    plugin.codec().map(dialect).into_iter().chain(provider).chain(models).chain(vectors).chain(tools).collect()
 }
 
 fn check(file: &Path, replies: &[PathBuf], out: &mut impl Write) -> Result<(), Failure> {

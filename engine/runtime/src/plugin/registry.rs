@@ -2,7 +2,7 @@
 
 use crate::backend::describe_provider;
 use crate::plugin::{LoadError, LoadedPlugin};
-use thalweg_abi::host::{Codec, Plugin, Provider, Tool};
+use thalweg_abi::host::{Codec, Embed, Models, Plugin, Provider, Tool};
 
 /// The dialects, providers and tools of a set of plugins. No two of them offer the same.
 #[derive(Clone, Debug, Default)]
@@ -10,6 +10,8 @@ pub struct Registry {
     loaded: Vec<LoadedPlugin>,
     codecs: Vec<(String, Codec)>,
     providers: Vec<(String, Provider)>,
+    models: Vec<Models>,
+    embeds: Vec<Embed>,
     tools: Vec<Tool>,
 }
 
@@ -62,6 +64,8 @@ impl Registry {
         }
         self.codecs.extend(codec);
         self.providers.extend(provider);
+        self.models.extend(plugin.models());
+        self.embeds.extend(plugin.embed());
         self.tools.extend(tools);
         Ok(())
     }
@@ -92,6 +96,16 @@ impl Registry {
     /// All providers that drive themselves.
     pub fn providers(&self) -> impl Iterator<Item = &Provider> {
         self.providers.iter().map(|(_, provider)| provider)
+    }
+
+    /// What lists the models of the plugins that do.
+    pub fn models(&self) -> impl Iterator<Item = &Models> {
+        self.models.iter()
+    }
+
+    /// What makes vectors of texts.
+    pub fn embeds(&self) -> impl Iterator<Item = &Embed> {
+        self.embeds.iter()
     }
 
     /// The names of all dialects.

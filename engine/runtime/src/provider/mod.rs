@@ -26,5 +26,6 @@ mod table;
 pub use error::Error;
 pub use name::{LEVELS, split_thinking};
 pub use route::{Key, Route, Wish};
+pub(crate) use row::Variables;
 pub use row::{KeyName, Provider, Source};
 pub use table::Table;

@@ -8,7 +8,7 @@ use super::table::Table;
 use crate::http;
 
 /// Reads an environment variable.
-pub(super) type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub(crate) type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// The value of a variable, without white space around it; blank counts as not set.
 pub(super) fn set(variables: Variables<'_>, name: &str) -> Option<String> {

@@ -7,6 +7,30 @@ use serde_json::{Map, Value};
 
 use crate::failure::Failure;
 
+/// Texts that are to become vectors.
+#[derive(Clone, Debug, Deserialize)]
+pub struct EmbedRequest {
+    /// Name of the model.
+    pub model: String,
+    /// The texts, at least one.
+    pub texts: Vec<String>,
+    /// How many numbers a vector shall have, where the model can choose.
+    #[serde(default)]
+    pub dimensions: Option<u32>,
+    /// Goes into the body as it is.
+    #[serde(default)]
+    pub extra: Map<String, Value>,
+}
+
+/// Reads a request for vectors.
+///
+/// # Errors
+/// What is wrong with the JSON.
+pub fn embed_request(json: &str) -> Result<EmbedRequest, Failure> {
+    serde_json::from_str(json)
+        .map_err(|error| Failure::invalid(format!("the request is not in the canonical form: {error}")))
+}
+
 /// One message of a conversation.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "role", rename_all = "snake_case")]

@@ -24,7 +24,7 @@
 /// ```
 #[macro_export]
 macro_rules! plugin {
-    (id: $id:expr, version: $version:expr $(, codec: $codec:ty)? $(, provider: $provider:ty)? $(, tools: [$($tool:ty),* $(,)?])? $(,)?) => {
+    (id: $id:expr, version: $version:expr $(, codec: $codec:ty)? $(, provider: $provider:ty)? $(, models: $models:ty)? $(, embed: $embed:ty)? $(, tools: [$($tool:ty),* $(,)?])? $(,)?) => {
         /// What this plugin offers.
         #[derive(Clone, Copy, Debug)]
         pub struct Package;
@@ -45,7 +45,15 @@ macro_rules! plugin {
             }
 
             fn provider() -> ::core::option::Option<::std::boxed::Box<dyn $crate::guest::Provider>> {
-                $crate::plugin!(@provider $($provider)?)
+                $crate::plugin!(@boxed $($provider)?)
+            }
+
+            fn models() -> ::core::option::Option<::std::boxed::Box<dyn $crate::guest::Models>> {
+                $crate::plugin!(@boxed $($models)?)
+            }
+
+            fn embed() -> ::core::option::Option<::std::boxed::Box<dyn $crate::guest::Embed>> {
+                $crate::plugin!(@boxed $($embed)?)
             }
 
             fn tools() -> ::std::vec::Vec<::std::boxed::Box<dyn $crate::guest::Tool>> {
@@ -62,10 +70,10 @@ macro_rules! plugin {
         ::core::option::Option::Some(<$codec as ::core::default::Default>::default())
     };
     (@value) => { ::core::option::Option::None };
-    (@provider $provider:ty) => {
-        ::core::option::Option::Some(::std::boxed::Box::new(<$provider as ::core::default::Default>::default()))
+    (@boxed $part:ty) => {
+        ::core::option::Option::Some(::std::boxed::Box::new(<$part as ::core::default::Default>::default()))
     };
-    (@provider) => { ::core::option::Option::None };
+    (@boxed) => { ::core::option::Option::None };
 }
 
 /// Exports a package as a plugin: the two symbols that a shared object needs. Belongs into a crate of its own of type

@@ -1,7 +1,7 @@
 //! The SDK for plugins written in Rust: safe traits, and the tables made from them.
 //!
-//! An author implements [`Codec`] and [`CodecStream`], [`Provider`], or [`Tool`], and names them in [`plugin!`](crate::plugin); no line
-//! of that crate needs `unsafe`. A second crate of one line, [`export_plugin!`](crate::export_plugin), is the shared
+//! An author implements [`Codec`] and [`CodecStream`], [`Provider`], [`Tool`], [`Models`] or [`Embed`], and names them in
+//! [`plugin!`](crate::plugin); no line of that crate needs `unsafe`. A second crate of one line, [`export_plugin!`](crate::export_plugin), is the shared
 //! object. A program that links the plugin in takes [`module`], which goes through the same tables, or [`Direct`],
 //! which goes around them.
 
@@ -9,9 +9,11 @@
 pub mod canonical;
 mod codec;
 mod direct;
+mod embed;
 #[doc(hidden)]
 pub mod export;
 mod macros;
+mod models;
 mod out;
 mod package;
 mod provider;
@@ -23,6 +25,8 @@ mod tool;
 pub use crate::failure::Failure;
 pub use codec::{Codec, CodecStream, Request};
 pub use direct::Direct;
+pub use embed::{Embed, EmbedStream, Embeddings};
+pub use models::{Model, Models};
 pub use out::Out;
 pub use package::{NoCodec, Package, manifest, module};
 pub use provider::{Closed, Provider, Reply};

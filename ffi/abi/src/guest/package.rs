@@ -1,7 +1,7 @@
 //! What a plugin crate offers, as one type.
 
 use crate::failure::Failure;
-use crate::guest::{Codec, CodecStream, Out, Provider, Request, Tool, export};
+use crate::guest::{Codec, CodecStream, Embed, Models, Out, Provider, Request, Tool, export};
 use crate::module::Module;
 use crate::table::{ABI_MAJOR, ABI_MINOR, MANIFEST_MAGIC, MANIFEST_PANIC_ABORT, Manifest};
 use crate::types::{Event, FrameRef};
@@ -21,6 +21,18 @@ pub trait Package: Send + Sync + 'static {
     /// The provider that drives itself, made when the plugin starts.
     #[must_use]
     fn provider() -> Option<Box<dyn Provider>> {
+        None
+    }
+
+    /// The list of models, made when the plugin starts.
+    #[must_use]
+    fn models() -> Option<Box<dyn Models>> {
+        None
+    }
+
+    /// What makes vectors of texts, made when the plugin starts.
+    #[must_use]
+    fn embed() -> Option<Box<dyn Embed>> {
         None
     }
 

@@ -2,11 +2,11 @@
 
 use crate::decode::{Decode, Events, Progress};
 use crate::failure::Failure;
-use crate::host::call::failure;
 use crate::host::check::{Slices, check_scratch, text};
 use crate::host::plugin::Started;
+use crate::host::request::{self, Request};
 use crate::host::{Error, Misbehaviour};
-use crate::table::{Codec as Table, HttpHeader, HttpRequest};
+use crate::table::{Codec as Table, HttpRequest};
 use crate::types::{self, E_PANIC, Event, Frame, FrameRef, MORE, OK, Status, Str, StreamEvent};
 use core::ffi::c_void;
 use std::sync::Arc;
@@ -75,13 +75,8 @@ impl Codec {
     /// # Errors
     /// When the plugin fails or breaks a rule.
     pub fn describe(&self) -> Result<String, Error> {
-        let mut json = Str::EMPTY;
-        // SAFETY: the context is the plugin's own; `json` is writable.
-        let status = unsafe { (self.functions.describe)(self.plugin.context(), &raw mut json) };
-        self.plugin.expect_ok("describe", status, &types::Error::empty())?;
-        // SAFETY: static text, by contract.
-        let json = unsafe { text(json, "the description of its codec") };
-        json.map(str::to_owned).map_err(|what| self.plugin.misbehaved(what))
+        // SAFETY: the function takes the plugin's context and gives a text that lives until `deinit`.
+        unsafe { self.plugin.describe(self.functions.describe, "the description of its codec") }
     }
 
     /// Opens a stream: the state of one conversation with one provider. `options` is JSON.
@@ -89,31 +84,10 @@ impl Codec {
     /// # Errors
     /// When the plugin refuses the options or breaks a rule.
     pub fn open(&self, options: &str) -> Result<CodecStream, Error> {
-        let options = Str::new(options.as_bytes());
-        let mut stream = core::ptr::null_mut();
-        let mut error = types::Error::empty();
-        // SAFETY: the context is the plugin's own; `options` is borrowed for the call, the outputs are writable.
-        let status = unsafe {
-            (self.functions.open)(self.plugin.context(), &raw const options, &raw mut stream, &raw mut error)
-        };
-        self.plugin.expect_ok("open", status, &error)?;
-        if stream.is_null() {
-            return Err(self.plugin.misbehaved(Misbehaviour::NothingGiven { function: "open" }));
-        }
+        // SAFETY: the function is that of the plugin's table.
+        let stream = unsafe { self.plugin.open(self.functions.open, options) }?;
         let error = Box::new(types::Error::empty());
         Ok(CodecStream { plugin: Arc::clone(&self.plugin), functions: self.functions, stream, broken: false, error })
-    }
-}
-
-impl Started {
-    /// The error behind a status, if it is one.
-    fn expect_ok(&self, function: &'static str, status: Status, error: &types::Error) -> Result<(), Error> {
-        match status {
-            OK => Ok(()),
-            // SAFETY: our own record.
-            ..OK => Err(self.failed(unsafe { failure(status, &raw const *error) })),
-            _ => Err(self.misbehaved(Misbehaviour::UnknownStatus { function, status })),
-        }
     }
 }
 
@@ -131,21 +105,6 @@ pub struct CodecStream {
 
 // SAFETY: by contract a stream may be used from any thread, one call at a time, which `&mut self` ensures.
 unsafe impl Send for CodecStream {}
-
-/// A request as a dialect wrote it: borrowed from the plugin until the next call on the stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request<'s> {
-    /// `POST`.
-    pub method: &'s str,
-    /// Path below the provider's base URL.
-    pub path: &'s str,
-    /// Name and value.
-    pub headers: Vec<(&'s str, &'s str)>,
-    /// Body before the first message.
-    pub body_head: &'s str,
-    /// Body after the last message.
-    pub body_tail: &'s str,
-}
 
 impl CodecStream {
     /// The wire form of one canonical message (JSON): one element of the array of messages, several joined by commas,
@@ -174,22 +133,14 @@ impl CodecStream {
     pub fn encode_request(&mut self, request: &str) -> Result<Request<'_>, Error> {
         self.usable()?;
         let request = Str::new(request.as_bytes());
-        let mut out = HttpRequest {
-            struct_size: size_of::<HttpRequest>() as u32,
-            headers_len: 0,
-            method: Str::EMPTY,
-            path: Str::EMPTY,
-            headers: core::ptr::null(),
-            body_head: Str::EMPTY,
-            body_tail: Str::EMPTY,
-        };
+        let mut out = request::empty();
         let mut error = types::Error::empty();
         // SAFETY: as in `encode_message`.
         let status =
             unsafe { (self.functions.encode_request)(self.stream, &raw const request, &raw mut out, &raw mut error) };
         self.expect_ok("encode_request", status, &error)?;
         // SAFETY: valid until the next call on the stream, for which the borrow of `self` must be over.
-        unsafe { read_request(&out) }.map_err(|what| self.plugin.misbehaved(what))
+        unsafe { request::read(&out) }.map_err(|what| self.plugin.misbehaved(what))
     }
 
     /// Id of the plugin.
@@ -388,39 +339,9 @@ unsafe fn check_events(
     Ok(())
 }
 
-/// The texts of a request.
-///
-/// # Safety
-/// All slices are readable and unchanged for `'s`.
-unsafe fn read_request<'s>(out: &HttpRequest) -> Result<Request<'s>, Misbehaviour> {
-    // SAFETY: promised by the caller, for each of the six.
-    let part = |slice, what| unsafe { text(slice, what) };
-    let count = out.headers_len as usize;
-    if count > HEADERS_MAX || (count > 0 && (out.headers.is_null() || !out.headers.is_aligned())) {
-        return Err(Misbehaviour::BadSlice { what: "the list of headers" });
-    }
-    let headers: &[HttpHeader] = if count == 0 {
-        &[]
-    } else {
-        // SAFETY: an array of that length, as the caller promises.
-        unsafe { core::slice::from_raw_parts(out.headers, count) }
-    };
-    let header = |header: &HttpHeader| Ok((part(header.name, "a header")?, part(header.value, "a header")?));
-    Ok(Request {
-        method: part(out.method, "the method of a request")?,
-        path: part(out.path, "the path of a request")?,
-        headers: headers.iter().map(header).collect::<Result<_, _>>()?,
-        body_head: part(out.body_head, "the body of a request")?,
-        body_tail: part(out.body_tail, "the body of a request")?,
-    })
-}
-
 /// Lengths of the ABI have 32 bits; an array beyond that is offered in part.
 fn to_u32(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
 }
-
-/// More headers than this is a mistake.
-const HEADERS_MAX: usize = 256;
 
 const _: () = assert!(size_of::<StreamEvent<'_>>() == size_of::<Event>());

@@ -171,6 +171,24 @@ pub enum Misbehaviour {
         /// What is allowed.
         limit: u32,
     },
+    /// More of something than there may be.
+    TooMuch {
+        /// What there is too much of.
+        what: &'static str,
+        /// What it states.
+        count: usize,
+        /// What is allowed.
+        limit: usize,
+    },
+    /// Another number of results than was asked for.
+    WrongCount {
+        /// What they are.
+        what: &'static str,
+        /// What it states.
+        count: usize,
+        /// What it must be.
+        expected: usize,
+    },
     /// The answer of a tool is too long.
     AnswerTooLong {
         /// Bytes that are allowed.
@@ -204,6 +222,10 @@ impl fmt::Display for Misbehaviour {
             Self::NotUtf8 { what } => write!(f, "{what} is not UTF-8"),
             Self::BadToolName => f.write_str("a tool's name is not 1 to 64 letters, digits, underscores and hyphens"),
             Self::TooManyTools { count, limit } => write!(f, "it has {count} tools, {limit} are allowed"),
+            Self::TooMuch { what, count, limit } => write!(f, "it gives {count} {what}, {limit} are allowed"),
+            Self::WrongCount { what, count, expected } => {
+                write!(f, "it gives {count} {what} where {expected} were asked for")
+            }
             Self::AnswerTooLong { limit } => write!(f, "the answer of its tool is longer than {limit} bytes"),
             Self::ReplyOutranItsReader { limit } => {
                 write!(f, "its provider pushed more than {limit} bytes ahead of its reader and did not slow down")

@@ -2,7 +2,10 @@
 
 use crate::failure::Failure;
 use crate::host::call::failure;
+use crate::host::check::text;
 use crate::host::codec::Functions as CodecFunctions;
+use crate::host::embed::Embed;
+use crate::host::models::Models;
 use crate::host::provider::Provider;
 use crate::host::services::{Host, SERVICES};
 use crate::host::tool::{Functions as ToolFunctions, Tool};
@@ -10,7 +13,7 @@ use crate::host::{Codec, Error, Misbehaviour, check_manifest};
 use crate::module::Module;
 use crate::sized;
 use crate::table::{self, ABI_MINOR, Manifest};
-use crate::types::{self, OK};
+use crate::types::{self, OK, Status, Str};
 use core::ffi::{CStr, c_void};
 use std::sync::Arc;
 
@@ -21,6 +24,8 @@ pub struct Plugin {
     started: Arc<Started>,
     codec: Option<CodecFunctions>,
     provider: Option<Provider>,
+    models: Option<Models>,
+    embed: Option<Embed>,
     tools: Vec<Tool>,
 }
 
@@ -73,11 +78,19 @@ impl Plugin {
             Some(table) => Some(Provider::read(&started, table.cast())?),
             None => None,
         };
+        let models = match started.interface(c"thw.models/1") {
+            Some(table) => Some(Models::read(&started, table.cast())?),
+            None => None,
+        };
+        let embed = match started.interface(c"thw.embed/1") {
+            Some(table) => Some(Embed::read(&started, table.cast())?),
+            None => None,
+        };
         let tools = match started.interface(c"thw.tool/1") {
             Some(table) => ToolFunctions::read(&started, table.cast())?,
             None => Vec::new(),
         };
-        Ok(Self { started, codec, provider, tools })
+        Ok(Self { started, codec, provider, models, embed, tools })
     }
 
     /// Starts a package that is linked in.
@@ -111,6 +124,18 @@ impl Plugin {
     #[must_use]
     pub fn provider(&self) -> Option<Provider> {
         self.provider.clone()
+    }
+
+    /// The list of its models, if it has one.
+    #[must_use]
+    pub fn models(&self) -> Option<Models> {
+        self.models.clone()
+    }
+
+    /// What makes vectors of texts, if it does.
+    #[must_use]
+    pub fn embed(&self) -> Option<Embed> {
+        self.embed.clone()
     }
 
     /// Its tools.
@@ -189,6 +214,55 @@ impl Started {
         // SAFETY: the context is the plugin's own, the id is NUL-terminated.
         let table = unsafe { get_interface(self.table.context, id.as_ptr()) };
         (!table.is_null()).then_some(table)
+    }
+
+    /// The error behind a status, if it is one.
+    pub(crate) fn expect_ok(&self, function: &'static str, status: Status, error: &types::Error) -> Result<(), Error> {
+        match status {
+            OK => Ok(()),
+            // SAFETY: our own record.
+            ..OK => Err(self.failed(unsafe { failure(status, &raw const *error) })),
+            _ => Err(self.misbehaved(Misbehaviour::UnknownStatus { function, status })),
+        }
+    }
+
+    /// The text that a function `describe` gives.
+    ///
+    /// # Safety
+    /// `describe` takes this plugin's context and gives a text that lives until `deinit`.
+    pub(crate) unsafe fn describe(
+        &self,
+        describe: unsafe extern "C" fn(*mut c_void, *mut Str) -> Status,
+        what: &'static str,
+    ) -> Result<String, Error> {
+        let mut json = Str::EMPTY;
+        // SAFETY: the context is the plugin's own; `json` is writable.
+        let status = unsafe { describe(self.table.context, &raw mut json) };
+        self.expect_ok("describe", status, &types::Error::empty())?;
+        // SAFETY: lives until `deinit`, as the caller promises.
+        let json = unsafe { text(json, what) };
+        json.map(str::to_owned).map_err(|what| self.misbehaved(what))
+    }
+
+    /// The stream that a function `open` gives; never NULL.
+    ///
+    /// # Safety
+    /// `open` takes this plugin's context and options.
+    pub(crate) unsafe fn open(
+        &self,
+        open: unsafe extern "C" fn(*mut c_void, *const Str, *mut *mut c_void, *mut types::Error) -> Status,
+        options: &str,
+    ) -> Result<*mut c_void, Error> {
+        let options = Str::new(options.as_bytes());
+        let mut stream = core::ptr::null_mut();
+        let mut error = types::Error::empty();
+        // SAFETY: the context is the plugin's own; `options` is borrowed for the call, the outputs are writable.
+        let status = unsafe { open(self.table.context, &raw const options, &raw mut stream, &raw mut error) };
+        self.expect_ok("open", status, &error)?;
+        if stream.is_null() {
+            return Err(self.misbehaved(Misbehaviour::NothingGiven { function: "open" }));
+        }
+        Ok(stream)
     }
 
     /// A copy of one of the plugin's tables.

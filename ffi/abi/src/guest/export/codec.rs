@@ -2,10 +2,11 @@
 
 use super::Instance;
 use super::guard::{guard, text};
+use super::request::Written;
 use crate::failure::Failure;
 use crate::guest::out::Scratch;
-use crate::guest::{Codec as _, CodecStream, Out, Package, Request};
-use crate::table::{Codec as Table, HttpHeader, HttpRequest};
+use crate::guest::{Codec as _, CodecStream, Out, Package};
+use crate::table::{Codec as Table, HttpRequest};
 use crate::types::{E_STATE, Error, Event, Frame, FrameRef, MORE, OK, Status, Str, StreamEvent};
 use core::ffi::c_void;
 use core::marker::PhantomData;
@@ -42,8 +43,7 @@ struct Stream<S> {
     spilled: usize,
     scratch: Scratch,
     message: String,
-    request: Request,
-    headers: Vec<HttpHeader>,
+    written: Written,
     finished: bool,
     /// A panic left the codec in an unknown state: only `close` is allowed.
     poisoned: bool,
@@ -132,8 +132,7 @@ unsafe extern "C" fn open<P: Package>(
             spilled: 0,
             scratch: Scratch::default(),
             message: String::new(),
-            request: Request::default(),
-            headers: Vec::new(),
+            written: Written::default(),
             finished: false,
             poisoned: false,
         });
@@ -179,41 +178,18 @@ unsafe extern "C" fn encode_request<S: CodecStream>(
     out: *mut HttpRequest,
     error: *mut Error,
 ) -> Status {
-    let work =
-        || {
-            // SAFETY: by contract.
-            let stream = unsafe { usable::<S>(stream) }?;
-            // SAFETY: borrowed for the call, by contract.
-            let request = unsafe { text(request) }?;
-            if out.is_null() {
-                return Err(Failure::invalid("an argument is NULL"));
-            }
-            // SAFETY: not NULL; the engine filled the size.
-            let room = unsafe { (*out).struct_size } as usize;
-            if room < size_of::<HttpRequest>() {
-                return Err(Failure::invalid("the place for the request is too small"));
-            }
-            stream.request.clear();
-            stream.run(|stream| stream.codec.encode_request(request, &mut stream.request))?;
-            let Stream { request, headers, .. } = stream;
-            headers.clear();
-            headers.extend(request.headers.iter().map(|(name, value)| HttpHeader {
-                name: Str::new(name.as_bytes()),
-                value: Str::new(value.as_bytes()),
-            }));
-            let table = HttpRequest {
-                struct_size: room as u32,
-                headers_len: headers.len() as u32,
-                method: Str::new(b"POST"),
-                path: Str::new(request.path.as_bytes()),
-                headers: headers.as_ptr(),
-                body_head: Str::new(request.body_head.as_bytes()),
-                body_tail: Str::new(request.body_tail.as_bytes()),
-            };
-            // SAFETY: not NULL and large enough.
-            unsafe { out.write(table) };
-            Ok(OK)
-        };
+    let work = || {
+        // SAFETY: by contract.
+        let stream = unsafe { usable::<S>(stream) }?;
+        // SAFETY: borrowed for the call, by contract.
+        let request = unsafe { text(request) }?;
+        // SAFETY: NULL or the engine's record, by contract.
+        unsafe { stream.written.clear(out) }?;
+        stream.run(|stream| stream.codec.encode_request(request, &mut stream.written.request))?;
+        // SAFETY: as above.
+        unsafe { stream.written.give(out) };
+        Ok(OK)
+    };
     // SAFETY: `error` is NULL or writable, by contract.
     unsafe { guard(error, work) }
 }

@@ -3,23 +3,33 @@
 //! Public only for `export_plugin!`, which names [`entry`].
 
 mod codec;
+mod embed;
 mod guard;
+mod models;
 mod provider;
+mod request;
 mod tool;
 
 use crate::failure::Failure;
 use crate::guest::services::Services;
-use crate::guest::{Package, Provider, Tool};
-use crate::table::{Host, HostServices, INTERFACE_CODEC, INTERFACE_PROVIDER, INTERFACE_TOOL, Plugin};
+use crate::guest::{Embed, Models, Package, Provider, Tool};
+use crate::table::{
+    Host, HostServices, INTERFACE_CODEC, INTERFACE_EMBED, INTERFACE_MODELS, INTERFACE_PROVIDER, INTERFACE_TOOL, Plugin,
+};
 use crate::types::{E_VERSION, Error, OK, Status};
 use core::ffi::{CStr, c_char, c_void};
 use guard::guard;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
 
 /// A plugin that was started: the `context` of its tables.
 struct Instance<P: Package> {
     codec: Option<P::Codec>,
     provider: Option<Box<dyn Provider>>,
+    models: Option<Box<dyn Models>>,
+    /// The list that was given last.
+    model_list: Mutex<String>,
+    embed: Option<Box<dyn Embed>>,
     tools: Vec<Box<dyn Tool>>,
     services: Services,
 }
@@ -53,8 +63,15 @@ pub unsafe extern "C" fn entry<P: Package>(
         if room < size_of::<Plugin>() {
             return Err(Failure::invalid("the place for the plugin's table is too small"));
         }
-        let instance: Box<Instance<P>> =
-            Box::new(Instance { codec: P::codec(), provider: P::provider(), tools: P::tools(), services });
+        let instance: Box<Instance<P>> = Box::new(Instance {
+            codec: P::codec(),
+            provider: P::provider(),
+            models: P::models(),
+            model_list: Mutex::default(),
+            embed: P::embed(),
+            tools: P::tools(),
+            services,
+        });
         let pushes = instance.provider.is_some() || !instance.tools.is_empty();
         if pushes && (services.table.sink_push.is_none() || services.table.sink_finish.is_none()) {
             return Err(Failure::new(E_VERSION, "the engine is too old: it has no sink_push or no sink_finish"));
@@ -100,6 +117,10 @@ unsafe extern "C" fn get_interface<P: Package>(context: *mut c_void, id: *const 
         (&raw const *codec::table::<P>()).cast()
     } else if id == INTERFACE_PROVIDER.as_bytes() && instance.provider.is_some() {
         (&raw const *provider::table::<P>()).cast()
+    } else if id == INTERFACE_MODELS.as_bytes() && instance.models.is_some() {
+        (&raw const *models::table::<P>()).cast()
+    } else if id == INTERFACE_EMBED.as_bytes() && instance.embed.is_some() {
+        (&raw const *embed::table::<P>()).cast()
     } else if id == INTERFACE_TOOL.as_bytes() && !instance.tools.is_empty() {
         (&raw const *tool::table::<P>()).cast()
     } else {
