@@ -1,0 +1,219 @@
+// thalweg: a streaming engine for LLM agents.
+
+/** Anything that is JSON. Objects that come from the engine have its own keys, such as `input_tokens`. */
+export type Json = any;
+
+/** Version of the C library. */
+export const version: string;
+
+/** What happened. Skip what you do not know: later versions add some. */
+export type EventType =
+  | 'reply_start'
+  | 'text_start' | 'text_delta' | 'text_end'
+  | 'thinking_start' | 'thinking_delta' | 'thinking_end' | 'thinking_signature'
+  | 'redacted_thinking' | 'redacted_thinking_start' | 'redacted_thinking_end'
+  | 'refusal_start' | 'refusal_delta' | 'refusal_end'
+  | 'tool_call_start' | 'tool_call_delta' | 'tool_call_end'
+  | 'block_end' | 'usage' | 'usage_raw' | 'stop' | 'error' | 'done' | 'other_content' | 'skipped'
+  | 'agent_start' | 'agent_end' | 'turn_start' | 'turn_end' | 'message_start' | 'message_end'
+  | 'tool_execution_start' | 'tool_execution_update' | 'tool_execution_end'
+  | 'unknown';
+
+/** One step of a run. What text, aux and num mean is said at each kind in thalweg.h and thalweg_plugin.h. */
+export class Event {
+  private constructor();
+  /** What happened. */
+  readonly type: EventType;
+  /** The text of a delta, or the JSON of what happened. */
+  readonly text: string;
+  /** The text parsed as JSON. */
+  readonly data: Json;
+  /** A second text, such as the id of a tool call. */
+  readonly aux: string;
+  /** A number whose meaning depends on the kind. */
+  readonly num: number;
+  /** Place in the log of the run. */
+  readonly seq: number;
+  /** THW_EVENT_* of the C headers. */
+  readonly kind: number;
+  /** THW_FLAG_* of the C headers. */
+  readonly flags: number;
+  /** Place of the content block in its message. */
+  readonly index: number;
+  /** Which of several replies; 0 is the one that counts. */
+  readonly choice: number;
+}
+
+export type ErrorCode =
+  | 'THW_E_INVALID' | 'THW_E_VERSION' | 'THW_E_NOMEM' | 'THW_E_PANIC' | 'THW_E_CANCELLED' | 'THW_E_TIMEOUT' | 'THW_E_PROTOCOL'
+  | 'THW_E_REJECTED' | 'THW_E_UNSUPPORTED' | 'THW_E_STATE' | 'THW_E_REMOTE' | 'THW_E_CLOSED' | 'THW_E_FAILED';
+
+/** What went wrong. That of a run that was aborted has the name "AbortError", and as cause the reason of its signal. */
+export class ThalwegError extends Error {
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown });
+  /** The status of the C library. */
+  readonly code: ErrorCode;
+  /** That of the provider. */
+  readonly httpStatus?: number;
+  /** Whether it may pass when tried again. */
+  readonly retryable: boolean;
+  /** How long the provider asks to wait. */
+  readonly retryAfterMs?: number;
+  /** What sort of failure a run ended with, such as "rate_limit", "auth", "context_overflow" or "aborted". */
+  readonly kind?: string;
+  /** Of a run that failed: all that came before, as `Result.json`. */
+  readonly result?: Json;
+}
+
+/** What came of a run. */
+export class Result {
+  private constructor();
+  /** Everything, as `thw_run_result` of the C library gives it. */
+  readonly json: Json;
+  /** The last reply; null when none came. */
+  readonly message: Json | null;
+  /** What the run added to the conversation, the prompt among it. */
+  readonly messages: Json[];
+  /** The text of the last reply. */
+  readonly text: string;
+  /** The thinking of the last reply. */
+  readonly thinking: string;
+  /** Why the last reply ended: "stop", "length", "tool_use", "stop_sequence", "content_filter", … */
+  readonly stopReason?: string;
+  /** Tokens of all turns. */
+  readonly usage: Json;
+  /** Requests, bytes, events and times. */
+  readonly stats: Json;
+}
+
+/**
+ * All turns of one prompt, going on or over. `for await` gives its events, each time from the first one, also when it is long over. It
+ * throws at the end if the run failed, and just ends if the run was aborted. Who leaves the loop early aborts the run.
+ *
+ * A run goes on by itself. The process stays alive for it while somebody iterates it or waits for its result.
+ */
+export class Run implements AsyncIterable<Event> {
+  private constructor();
+  [Symbol.asyncIterator](): AsyncIterableIterator<Event>;
+  /** The text of its replies, piece by piece; each time from the first one. */
+  readonly texts: AsyncIterable<string>;
+  /** The end, and what came of it; rejects with how the run failed, also that it was aborted. */
+  result(): Promise<Result>;
+  /** The same, and of it the text of the last reply. */
+  text(): Promise<string>;
+  /** Stops the run: its socket is closed, running tools are told, what came is kept. Returns at once. */
+  abort(): void;
+}
+
+/** A call of a tool. */
+export class ToolCall {
+  private constructor();
+  /** The id that the model gave it. */
+  readonly id: string;
+  /** Aborted when nobody waits for the call any more. */
+  readonly signal: AbortSignal;
+  /** Whether nobody waits for the call any more. */
+  readonly isCancelled: boolean;
+  /** Tells those who watch how far it is: a fraction from 0 to 1. False if nobody waits any more. */
+  progress(text: string, fraction?: number): boolean;
+}
+
+/** A function that the model may call. */
+export interface Tool<Arguments = any> {
+  /** Letters, digits, `_` and `-`, at most 64. */
+  name: string;
+  /** What it does, for the model. */
+  description?: string;
+  /** JSON Schema of its arguments, an object. */
+  parameters?: Json;
+  /** Whether a call may begin while another one of it goes on; true if absent. */
+  parallel?: boolean;
+  /**
+   * Answers a call, at once or by a promise: a string as it is, anything else as JSON. What it throws is told to the model, which may
+   * try again.
+   */
+  execute(args: Arguments, call: ToolCall): unknown;
+}
+
+/** Options of an agent; those of `thw_agent_new` in thalweg.h. */
+export interface AgentOptions {
+  /** "provider/model", such as "openai/gpt-4o-mini". With `baseUrl` or `provider`: the model as it stands. */
+  model: string;
+  provider?: string;
+  baseUrl?: string;
+  /** What is spoken there; "openai-chat" if nothing says. */
+  dialect?: string;
+  /** If absent, the environment variable of the provider is read, such as OPENAI_API_KEY. */
+  apiKey?: string;
+  headers?: Record<string, string>;
+  system?: string;
+  maxTokens?: number;
+  temperature?: number;
+  topP?: number;
+  topK?: number;
+  seed?: number;
+  frequencyPenalty?: number;
+  presencePenalty?: number;
+  stop?: string[];
+  thinking?: { level?: 'low' | 'medium' | 'high'; budgetTokens?: number };
+  toolChoice?: 'auto' | 'none' | 'required' | { name: string };
+  parallelTools?: boolean;
+  output?: { type: 'json' } | { type: 'json_schema'; schema: Json; name?: string; strict?: boolean };
+  cache?: 'none' | 'short' | 'long';
+  session?: string;
+  /** Fields that go into the body of each request as they are. */
+  extra?: Record<string, Json>;
+  toolMode?: 'parallel' | 'sequential';
+  /** Turns that one run may take; 50 if absent. */
+  maxTurns?: number;
+  /** Of a request that found no answer; 3 if absent. */
+  retries?: number;
+  /** The conversation to go on with. */
+  messages?: Json[];
+  /** Functions that the model may call. */
+  tools?: Tool[];
+  /** Names of tools of loaded plugins; all of them if absent. */
+  loadedTools?: string[];
+  /** One of your own; else all agents share one. */
+  engine?: Engine;
+}
+
+/** A model, its tools, and the conversation with it. */
+export class Agent {
+  constructor(options: AgentOptions);
+  /** Starts a run that answers a text, or user messages. The signal aborts it. */
+  prompt(prompt: string | Json[], options?: { signal?: AbortSignal }): Run;
+  /** Says something while a run goes on: it comes in before the next request. */
+  steer(text: string): void;
+  /** The same, once the run would end otherwise. */
+  followUp(text: string): void;
+  /** The conversation so far. */
+  messages: Json[];
+  /** The conversation as JSON with the version of its schema, for `load` on another day. */
+  save(): string;
+  load(json: string): void;
+}
+
+/** Options of an engine; those of `thw_engine_new` in thalweg.h. */
+export interface EngineOptions {
+  threads?: number;
+  connectTimeoutMs?: number;
+  firstByteTimeoutMs?: number;
+  idleTimeoutMs?: number;
+  totalTimeoutMs?: number;
+  http2?: boolean;
+  proxy?: string;
+  caFiles?: string[];
+  userAgent?: string;
+}
+
+/** Threads, connections and plugins. */
+export class Engine {
+  constructor(options?: EngineOptions);
+  /** That of all agents without one of their own. */
+  static readonly shared: Engine;
+  /** Loads a plugin by its absolute path, for agents made from now on. Its code runs in this process and may do anything. */
+  loadPlugin(path: string): void;
+  /** Ends the engine: runs that go on are dropped. */
+  close(): void;
+}

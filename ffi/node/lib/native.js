@@ -1,0 +1,4 @@
+// The addon; see native/.
+'use strict';
+
+module.exports = require('../build/thalweg.node');
