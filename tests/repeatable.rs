@@ -1,12 +1,15 @@
 //! What `REPEATABLE` promises: with any other text the frame gives the same event with that text, and it leaves no trace
-//! in the codec; and what `FROM_NOW` adds: all that holds from the next frame on.
+//! in the codec; what `FROM_NOW` adds: all that holds from the next frame on; and what `LASTING` adds: it holds whatever comes
+//! in between, and for any block.
 
 use std::path::Path;
 
 use serde_json::Value;
 use thalweg_abi::decode::{Decode, Events};
 use thalweg_abi::guest::{Codec, CodecStream, Direct};
-use thalweg_abi::types::{FLAG_FROM_NOW, FLAG_REPEATABLE, FLAG_TEXT_ESCAPED, FRAME_EVENT, FrameRef, StreamEvent};
+use thalweg_abi::types::{
+    FLAG_FROM_NOW, FLAG_LASTING, FLAG_REPEATABLE, FLAG_TEXT_ESCAPED, FRAME_EVENT, FrameRef, StreamEvent,
+};
 use thalweg_anthropic::AnthropicMessages;
 use thalweg_bedrock::Bedrock;
 use thalweg_cohere::Cohere;
@@ -26,7 +29,7 @@ const TEXTS: [&str; 4] = ["", "Zq", "\\u00e9\\n", "{\\\"a\\\":"];
 type Shape = (u32, u32, u32, u32, i64, Vec<u8>);
 
 fn shape(event: &StreamEvent<'_>) -> Shape {
-    let flags = event.flags() & !(FLAG_TEXT_ESCAPED | FLAG_REPEATABLE | FLAG_FROM_NOW);
+    let flags = event.flags() & !(FLAG_TEXT_ESCAPED | FLAG_REPEATABLE | FLAG_FROM_NOW | FLAG_LASTING);
     (event.kind(), flags, event.sub(), event.block(), event.num(), event.aux().to_vec())
 }
 
@@ -42,18 +45,26 @@ enum Promise {
     FromNow(usize),
 }
 
-/// The events of one frame, shape and text, and what is promised.
-fn decode<S: CodecStream>(codec: &mut Direct<S>, event: &str, data: &str) -> (Vec<(Shape, Vec<u8>)>, Promise) {
+/// A frame of which more is promised: whatever comes in between, and for any block.
+struct Lasting {
+    event: String,
+    /// The payload before its text and behind it.
+    data: [String; 2],
+    shape: Shape,
+}
+
+/// The events of one frame, shape and text, what is promised, and whether it lasts.
+fn decode<S: CodecStream>(codec: &mut Direct<S>, event: &str, data: &str) -> (Vec<(Shape, Vec<u8>)>, Promise, bool) {
     let frames = [FrameRef::new(FRAME_EVENT, data.as_bytes()).with_event(event.as_bytes())];
     let mut events = Vec::new();
     let mut next = 0;
     // One frame is read with one call, however many events it gives.
     codec.decode(&frames, &mut next, &mut Events::new(&mut events, 64)).expect("the codec is not broken");
     assert_eq!(next, 1);
-    // An empty text has no place, and other JSON than a string cannot be another text.
+    // An empty text may stand elsewhere, and other JSON than a string cannot be another text.
     let place = |event: &StreamEvent<'_>| {
         let at = event.text().as_ptr().addr().wrapping_sub(data.as_ptr().addr());
-        (!event.text().is_empty() && data[..at].ends_with('"')).then_some(at)
+        data.get(..at).is_some_and(|before| before.ends_with('"')).then_some(at)
     };
     let promise = match events.as_slice() {
         [.., event] if event.has(FLAG_REPEATABLE | FLAG_FROM_NOW) => {
@@ -62,20 +73,30 @@ fn decode<S: CodecStream>(codec: &mut Direct<S>, event: &str, data: &str) -> (Ve
         [event] if event.has(FLAG_REPEATABLE) => place(event).map_or(Promise::NoTrace, Promise::Repeatable),
         _ => Promise::None,
     };
-    (events.iter().map(|event| (shape(event), event.text().to_vec())).collect(), promise)
+    let is_lasting = events.last().is_some_and(|event| event.has(FLAG_LASTING));
+    (events.iter().map(|event| (shape(event), event.text().to_vec())).collect(), promise, is_lasting)
 }
 
 /// Reads the frames with one codec as they are, with one that gets other texts in repeatable frames, and with one that
 /// never sees those. Gives the numbers of all and of repeatable frames.
-fn check<S: CodecStream>(name: &str, open: impl Fn() -> S, frames: &[(&str, &str)]) -> (usize, usize) {
+fn check<S: CodecStream>(
+    name: &str,
+    open: impl Fn() -> S,
+    numbers: &[String],
+    frames: &[(&str, &str)],
+) -> (usize, usize) {
     let (mut plain, mut changed, mut spared) = (Direct::new(open()), Direct::new(open()), Direct::new(open()));
     let mut repeatable = 0;
+    let mut all_lasting: Vec<Lasting> = Vec::new();
     for (number, (event, data)) in frames.iter().enumerate() {
-        let (events, promise) = decode(&mut plain, event, data);
+        let (events, promise, is_lasting) = decode(&mut plain, event, data);
         if matches!(promise, Promise::None | Promise::FromNow(_)) {
             assert_eq!(decode(&mut changed, event, data).0.len(), events.len(), "{name}, frame {number}");
             let same = decode(&mut spared, event, data).0;
             assert_eq!(same, events, "{name}, frame {number}: a repeatable frame left a trace");
+        }
+        for lasting in &all_lasting {
+            check_lasting(&mut changed, lasting, numbers, &|| format!("{name}, behind frame {number}"));
         }
         let (Promise::Repeatable(at) | Promise::FromNow(at)) = promise else { continue };
         repeatable += usize::from(matches!(promise, Promise::Repeatable(_)));
@@ -86,12 +107,40 @@ fn check<S: CodecStream>(name: &str, open: impl Fn() -> S, frames: &[(&str, &str
             let [(shape, text)] = got.as_slice() else { panic!("{name}, frame {number} with {other:?}: {got:?}") };
             assert_eq!((shape, text.as_slice()), (expected, other.as_bytes()), "{name}, frame {number}");
         }
+        if is_lasting && !all_lasting.iter().any(|lasting| lasting.shape.0 == expected.0) {
+            let data = [&data[..at], &data[at + text.len()..]].map(str::to_owned);
+            all_lasting.push(Lasting { event: (*event).to_owned(), data, shape: expected.clone() });
+        }
     }
     (frames.len(), repeatable)
 }
 
+/// Has a codec read a frame again that it has read long ago, with another text and then for another block.
+fn check_lasting<S: CodecStream>(
+    codec: &mut Direct<S>,
+    Lasting { event, data, shape }: &Lasting,
+    numbers: &[String],
+    name: &dyn Fn() -> String,
+) {
+    let whole = data.join("x");
+    let (events, ..) = decode(codec, event, &whole);
+    assert_eq!(events, [(shape.clone(), b"x".to_vec())], "{}: {whole}", name());
+    let places = numbers.iter().map(|key| format!("\"{key}\":{}", shape.3));
+    let mut places = places.filter(|place| whole.matches(place.as_str()).count() == 1);
+    if let (Some(place), None) = (places.next(), places.next()) {
+        let key = &place[..place.len() - shape.3.to_string().len()];
+        let whole = whole.replace(&place, &format!("{key}4077"));
+        let (events, ..) = decode(codec, event, &whole);
+        let shape = (shape.0, shape.1, shape.2, 4077, shape.4, shape.5.clone());
+        assert_eq!(events, [(shape, b"x".to_vec())], "{}: {whole}", name());
+    }
+}
+
 fn check_codec(codec: &impl Codec, name: &str, frames: &[(&str, &str)]) -> (usize, usize) {
-    check(name, || codec.open("").expect("no options are options"), frames)
+    let description: Value = serde_json::from_str(codec.describe()).expect("a description is JSON");
+    let keys = description["block_keys"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let numbers: Vec<_> = keys.map(|key| key.rsplit('.').next().unwrap_or(key).to_owned()).collect();
+    check(name, || codec.open("").expect("no options are options"), &numbers, frames)
 }
 
 /// Checks frames that have no names, and gives the number of repeatable ones.
@@ -146,7 +195,7 @@ fn repeatable_frames_of_the_messages_dialect_keep_the_promise() {
         r#"{"type":"content_block_delta","index":3,"delta":{"type":"input_json_delta","partial_json":"{}"}}"#,
         r#"{"type":"content_block_stop","index":3}"#,
     ];
-    assert_eq!(check_own(&AnthropicMessages, frames), 4);
+    assert_eq!(check_own(&AnthropicMessages, frames), 7);
 }
 
 #[test]
@@ -212,7 +261,7 @@ fn repeatable_events_of_bedrock_keep_the_promise() {
         ("chunk", r#"{"generation":"b","stop_reason":"stop"}"#),
         ("chunk", r#"{"generation":"b","text":""}"#),
     ];
-    assert_eq!(check_codec(&Bedrock, "own", &frames).1, 6);
+    assert_eq!(check_codec(&Bedrock, "own", &frames).1, 7);
 }
 
 #[test]

@@ -254,6 +254,10 @@ typedef struct thw_event {
 // the codec's state, so what was promised before is void, and it may have given other events before.
 #define THW_FLAG_FROM_NOW 64
 
+// With `THW_FLAG_REPEATABLE`: the promise holds until the reply ends, whatever comes in between. Where a number stands under one
+// of the codec's `block_keys`, it is `block`, and may be another one too: the event is then that of the other block.
+#define THW_FLAG_LASTING 128
+
 // Counters of THW_EVENT_USAGE.
 
 // Tokens of the prompt as the provider counts them.

@@ -166,7 +166,11 @@ fn other_blocks_are_kept_unread() {
                     r#"{"type":"content_block_delta","index":4,"delta":{"type":"input_json_delta","partial_json":"x"}}"#,
                     r#"{"type":"content_block_stop","index":9}"#,
                 ],
-                &[r#"text 0.3 "ab""#, r#"other 0.4 {"type":"input_json_delta","partial_json":"x"} (input_json_delta)"#],
+                &[
+                    r#"text 0.3 "ab""#,
+                    r#"other 0.4 {"type":"input_json_delta","partial_json":"x"} (input_json_delta)"#,
+                    "end 0.9",
+                ],
             ),
             (
                 "a number that is used again",

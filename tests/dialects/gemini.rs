@@ -25,11 +25,11 @@ fn a_whole_reply_is_told_part_by_part() {
                 ],
                 &[
                     r#"start "gemini" (r1)"#,
-                    r#"thinking 0.0 "hm""#,
                     r#"usage {"promptTokenCount":9,"totalTokenCount":12,"thoughtsTokenCount":3}"#,
                     "count input 9",
                     "count total 12",
                     "count reasoning 3",
+                    r#"thinking 0.0 "hm""#,
                     r#"text 0.1 "Hello""#,
                     r#"signature 0.2 "sig""#,
                     r#"call 0.3 "f""#,
@@ -50,13 +50,7 @@ fn a_whole_reply_is_told_part_by_part() {
                     r#"{"candidates":[{"content":{"parts":[{"text":"a"}]}}],"usageMetadata":{"promptTokenCount":9}}"#,
                     r#"{"candidates":[{"content":{"parts":[{"text":"b"}]}}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":1}}"#,
                 ],
-                &[
-                    r#"start """#,
-                    r#"text 0.0 "a""#,
-                    r#"usage {"promptTokenCount":9}"#,
-                    "count input 9",
-                    r#"text 0.0 "b""#,
-                ],
+                &[r#"start """#, r#"usage {"promptTokenCount":9}"#, "count input 9", r#"text 0.0 "ab""#],
             ),
             (
                 "usage behind the end, with no parts",

@@ -140,7 +140,7 @@ impl<D: Decode> Pipeline<D> {
     pub fn finish(&mut self, sink: &mut Sink<'_>) -> Result<(), Error> {
         self.give_up_seam(sink)?;
         let reader = &mut self.reader;
-        reader.templates.disarm();
+        reader.templates.disarm_all();
         let bytes = reader.framer.pending_bytes();
         let span = reader.framer.pending();
         match span {
@@ -171,7 +171,7 @@ impl<D: Decode> Pipeline<D> {
             &replaced
         };
         let reader = &mut self.reader;
-        reader.templates.disarm();
+        reader.templates.disarm_all();
         reader.frame_count += 1;
         let frame = FrameRef::new(kind, data).with_status(status);
         reader.stage.decode(&mut reader.decoder, &[frame], 0, 0, sink)
@@ -193,7 +193,7 @@ impl<D: Decode> Pipeline<D> {
     /// The codec, to encode with between two replies.
     pub fn decoder_mut(&mut self) -> &mut D {
         // Whoever has it may change its state.
-        self.reader.templates.disarm();
+        self.reader.templates.disarm_all();
         &mut self.reader.decoder
     }
 

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use thalweg_abi::decode::{Decode, Events, Progress, recycle_events, recycle_frames};
 use thalweg_abi::types::{
-    FLAG_AT_EOF, FLAG_FROM_NOW, FLAG_REPEATABLE, FRAME_AT_EOF, FRAME_EVENT, FrameRef, StreamEvent,
+    FLAG_AT_EOF, FLAG_FROM_NOW, FLAG_LASTING, FLAG_REPEATABLE, FRAME_AT_EOF, FRAME_EVENT, FrameRef, StreamEvent,
 };
 
 use crate::error::Error;
@@ -72,7 +72,7 @@ impl<D: Decode> Reader<D> {
         self.decoder.reset();
         self.framer.reset();
         self.stage.reset();
-        self.templates.disarm();
+        self.templates.disarm_all();
         self.unrepeatable = 0;
         self.frame_count = 0;
         self.template_hits = 0;
@@ -147,6 +147,9 @@ impl<D: Decode> Reader<D> {
                 }
             }
             self.template_hits += batch.len() as u64;
+            if batch.len() > before {
+                self.unrepeatable = 0;
+            }
             if hits.is_line_feed_due {
                 self.framer.expect_line_feed();
             }
@@ -213,6 +216,7 @@ impl<D: Decode> Reader<D> {
             let event = self.templates.event(position, frame.data(), &fit);
             if !self.check.takes(1) {
                 self.template_hits += 1;
+                self.unrepeatable = 0;
                 batch.push(event);
                 self.stage.hand_on(batch, Escapes::Perhaps, sink);
                 return Ok(Filled::Part);
@@ -231,6 +235,7 @@ impl<D: Decode> Reader<D> {
             [event] if event.has(FLAG_REPEATABLE) => Promise::Kept,
             _ => Promise::None,
         };
+        let is_lasting = batch[before..].last().is_some_and(|event| event.has(FLAG_LASTING));
         self.stage.take_note(&mut batch[before..]);
         let told = &batch[before..];
         let is_moved = read > 0 || !told.is_empty();
@@ -243,7 +248,7 @@ impl<D: Decode> Reader<D> {
         {
             self.template_lies += 1;
             self.is_template_on = false;
-            self.templates.disarm();
+            self.templates.disarm_all();
         }
         match repeatable {
             Some(event) => {
@@ -260,7 +265,7 @@ impl<D: Decode> Reader<D> {
                     && expected.is_none()
                     && let Some((bytes, tail)) = wire
                 {
-                    let read = Read { bytes, tail, data, event_type, event: *event };
+                    let read = Read { bytes, tail, data, event_type, event: *event, is_lasting };
                     self.templates.learn(self.framing, &read, &self.volatile, self.template_hits);
                 }
             }
@@ -329,7 +334,7 @@ enum Promise {
     None,
     /// They give the same event, and this one has left no trace.
     Kept,
-    /// They give the same event from now on. All other promises are void.
+    /// They give the same event from now on. All other promises are void, but those that last.
     FromNow,
 }
 

@@ -3,7 +3,7 @@
 use std::mem;
 
 use thalweg_abi::decode::{Decode, Events, Progress, recycle_events};
-use thalweg_abi::types::{EVENT_SKIPPED, FLAG_FROM_NOW, FLAG_REPEATABLE, FrameRef, StreamEvent};
+use thalweg_abi::types::{EVENT_SKIPPED, FLAG_FROM_NOW, FLAG_LASTING, FLAG_REPEATABLE, FrameRef, StreamEvent};
 
 use crate::channels::Channels;
 use crate::error::Error;
@@ -77,12 +77,12 @@ impl Stage {
         self.hand_on(batch, Escapes::Perhaps, sink);
     }
 
-    /// Counts events of the codec, and takes the mark off that says something to the engine only.
+    /// Counts events of the codec, and takes the marks off that say something to the engine only.
     pub(crate) fn take_note(&mut self, events: &mut [StreamEvent<'_>]) {
         for event in events {
             self.skipped += u64::from(event.kind() == EVENT_SKIPPED);
             self.repeatable += u64::from(event.has(FLAG_REPEATABLE));
-            *event = event.without_flags(FLAG_REPEATABLE | FLAG_FROM_NOW);
+            *event = event.without_flags(FLAG_REPEATABLE | FLAG_FROM_NOW | FLAG_LASTING);
         }
     }
 

@@ -25,16 +25,16 @@ impl Str {
         Self { ptr: bytes.as_ptr(), len: bytes.len() }
     }
 
-    /// The bytes behind the pointer.
+    /// The bytes behind the pointer. None, if there are none, are still where the pointer says.
     ///
     /// # Safety
     /// `ptr` must be valid for reads of `len` bytes for the whole of `'a`, and nothing may write to them.
     #[must_use]
     pub const unsafe fn as_bytes<'a>(self) -> &'a [u8] {
-        if self.len == 0 || self.ptr.is_null() {
+        if self.ptr.is_null() {
             return &[];
         }
-        // SAFETY: promised by the caller.
+        // SAFETY: promised by the caller; of no bytes any address is one, and bytes have no alignment.
         unsafe { slice::from_raw_parts(self.ptr, self.len) }
     }
 }
@@ -243,6 +243,9 @@ pub const FLAG_AT_EOF: u32 = 32;
 /// With [`FLAG_REPEATABLE`], on the last event of a frame: the promise holds from the next frame on. This one has changed
 /// the codec's state, so what was promised before is void, and it may have given other events before.
 pub const FLAG_FROM_NOW: u32 = 64;
+/// With [`FLAG_REPEATABLE`]: the promise holds until the reply ends, whatever comes in between. Where a number stands under one
+/// of the codec's `block_keys`, it is `block`, and may be another one too: the event is then that of the other block.
+pub const FLAG_LASTING: u32 = 128;
 
 /// Tokens of the prompt as the provider counts them.
 pub const USAGE_INPUT: u32 = 1;

@@ -4,8 +4,8 @@ use serde_json::Value;
 use thalweg_abi::guest::Out;
 use thalweg_abi::types::{
     EVENT_BLOCK_END, EVENT_OTHER_CONTENT, EVENT_REDACTED_THINKING, EVENT_SKIPPED, EVENT_TEXT, EVENT_THINKING,
-    EVENT_THINKING_SIGNATURE, EVENT_TOOL_ARGUMENTS, EVENT_TOOL_BEGIN, FLAG_AUX_ESCAPED, FLAG_FROM_NOW, FLAG_REPEATABLE,
-    FLAG_SCRATCH, FLAG_TEXT_ESCAPED, StreamEvent,
+    EVENT_THINKING_SIGNATURE, EVENT_TOOL_ARGUMENTS, EVENT_TOOL_BEGIN, FLAG_AUX_ESCAPED, FLAG_FROM_NOW, FLAG_LASTING,
+    FLAG_REPEATABLE, FLAG_SCRATCH, FLAG_TEXT_ESCAPED, StreamEvent,
 };
 use thalweg_wire::json::{Cursor, Error, Fields, Names, Raw, Text};
 
@@ -19,8 +19,7 @@ pub(crate) struct Block {
 
 #[derive(Debug)]
 enum Kind {
-    Text,
-    Thinking,
+    Prose,
     /// A tool call of ours.
     Tool {
         has_arguments: bool,
@@ -107,12 +106,12 @@ impl Block {
                     let event = StreamEvent::new(EVENT_OTHER_CONTENT).with_block(index);
                     out.push_copied(event, citations.bytes(), b"citations");
                 }
-                Kind::Text
+                Kind::Prose
             }
             b"thinking" => {
                 tell(EVENT_THINKING, thinking);
                 tell(EVENT_THINKING_SIGNATURE, signature);
-                Kind::Thinking
+                Kind::Prose
             }
             b"redacted_thinking" => {
                 tell(EVENT_REDACTED_THINKING, data);
@@ -136,42 +135,31 @@ impl Block {
         Self { index, kind }
     }
 
-    /// A block whose beginning was never told, taken for what its first delta says.
-    pub(crate) fn of_delta(index: u32, delta: &Delta<'_>) -> Self {
-        let is = |name: &[u8]| delta.fields.get(TYPE).text().is_some_and(|text| text.is(name));
-        let kind = if is(b"text_delta") {
-            Kind::Text
-        } else if is(b"thinking_delta") {
-            Kind::Thinking
-        } else {
-            Kind::Other
-        };
-        Self { index, kind }
+    /// A block whose beginning was never told: its deltas say all that there is to know.
+    pub(crate) const fn untold(index: u32) -> Self {
+        Self { index, kind: Kind::Other }
     }
 
-    /// Tells a delta. `is_new` says that the block was not known before.
+    /// Tells a delta. `is_numbered` says that the index stands in the payload.
     #[inline]
-    pub(crate) fn delta<'f>(&mut self, delta: &Delta<'f>, is_new: bool, out: &mut Out<'_, 'f>) {
+    pub(crate) fn delta<'f>(&mut self, delta: &Delta<'f>, is_numbered: bool, out: &mut Out<'_, 'f>) {
         let index = self.index;
         let Some(content_type) = delta.fields.get(TYPE).text() else {
             return out.push(StreamEvent::new(EVENT_SKIPPED).with_block(index));
         };
-        let mut tell = |kind: u32, value: Raw<'f>, is_repeatable: bool| {
+        // Nothing but arguments changes a block, and prose of any block is told alike.
+        let prose = FLAG_REPEATABLE | if is_numbered { FLAG_LASTING } else { 0 };
+        let mut tell = |kind: u32, value: Raw<'f>, flags: u32| {
             if let Some(text) = value.text() {
-                let flags = if !is_repeatable { 0 } else { FLAG_REPEATABLE | if is_new { FLAG_FROM_NOW } else { 0 } };
                 out.push(text_event(kind, index, text).with_flags(flags));
             }
         };
         match content_type.short(&mut [0; 64]) {
-            b"text_delta" => tell(EVENT_TEXT, delta.fields.get(TEXT), matches!(self.kind, Kind::Text)),
-            b"thinking_delta" => tell(EVENT_THINKING, delta.fields.get(THINKING), matches!(self.kind, Kind::Thinking)),
-            b"signature_delta" => tell(EVENT_THINKING_SIGNATURE, delta.fields.get(SIGNATURE), false),
+            b"text_delta" => tell(EVENT_TEXT, delta.fields.get(TEXT), prose),
+            b"thinking_delta" => tell(EVENT_THINKING, delta.fields.get(THINKING), prose),
+            b"signature_delta" => tell(EVENT_THINKING_SIGNATURE, delta.fields.get(SIGNATURE), FLAG_REPEATABLE),
             b"input_json_delta" => self.arguments(delta, content_type, out),
-            // A citation changes nothing.
-            _ => {
-                let flags = if is_new { 0 } else { FLAG_REPEATABLE };
-                out.push(other(index, delta.whole, content_type).with_flags(flags));
-            }
+            _ => out.push(other(index, delta.whole, content_type).with_flags(FLAG_REPEATABLE)),
         }
     }
 
@@ -189,7 +177,7 @@ impl Block {
                 input.extend_from_slice(text.raw());
             }
             Kind::ServerTool { .. } => out.push(StreamEvent::new(EVENT_SKIPPED).with_block(self.index)),
-            Kind::Text | Kind::Thinking | Kind::Other => out.push(other(self.index, delta.whole, content_type)),
+            Kind::Prose | Kind::Other => out.push(other(self.index, delta.whole, content_type)),
         }
     }
 

@@ -12,8 +12,7 @@ use crate::{message, request};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AnthropicMessages;
 
-const DESCRIPTION: &str =
-    r#"{"dialect":"anthropic","framing":"sse","auth":{"kind":"header","name":"x-api-key"},"volatile_keys":[]}"#;
+const DESCRIPTION: &str = r#"{"dialect":"anthropic","framing":"sse","auth":{"kind":"header","name":"x-api-key"},"volatile_keys":[],"block_keys":["index"]}"#;
 
 impl Codec for AnthropicMessages {
     type Stream = Stream;

@@ -2,9 +2,9 @@
 
 use thalweg_abi::guest::Out;
 use thalweg_abi::types::{
-    EVENT_DONE, EVENT_ERROR, EVENT_MESSAGE_START, EVENT_SKIPPED, EVENT_STOP, FAILURE_MALFORMED, FLAG_AUX_ESCAPED,
-    FLAG_MERGE, FLAG_TEXT_ESCAPED, FrameRef, STOP_CONTENT_FILTER, STOP_END, STOP_LENGTH, STOP_OTHER, STOP_PAUSE,
-    STOP_SEQUENCE, STOP_TOOL_USE, StreamEvent,
+    EVENT_BLOCK_END, EVENT_DONE, EVENT_ERROR, EVENT_MESSAGE_START, EVENT_SKIPPED, EVENT_STOP, FAILURE_MALFORMED,
+    FLAG_AUX_ESCAPED, FLAG_MERGE, FLAG_TEXT_ESCAPED, FrameRef, STOP_CONTENT_FILTER, STOP_END, STOP_LENGTH, STOP_OTHER,
+    STOP_PAUSE, STOP_SEQUENCE, STOP_TOOL_USE, StreamEvent,
 };
 use thalweg_wire::json::{self, Cursor, Fields, Head, NESTING_MAX, Names, Raw, Text};
 use thalweg_wire::provider_error::{self, ProviderError};
@@ -94,7 +94,8 @@ impl Reply {
     #[inline]
     fn tell<'f>(&mut self, event: &Event<'f>, frame: &FrameRef<'f>, out: &mut Out<'_, 'f>) {
         let text = event.fields.get(TYPE).non_empty_text();
-        let index = || event.fields.get(INDEX).int().and_then(|index| u32::try_from(index).ok()).unwrap_or(0);
+        let number = event.fields.get(INDEX).int().and_then(|index| u32::try_from(index).ok());
+        let index = number.unwrap_or(0);
         let mut buffer = [0; 64];
         // Some gateways leave the type to the name of the SSE event.
         let kind = match &text {
@@ -102,9 +103,14 @@ impl Reply {
             None => frame.event(),
         };
         match kind {
-            b"content_block_delta" => self.delta(index(), &event.delta, out),
-            b"content_block_start" => self.begin(index(), event.fields.get(CONTENT_BLOCK), out),
-            b"content_block_stop" => self.end(index(), out),
+            b"content_block_delta" => self.delta(index, number.is_some(), &event.delta, out),
+            b"content_block_start" => self.begin(index, event.fields.get(CONTENT_BLOCK), out),
+            b"content_block_stop" => {
+                if !self.end(index, out) {
+                    // Its beginning was never told.
+                    out.push(StreamEvent::new(EVENT_BLOCK_END).with_block(index));
+                }
+            }
             b"ping" => {}
             b"message_start" => self.start(event.fields.get(MESSAGE_FIELD), out),
             b"message_delta" => {
@@ -186,22 +192,20 @@ impl Reply {
     }
 
     #[inline]
-    fn delta<'f>(&mut self, index: u32, delta: &Delta<'f>, out: &mut Out<'_, 'f>) {
-        if let Some(block) = self.blocks.iter_mut().rev().find(|block| block.index == index) {
-            return block.delta(delta, false, out);
+    fn delta<'f>(&mut self, index: u32, is_numbered: bool, delta: &Delta<'f>, out: &mut Out<'_, 'f>) {
+        match self.blocks.iter_mut().rev().find(|block| block.index == index) {
+            Some(block) => block.delta(delta, is_numbered, out),
+            None => Block::untold(index).delta(delta, is_numbered, out),
         }
-        if self.blocks.len() >= BLOCKS_MAX {
-            return out.push(StreamEvent::new(EVENT_SKIPPED).with_block(index));
-        }
-        let mut block = Block::of_delta(index, delta);
-        block.delta(delta, true, out);
-        self.blocks.push(block);
     }
 
-    fn end(&mut self, index: u32, out: &mut Out<'_, '_>) {
-        if let Some(position) = self.blocks.iter().position(|block| block.index == index) {
+    /// Tells the end of a block. Whether there was one.
+    fn end(&mut self, index: u32, out: &mut Out<'_, '_>) -> bool {
+        let position = self.blocks.iter().position(|block| block.index == index);
+        if let Some(position) = position {
             self.blocks.remove(position).end(out);
         }
+        position.is_some()
     }
 
     fn stop<'f>(&mut self, reason: Raw<'f>, sequence: Raw<'f>, out: &mut Out<'_, 'f>) {

@@ -14,7 +14,7 @@ use crate::{failure, message, request, whole};
 pub struct Bedrock;
 
 // `p` is padding; models of Meta count their tokens in every event.
-const DESCRIPTION: &str = r#"{"dialect":"bedrock","framing":"aws-event-stream","auth":{"kind":"sigv4","service":"bedrock"},"volatile_keys":["p","generation_token_count"]}"#;
+const DESCRIPTION: &str = r#"{"dialect":"bedrock","framing":"aws-event-stream","auth":{"kind":"sigv4","service":"bedrock"},"volatile_keys":["p","generation_token_count"],"block_keys":["contentBlockIndex","contentBlockDelta.contentBlockIndex","index"]}"#;
 
 impl Codec for Bedrock {
     type Stream = Stream;

@@ -3,7 +3,8 @@
 use thalweg_abi::guest::Out;
 use thalweg_abi::types::{
     EVENT_BLOCK_END, EVENT_DONE, EVENT_MESSAGE_START, EVENT_REDACTED_THINKING, EVENT_SKIPPED, EVENT_TEXT,
-    EVENT_THINKING, EVENT_THINKING_SIGNATURE, EVENT_TOOL_ARGUMENTS, FLAG_FROM_NOW, FLAG_REPEATABLE, StreamEvent,
+    EVENT_THINKING, EVENT_THINKING_SIGNATURE, EVENT_TOOL_ARGUMENTS, FLAG_FROM_NOW, FLAG_LASTING, FLAG_REPEATABLE,
+    StreamEvent,
 };
 use thalweg_wire::json::{self, NESTING_MAX, Names, Raw, Text};
 
@@ -72,11 +73,14 @@ impl Reply {
     #[inline]
     fn tell<'f>(&mut self, name: &'f [u8], fields: &[Raw<'f>; 7], out: &mut Out<'_, 'f>) {
         let [index, delta, start, reason, own_fields, usage, trace] = *fields;
-        let block = index.int().and_then(|index| u32::try_from(index).ok()).unwrap_or(0);
+        let number = index.int().and_then(|index| u32::try_from(index).ok());
+        let block = number.unwrap_or(0);
         match name {
             b"contentBlockDelta" => {
-                let is_first = self.start(out);
-                tell_delta(block, delta, is_first, out);
+                let start = if self.start(out) { FLAG_FROM_NOW } else { 0 };
+                // Nothing but the start changes the reply.
+                let lasting = if number.is_some() { FLAG_LASTING } else { 0 };
+                tell_delta(block, delta, FLAG_REPEATABLE | start | lasting, out);
             }
             b"contentBlockStart" => {
                 self.start(out);
@@ -103,9 +107,9 @@ impl Reply {
     }
 }
 
-/// Tells a delta. One that has a single text is repeatable, whatever came before: its block is in the event.
+/// Tells a delta. One that has a single text gets the flags.
 #[inline]
-fn tell_delta<'f>(block: u32, delta: Raw<'f>, is_first: bool, out: &mut Out<'_, 'f>) {
+fn tell_delta<'f>(block: u32, delta: Raw<'f>, flags: u32, out: &mut Out<'_, 'f>) {
     let mut single: Option<StreamEvent<'f>> = None;
     let mut is_single = true;
     let mut push = |event: StreamEvent<'f>, is_text: bool| {
@@ -113,7 +117,7 @@ fn tell_delta<'f>(block: u32, delta: Raw<'f>, is_first: bool, out: &mut Out<'_, 
             is_single = false;
             out.push(before);
         }
-        is_single &= is_text && !event.text().is_empty();
+        is_single &= is_text;
         single = Some(event);
     };
     let [text, tool, reasoning] = delta.fields(&DELTA).unwrap_or_default();
@@ -136,12 +140,7 @@ fn tell_delta<'f>(block: u32, delta: Raw<'f>, is_first: bool, out: &mut Out<'_, 
     }
     others(delta, &DELTA, |key, value| push(other(block, value, key), false));
     if let Some(event) = single {
-        let flags = match (is_single, is_first) {
-            (false, _) => 0,
-            (true, false) => FLAG_REPEATABLE,
-            (true, true) => FLAG_REPEATABLE | FLAG_FROM_NOW,
-        };
-        out.push(event.with_flags(flags));
+        out.push(event.with_flags(if is_single { flags } else { 0 }));
     }
 }
 

@@ -1,13 +1,15 @@
 //! Holds the events of one frame back until it is known whether there is only one.
 
 use thalweg_abi::guest::Out;
-use thalweg_abi::types::{EVENT_MESSAGE_START, FLAG_FROM_NOW, FLAG_REPEATABLE, StreamEvent};
+use thalweg_abi::types::{
+    EVENT_MESSAGE_START, EVENT_USAGE, EVENT_USAGE_RAW, FLAG_FROM_NOW, FLAG_REPEATABLE, StreamEvent,
+};
 
 /// The events of one frame on their way out.
 ///
 /// A frame whose only event adds to a block that is open already, and that leaves no trace in the state, is marked
 /// `REPEATABLE`. So that this holds for an empty addition too, one that stands alone in its frame is an event. Text that opens a
-/// block, and is all that its frame says but who answers, is `REPEATABLE` from then on.
+/// block, and is all that its frame says but who answers and what it has used, is `REPEATABLE` from then on.
 pub(crate) struct Emit<'e, 'o, 'f> {
     out: &'e mut Out<'o, 'f>,
     last: Option<StreamEvent<'f>>,
@@ -79,8 +81,8 @@ impl<'e, 'o, 'f> Emit<'e, 'o, 'f> {
             if self.is_addition && event.text().is_empty() {
                 return;
             }
-            // Who answers is said only once.
-            self.is_single &= event.kind() == EVENT_MESSAGE_START;
+            // What is said before the text is said only once.
+            self.is_single &= matches!(event.kind(), EVENT_MESSAGE_START | EVENT_USAGE | EVENT_USAGE_RAW);
             self.out.push(event);
         }
     }

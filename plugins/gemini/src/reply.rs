@@ -97,6 +97,13 @@ impl Reply {
             let event = StreamEvent::new(EVENT_ERROR).with_num(FAILURE_CONTENT_FILTER).with_flags(flags);
             emit.push(event.with_text(text.raw()).with_aux(feedback.bytes()));
         }
+        // The counters go up with every payload; those of the end tell all, and the first ones are what is known of a reply
+        // that is cut off. These come before the text, so that it is the last that is said of the frame.
+        let ends = |candidate| Fields::read(candidate).is_ok_and(|fields| fields.finish_reason.is_truthy());
+        let is_early = is_first && !candidates.items().filter(Raw::is_object).any(ends);
+        if is_early && usage.is_truthy() {
+            usage::tell(usage, emit);
+        }
         let (mut has_parts, mut is_end) = (false, false);
         for candidate in candidates.items().filter(Raw::is_object) {
             let Ok(fields) = Fields::read(candidate) else { continue };
@@ -107,9 +114,7 @@ impl Reply {
                 None => emit.push(StreamEvent::new(EVENT_SKIPPED)),
             }
         }
-        // The counters go up with every payload; those of the end tell all, and the first ones are what is known of a reply
-        // that is cut off.
-        if usage.is_truthy() && (is_first || is_end || !has_parts) {
+        if usage.is_truthy() && !is_early && (is_end || !has_parts) {
             usage::tell(usage, emit);
         }
     }

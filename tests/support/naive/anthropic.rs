@@ -54,7 +54,13 @@ impl Anthropic {
                 self.begin(index, payload.get("content_block").unwrap_or(&none));
             }
             "content_block_delta" => self.delta(index, payload.get("delta")),
-            "content_block_stop" => self.end(index),
+            "content_block_stop" => {
+                let count = self.blocks.len();
+                self.end(index);
+                if self.blocks.len() == count {
+                    self.steps.push(Step { block: index, ..Step::new(EVENT_BLOCK_END) });
+                }
+            }
             "message_delta" => {
                 if let Some(delta) = payload.get("delta") {
                     self.stop(delta);
@@ -170,12 +176,8 @@ impl Anthropic {
     fn delta(&mut self, index: u32, delta: Option<&Json>) {
         let delta = delta.filter(|delta| delta.is_object());
         let kind = delta.and_then(|delta| delta.text_of("type"));
-        if !self.blocks.iter().any(|block| block.index == index) {
-            let prose = matches!(kind, Some("text_delta" | "thinking_delta"));
-            let kind = if prose { Kind::Prose } else { Kind::Other };
-            self.blocks.push(Block { index, kind, input: String::new(), start: None });
-        }
-        let block = self.blocks.iter_mut().find(|block| block.index == index).expect("it was put in");
+        let mut untold = Block { index, kind: Kind::Other, input: String::new(), start: None };
+        let block = self.blocks.iter_mut().find(|block| block.index == index).unwrap_or(&mut untold);
         let step = Step { block: index, ..Step::default() };
         let (Some(delta), Some(kind)) = (delta, kind) else {
             return self.steps.push(Step { kind: EVENT_SKIPPED, ..step });

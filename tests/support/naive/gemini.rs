@@ -84,6 +84,12 @@ impl Gemini {
         }
         let parts =
             |json: &Json| json.get("content").map(|content| content.list_of("parts").to_vec()).unwrap_or_default();
+        let is_end = candidates.iter().any(|json| json.get("finishReason").is_some_and(Json::is_truthy));
+        let has_parts = candidates.iter().any(|json| parts(json).iter().any(Json::is_object));
+        let usage = payload.get("usageMetadata").filter(|usage| usage.is_truthy() && usage.is_object());
+        if is_first && !is_end {
+            self.steps.extend(usage.into_iter().flat_map(told));
+        }
         for json in &candidates {
             let sub = json.get("index").and_then(Json::int).and_then(|index| u32::try_from(index).ok()).unwrap_or(0);
             let at = self.candidates.iter().position(|candidate| candidate.sub == sub).unwrap_or_else(|| {
@@ -103,22 +109,23 @@ impl Gemini {
                 candidate.stop(&mut self.steps, reason);
             }
         }
-        let is_end = candidates.iter().any(|json| json.get("finishReason").is_some_and(Json::is_truthy));
-        let has_parts = candidates.iter().any(|json| parts(json).iter().any(Json::is_object));
-        let usage = payload.get("usageMetadata").filter(|usage| usage.is_truthy() && usage.is_object());
-        if let Some(usage) = usage
-            && (is_first || is_end || !has_parts)
-        {
-            self.steps.push(Step { text: usage.raw.clone(), ..Step::new(EVENT_USAGE_RAW) });
-            self.steps.extend(counters(&[
-                (USAGE_INPUT, usage.get("promptTokenCount")),
-                (USAGE_OUTPUT, usage.get("candidatesTokenCount")),
-                (USAGE_TOTAL, usage.get("totalTokenCount")),
-                (USAGE_REASONING, usage.get("thoughtsTokenCount")),
-                (USAGE_CACHE_READ, usage.get("cachedContentTokenCount")),
-            ]));
+        if is_end || (!is_first && !has_parts) {
+            self.steps.extend(usage.into_iter().flat_map(told));
         }
     }
+}
+
+/// The usage as it is written, and the counters in it.
+fn told(usage: &Json) -> Vec<Step> {
+    let mut steps = vec![Step { text: usage.raw.clone(), ..Step::new(EVENT_USAGE_RAW) }];
+    steps.extend(counters(&[
+        (USAGE_INPUT, usage.get("promptTokenCount")),
+        (USAGE_OUTPUT, usage.get("candidatesTokenCount")),
+        (USAGE_TOTAL, usage.get("totalTokenCount")),
+        (USAGE_REASONING, usage.get("thoughtsTokenCount")),
+        (USAGE_CACHE_READ, usage.get("cachedContentTokenCount")),
+    ]));
+    steps
 }
 
 impl Candidate {

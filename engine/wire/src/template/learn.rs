@@ -6,8 +6,8 @@ use thalweg_abi::types::{FLAG_AUX_ESCAPED, FLAG_SCRATCH, StreamEvent};
 
 use crate::simd::{BASELINE, string_stop};
 use crate::template::hole::is_number;
-use crate::template::shape::{Aux, Hole, LITERALS_MAX, NAME_MAX, SLOTS_MAX};
-use crate::template::volatile::{Step, Volatile};
+use crate::template::shape::{Aux, Hole, LITERALS_MAX, NAME_MAX, SLOTS_MAX, block_number};
+use crate::template::volatile::{Mark, Step, Volatile};
 
 /// A frame as it stood on the wire, where its payload lies in it, and what the codec made of it.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub(crate) struct Read<'a> {
     /// The name of the event, if it is not in `bytes`.
     pub(crate) event_type: &'a [u8],
     pub(crate) event: StreamEvent<'a>,
+    /// Whether the codec promises the same in all of its states, and for other blocks whose number stands in the payload.
+    pub(crate) is_lasting: bool,
 }
 
 /// A frame taken apart.
@@ -32,6 +34,9 @@ pub(super) struct Lesson<'a> {
     pub(super) event_type: &'a [u8],
     pub(super) event: StreamEvent<'a>,
     pub(super) aux: Option<Aux>,
+    pub(super) is_lasting: bool,
+    /// Where the number of the block stands, which is a hole as well.
+    pub(super) number: Option<Range<usize>>,
     holes: [(Hole, Range<usize>); SLOTS_MAX],
     count: usize,
 }
@@ -115,6 +120,8 @@ impl<'a> Lesson<'a> {
             event_type: read.event_type,
             event,
             aux: None,
+            is_lasting: read.is_lasting,
+            number: None,
             holes: std::array::from_fn(|_| (Hole::End, 0..0)),
             count: 0,
         };
@@ -140,13 +147,14 @@ impl<'a> Lesson<'a> {
         }
     }
 
-    /// Finds the text, the values of volatile keys, and the place where blanks may stand. `None` when the text is no
-    /// whole string of the payload.
+    /// Finds the text, the values of volatile keys, the number of the block, and the place where blanks may stand. `None` when
+    /// the text is no whole string of the payload, or it is not certain which number is the block's.
     fn find_holes(&mut self, data: Range<usize>, text: &Range<usize>, volatile: &Volatile) -> Option<()> {
         let bytes = self.frame.get(..data.end)?;
         let mut at = data.start;
         let mut nest = Nest::new();
         let mut has_text = false;
+        let mut numbers = 0;
         while let Some(&byte) = bytes.get(at) {
             at += 1;
             match byte {
@@ -163,11 +171,22 @@ impl<'a> Lesson<'a> {
                             self.push(Hole::String, string);
                         }
                     } else if let Some(step) = nest.step()
-                        && let Some((step, is_volatile)) = volatile.step(step, &bytes[string])
+                        && let Some((step, mark)) = volatile.step(step, &bytes[string.clone()])
                         && let Some(value) = value_behind(bytes, at)
                     {
                         at = value;
+                        let is_volatile = mark == Mark::Volatile;
                         nest.come(step, is_volatile);
+                        if mark == Mark::Block && self.is_lasting {
+                            numbers += 1;
+                            if let Some((Hole::Number, place)) = scalar(bytes, value)?
+                                && block_number(&bytes[place.clone()]) == Some(self.event.block())
+                            {
+                                at = place.end;
+                                self.number = Some(place.clone());
+                                self.push(Hole::Number, place);
+                            }
+                        }
                         if is_volatile
                             && let Some((hole, place)) = scalar(bytes, value)?
                             && place != *text
@@ -175,6 +194,9 @@ impl<'a> Lesson<'a> {
                             at = place.end + usize::from(hole == Hole::String);
                             self.push(hole, place);
                         }
+                    } else if self.is_lasting && bytes[string].contains(&b'\\') && value_behind(bytes, at).is_some() {
+                        // A key that is written in another way may be any.
+                        return None;
                     }
                 }
                 b'-' | b'0'..=b'9' if nest.is_volatile() => {
@@ -186,7 +208,8 @@ impl<'a> Lesson<'a> {
                 _ => {}
             }
         }
-        if !has_text {
+        // Of two numbers either may be the one.
+        if !has_text || numbers > 1 {
             return None;
         }
         // Some servers pad a payload with blanks before its last brace.

@@ -84,13 +84,22 @@ impl Templates {
         self.armed > 0
     }
 
-    /// The codec's state may have changed.
+    /// The codec's state may have changed: only what holds in all of its states may still be used.
     #[inline]
     pub(crate) fn disarm(&mut self) {
         if self.armed > 0 {
             self.armed = 0;
-            self.list.iter_mut().for_each(|template| template.is_armed = false);
+            for template in &mut self.list {
+                template.is_armed &= template.is_lasting;
+                self.armed += usize::from(template.is_armed);
+            }
         }
+    }
+
+    /// The reply is over, or the codec is not to be believed.
+    pub(crate) fn disarm_all(&mut self) {
+        self.armed = 0;
+        self.list.iter_mut().for_each(|template| template.is_armed = false);
     }
 
     /// Reads frames that are as those before them, and appends their events until `batch` has `room`. Gives the first byte
@@ -245,10 +254,10 @@ impl Templates {
                 match fit {
                     Ok(fit) if fit.end <= frame_max && takes(template, &fit) => {
                         let template = &mut self.list[position];
-                        if program == Which::Wide {
-                            template.tighten(&input[..fit.end], &places);
-                        } else {
+                        if program == Which::Tight {
                             template.has_fit = true;
+                        } else if !template.tighten(&input[..fit.end], &places) {
+                            continue;
                         }
                         return Ok((position, fit));
                     }
@@ -354,11 +363,12 @@ impl Templates {
                 },
             };
             let template = &mut self.list[position];
-            if found.end == end && template.is_of(read.event_type) && template.confirm(frame, &found.text, &read.event)
+            if found.end == end
+                && template.is_of(read.event_type)
+                && template.is_lasting == read.is_lasting
+                && (is_tight || template.tighten(input, &places))
+                && template.confirm(frame, &found.text, &read.event)
             {
-                if !is_tight {
-                    template.tighten(input, &places);
-                }
                 self.arm(position);
                 return true;
             }

@@ -94,7 +94,11 @@ pub(super) struct Template {
     name: u8,
     /// Which holes of the wide program the tight one has as well; one bit each.
     tight_holes: u8,
+    /// Which hole of the wide program is the number of the block, if one is.
+    number: Option<u8>,
     pub(super) ends_with_cr: bool,
+    /// Whether it holds in all states of the codec.
+    pub(super) is_lasting: bool,
     /// Whether the codec has confirmed it in its present state.
     pub(super) is_armed: bool,
     /// Whether the tight program has fit since it was made.
@@ -109,7 +113,9 @@ impl Template {
             plan: Plan::new(),
             tight_holes: 0,
             name: 0,
+            number: None,
             ends_with_cr: false,
+            is_lasting: false,
             is_armed: false,
             has_fit: false,
         }
@@ -143,6 +149,9 @@ impl Template {
             None => event.aux().is_empty(),
             Some(aux) => std::ptr::eq(aux.slice(frame, text), event.aux()),
         };
+        if self.number.is_some() && self.plan.event().block() != event.block() {
+            return false;
+        }
         if !is_same_aux || !is_plain(event) || !std::ptr::eq(&raw const frame[text.clone()], event.text()) {
             return false;
         }
@@ -165,6 +174,9 @@ impl Template {
         self.plan.set_event(without_texts(&lesson.event));
         self.aux = lesson.aux;
         self.ends_with_cr = lesson.ends_with_cr;
+        self.is_lasting = lesson.is_lasting;
+        let is_number = |(_, place): &(Hole, Range<usize>)| lesson.number.as_ref() == Some(place);
+        self.number = lesson.holes().iter().position(is_number).map(|number| number as u8);
         let mut holes = [Hole::End; SLOTS_MAX];
         let mut places: [Range<usize>; SLOTS_MAX] = Default::default();
         for (number, (hole, place)) in lesson.holes().iter().enumerate() {
@@ -175,8 +187,13 @@ impl Template {
     }
 
     /// The wide program has fit where the tight one has not: takes over the values of that frame. A value that changes
-    /// from one frame to the next becomes a hole; one that has stood for a while stays literal.
-    pub(super) fn tighten(&mut self, frame: &[u8], places: &[Range<usize>; SLOTS_MAX]) {
+    /// from one frame to the next becomes a hole; one that has stood for a while stays literal, and so does the number of
+    /// the block, which the event has too. Whether that is one.
+    pub(super) fn tighten(&mut self, frame: &[u8], places: &[Range<usize>; SLOTS_MAX]) -> bool {
+        if let Some(number) = self.number {
+            let Some(block) = block_number(&frame[places[usize::from(number)].clone()]) else { return false };
+            self.plan.set_event(self.plan.event().with_block(block));
+        }
         let count = self.wide.segments().len().saturating_sub(1);
         let mut holes = [Hole::End; SLOTS_MAX];
         for (number, pair) in self.wide.segments().windows(2).enumerate() {
@@ -185,7 +202,8 @@ impl Template {
             let old = usize::from(before.start + before.length)..usize::from(behind.start);
             let place = &places[number];
             let has_changed = self.literals()[old] != frame[place.clone()];
-            if (has_changed && !self.has_fit) || place.len() > VALUE_MAX {
+            let is_number = self.number == Some(number as u8);
+            if (has_changed && !self.has_fit && !is_number) || place.len() > VALUE_MAX {
                 self.tight_holes |= 1 << number;
             }
         }
@@ -193,6 +211,7 @@ impl Template {
         let name = &mut name[..self.name().len()];
         name.copy_from_slice(self.name());
         self.write(frame, b"", name, &holes[..count], &places[..count]);
+        true
     }
 
     fn write(&mut self, frame: &[u8], tail: &[u8], name: &[u8], holes: &[Hole], places: &[Range<usize>]) {
@@ -224,6 +243,11 @@ impl Template {
         plan.push_bytes(name);
         self.name = name.len() as u8;
     }
+}
+
+/// The number of a block, if it is written as one.
+pub(super) fn block_number(digits: &[u8]) -> Option<u32> {
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// The part of an event that all frames of a template share.

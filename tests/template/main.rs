@@ -1,6 +1,10 @@
 //! The template fast path: it gives the events of the full parse, on every recording at every cut and on recordings changed at
 //! random, and it takes nearly all deltas.
 
+mod hits;
+mod liar;
+mod streams;
+
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -20,7 +24,6 @@ use thalweg_openai_responses::OpenAiResponses;
 use thalweg_tests::corpus::{self, Recording};
 use thalweg_tests::naive_event_stream;
 use thalweg_tests::random::Random;
-use thalweg_tests::step::is_delta;
 use thalweg_wire::limits::Limits;
 use thalweg_wire::pipeline::{Counters, Framing, Pipeline};
 
@@ -38,6 +41,7 @@ macro_rules! each_dialect {
         $check(&Bedrock);
     };
 }
+use each_dialect;
 
 type Reader<C> = Pipeline<Direct<<C as Codec>::Stream>>;
 
@@ -277,42 +281,4 @@ fn agrees_with_the_codec<C: Codec + Sync>(codec: &C) {
 #[test]
 fn every_hit_is_what_the_codec_says_when_it_is_asked() {
     each_dialect!(agrees_with_the_codec);
-}
-
-/// Deltas of a recording, and how many of them came by template.
-fn hit_rate<C: Codec>(codec: &C, recording: &Recording) -> (u64, u64) {
-    let mut pipeline = reader(codec);
-    let mut deltas = 0;
-    let mut count = |events: &[StreamEvent<'_>]| {
-        deltas += events.iter().filter(|event| is_delta(event.kind())).count() as u64;
-    };
-    for chunk in recording.body.chunks(16 << 10) {
-        pipeline.feed(chunk, &mut count).expect("within the limits");
-    }
-    pipeline.finish(&mut count).expect("the codec is not broken");
-    (deltas, pipeline.counters().template_hits)
-}
-
-fn hits_nearly_all<C: Codec>(codec: &C) {
-    let Some(recordings) = recordings(codec) else { return };
-    let (mut all, mut hit, mut count, mut worst) = (0, 0, 0, Vec::new());
-    for recording in &recordings {
-        let (deltas, hits) = hit_rate(codec, recording);
-        if deltas >= 20 {
-            (all, hit, count) = (all + deltas, hit + hits, count + 1);
-            worst.push((hits * 1000 / deltas, deltas, recording.name.as_str()));
-        }
-    }
-    worst.sort_unstable();
-    let rate = |hits: u64, of: u64| hits as f64 * 100.0 / of.max(1) as f64;
-    let protocol = described(codec, "dialect");
-    corpus::report(&format!("{count} of {protocol}: {hit} of {all} deltas by template, {:.1} %", rate(hit, all)));
-    for (permille, deltas, name) in worst.iter().filter(|(permille, ..)| *permille < 900) {
-        corpus::report(&format!("    {:.1} % of {deltas} deltas: {name}", *permille as f64 / 10.0));
-    }
-}
-
-#[test]
-fn nearly_all_deltas_of_the_longer_recordings_come_by_template() {
-    each_dialect!(hits_nearly_all);
 }
