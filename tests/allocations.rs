@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use thalweg_abi::decode::Decode;
-use thalweg_abi::guest::{Codec, Direct};
+use thalweg_abi::guest::{Codec, Direct, Package};
+use thalweg_abi::host::{Host, Plugin};
 use thalweg_abi::types::{EVENT_ERROR, EVENT_SKIPPED, EVENT_STOP, EVENT_TEXT, StreamEvent};
 use thalweg_anthropic::AnthropicMessages;
 use thalweg_bedrock::Bedrock;
@@ -363,16 +364,25 @@ const REPLIES: [(&str, &str, &str); 9] = [
     ),
 ];
 
-/// One reply after the other through one pipeline, at every cut.
-fn assert_steady_replies<C: Codec>(framing: Framing, name: &str, codec: &C) {
+/// One reply after the other through one pipeline, at every cut: with the codec linked in, and through its table of C functions,
+/// as a loaded plugin is called.
+fn assert_steady_replies<P: Package>(framing: Framing, name: &str) {
+    let plugin = Plugin::from_guest::<P>(Host::silent()).expect("a plugin of our own");
+    let (own, loaded) = (P::codec().expect("it has a dialect"), plugin.codec().expect("it has a dialect"));
+    let description = loaded.describe().expect("a codec of our own");
+    let none = "no options are options";
+    assert_steady_codec(framing, name, &description, || Direct::new(own.open("{}").expect(none)));
+    assert_steady_codec(framing, name, &description, || loaded.open("{}").expect(none));
+}
+
+fn assert_steady_codec<D: Decode>(framing: Framing, name: &str, description: &str, open: impl Fn() -> D) {
     let events = whole_reply(name);
     let whole: Vec<u8> = events.concat();
     let mut cuts = cuts(&events);
     cuts.push(("whole".into(), vec![whole]));
     for (how, pieces) in cuts {
-        let open = || Direct::new(codec.open("{}").expect("no options are options"));
         for with_template in [true, false] {
-            let pipeline = Pipeline::new(open(), framing, Limits::default()).with_description(codec.describe());
+            let pipeline = Pipeline::new(open(), framing, Limits::default()).with_description(description);
             let mut pipeline = if with_template { pipeline } else { pipeline.without_template() };
             let (mut made, mut kinds) = (0, [0_usize; 64]);
             for _ in 0..4 {
@@ -399,15 +409,15 @@ fn assert_steady_replies<C: Codec>(framing: Framing, name: &str, codec: &C) {
 
 #[test]
 fn replies_through_one_pipeline_allocate_nothing_once_one_like_them_has_come() {
-    assert_steady_replies(Framing::Sse, "openai-chat", &OpenAiChat);
-    assert_steady_replies(Framing::Sse, "anthropic", &AnthropicMessages);
-    assert_steady_replies(Framing::Sse, "openai-responses", &OpenAiResponses);
-    assert_steady_replies(Framing::Sse, "openai-completions", &OpenAiCompletions);
-    assert_steady_replies(Framing::Sse, "gemini", &Gemini);
-    assert_steady_replies(Framing::NdJson, "ollama", &Ollama);
-    assert_steady_replies(Framing::Sse, "cohere-v2", &Cohere);
-    assert_steady_replies(Framing::NdJson, "cohere-v1", &CohereV1);
-    assert_steady_replies(Framing::EventStream, "bedrock", &Bedrock);
+    assert_steady_replies::<thalweg_openai::Package>(Framing::Sse, "openai-chat");
+    assert_steady_replies::<thalweg_anthropic::Package>(Framing::Sse, "anthropic");
+    assert_steady_replies::<thalweg_openai_responses::Package>(Framing::Sse, "openai-responses");
+    assert_steady_replies::<thalweg_openai_completions::Package>(Framing::Sse, "openai-completions");
+    assert_steady_replies::<thalweg_gemini::Package>(Framing::Sse, "gemini");
+    assert_steady_replies::<thalweg_ollama::Package>(Framing::NdJson, "ollama");
+    assert_steady_replies::<thalweg_cohere::Package>(Framing::Sse, "cohere-v2");
+    assert_steady_replies::<thalweg_cohere_v1::Package>(Framing::NdJson, "cohere-v1");
+    assert_steady_replies::<thalweg_bedrock::Package>(Framing::EventStream, "bedrock");
 }
 
 #[test]
@@ -447,6 +457,31 @@ fn stream_that_brings_one_event_at_a_time_keeps_less_than_two_kib() {
     let open = "no options are options";
     assert_small("openai-chat", Direct::new(OpenAiChat.open("{}").expect(open)), &openai());
     assert_small("anthropic", Direct::new(AnthropicMessages.open("{}").expect(open)), &anthropic());
+}
+
+/// The end mark is missing, so the codec has something to say at the end of the body.
+#[test]
+fn huge_event_without_an_end_mark_allocates_nothing_once_one_like_it_has_come() {
+    let text = "x".repeat(256 << 10);
+    let body = format!(
+        "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":\"stop\"}}]}}\n\n"
+    );
+    let plugin = Plugin::from_guest::<thalweg_openai::Package>(Host::silent()).expect("a plugin of our own");
+    let loaded = plugin.codec().expect("it has a dialect").open("{}").expect("no options are options");
+    let mut pipeline = Pipeline::new(loaded, Framing::Sse, Limits::default());
+    let mut read = || {
+        let (before, mut seen) = (allocations(), 0);
+        pipeline.reset();
+        let mut sink = |batch: &[StreamEvent<'_>]| seen += batch.iter().map(|event| event.text().len()).sum::<usize>();
+        for piece in body.as_bytes().chunks(1 << 10) {
+            pipeline.feed(piece, &mut sink).expect("a good stream");
+        }
+        pipeline.finish(&mut sink).expect("a good stream");
+        assert!(seen >= text.len(), "{seen} bytes of text");
+        allocations() - before
+    };
+    read();
+    assert_eq!(read(), 0);
 }
 
 #[test]

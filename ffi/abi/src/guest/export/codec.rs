@@ -3,6 +3,7 @@
 use super::Instance;
 use super::guard::{guard, text};
 use super::request::Written;
+use crate::decode::recycle_events;
 use crate::failure::Failure;
 use crate::guest::out::Scratch;
 use crate::guest::{Codec as _, CodecStream, Out, Package};
@@ -304,10 +305,9 @@ fn read_end<S: CodecStream>(stream: &mut Stream<S>, room: &mut [MaybeUninit<Stre
     if !stream.finished {
         stream.finished = true;
         // What a caller did not fetch of its last frames points into frames that may be gone.
-        stream.spill.clear();
+        let mut spill = recycle_events(core::mem::take(&mut stream.spill));
         stream.spilled = 0;
         stream.scratch.clear();
-        let mut spill = Vec::new();
         // SAFETY: as in `read_frames`.
         let mut out = unsafe { Out::new(&mut [], &mut spill, &mut stream.scratch) };
         stream.codec.finish(&mut out);
