@@ -5,7 +5,7 @@ use thalweg_abi::decode::{Decode, Events, recycle_events};
 use thalweg_abi::guest::{Codec, Direct};
 use thalweg_abi::types::{EVENT_ERROR, EVENT_SKIPPED, EVENT_TEXT, FRAME_EVENT, FrameRef, StreamEvent};
 use thalweg_benches::reply::{Cut, Input, Reply};
-use thalweg_benches::{anthropic, openai};
+use thalweg_benches::{anthropic, ollama, openai, responses};
 use thalweg_wire::limits::Limits;
 use thalweg_wire::pipeline::{Framing, Pipeline};
 use thalweg_wire::sse::Decoder;
@@ -36,7 +36,7 @@ const K16: Cut = Cut::Bytes(16 << 10);
 const K1: Cut = Cut::Bytes(1 << 10);
 
 /// Width of the column of names.
-pub(crate) const NAME_WIDTH: usize = 24;
+pub(crate) const NAME_WIDTH: usize = 29;
 
 pub(crate) const ALL: &[Work] = &[
     frame("frame/openai-chat/16KiB", openai::input, K16),
@@ -53,6 +53,8 @@ pub(crate) const ALL: &[Work] = &[
     other("decode/anthropic/16KiB", anthropic::input, K16, decoder::<thalweg_anthropic::AnthropicMessages>),
     other("decode/anthropic/1KiB", anthropic::input, K1, decoder::<thalweg_anthropic::AnthropicMessages>),
     other("decode/anthropic/event", anthropic::input, Cut::Events, decoder::<thalweg_anthropic::AnthropicMessages>),
+    other("decode/openai-responses/16KiB", responses::input, K16, decoder::<thalweg_openai_responses::OpenAiResponses>),
+    other("decode/ollama/16KiB", ollama::input, K16, decoder::<thalweg_ollama::Ollama>),
 ];
 
 const fn frame(name: &'static str, input: fn(usize) -> Input, cut: Cut) -> Work {
@@ -156,7 +158,9 @@ where
 {
     let codec = C::default();
     let stream = codec.open("{}").expect("no options are always allowed");
-    let pipeline = Pipeline::new(Direct::new(stream), Framing::Sse, Limits::default());
+    let description: serde_json::Value = serde_json::from_str(codec.describe()).expect("codecs describe themselves");
+    let framing = description["framing"].as_str().and_then(Framing::from_name).expect("a framing that wire knows");
+    let pipeline = Pipeline::new(Direct::new(stream), framing, Limits::default());
     let mut pipeline = pipeline.with_description(codec.describe());
     Box::new(move |input, cut| events(&mut pipeline, input, cut))
 }
