@@ -33,7 +33,7 @@ fn profile_folder() -> PathBuf {
 
 /// The binary, built once with the profile of this test: `cargo test` builds no binary of another package, and one that
 /// was left over may be old.
-fn binary() -> &'static Path {
+pub(crate) fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let folder = profile_folder();

@@ -6,6 +6,8 @@ mod check;
 #[cfg(unix)]
 mod dropped;
 mod harness;
+#[cfg(unix)]
+mod isolate;
 mod scaffold;
 
 use std::fs;

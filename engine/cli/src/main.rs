@@ -29,6 +29,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 struct Arguments {
     #[command(subcommand)]
     command: Command,
+    /// Run a plugin in a process of its own, so that a crash, a hang or a leak ends nothing else: its id, its file, or `all`
+    #[arg(long, global = true, value_name = "PLUGIN", value_delimiter = ',')]
+    isolate: Vec<String>,
 }
 
 #[derive(Subcommand)]
@@ -43,12 +46,17 @@ enum Command {
     Models(command::models::Models),
     Record(command::record::Record),
     Replay(command::replay::Replay),
+    /// The process of a plugin that `--isolate` names; started by the command itself
+    #[cfg(unix)]
+    #[command(name = "plugin-host", hide = true)]
+    PluginHost,
     #[command(name = "install-c")]
     InstallC(command::install_c::InstallC),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    plugins::isolate(arguments.isolate);
     // One thread: it starts faster than a pool, and a conversation never needs more. Tools that block have their own.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -67,6 +75,8 @@ fn main() -> ExitCode {
             Command::Models(models) => models.execute(),
             Command::Record(record) => record.execute().await,
             Command::Replay(replay) => replay.execute().await,
+            #[cfg(unix)]
+            Command::PluginHost => thalweg::plugin::serve_isolated().map_err(Failure::run),
             Command::InstallC(install) => install.execute(),
         }
     });

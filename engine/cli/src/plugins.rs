@@ -2,9 +2,11 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{LazyLock, OnceLock};
+use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 
-use thalweg::plugin::{Dropped, LoadError, LoadedPlugin, Loader, State};
+#[cfg(unix)]
+use thalweg::plugin::Isolation;
+use thalweg::plugin::{Dropped, Inspected, LoadError, LoadedPlugin, Loader, State};
 use thalweg_abi::host::{Codec, Host, Plugin, Tool};
 use thalweg_abi::module::Module;
 
@@ -82,18 +84,30 @@ pub(crate) enum Source {
         path: PathBuf,
         /// Its sum, in hexadecimal digits.
         sha256: String,
+        /// Whether it runs in a process of its own.
+        is_isolated: bool,
     },
     /// The copy within the command.
     LinkedIn,
+}
+
+impl Source {
+    /// Where a plugin was loaded from.
+    pub(crate) fn of(loaded: &LoadedPlugin, is_isolated: bool) -> Self {
+        Self::File { path: loaded.path().to_owned(), sha256: loaded.sha256(), is_isolated }
+    }
 }
 
 impl Loaded {
     /// Says what was loaded from where.
     pub(crate) fn introduce<W: io::Write>(&self, screen: &mut Screen<W>) -> io::Result<()> {
         for source in &self.sources {
-            if let Source::File { path, sha256 } = source {
+            if let Source::File { path, sha256, is_isolated } = source {
                 screen.note("plugin", path.display())?;
                 screen.note("", format_args!("sha256 {sha256}"))?;
+                if *is_isolated {
+                    screen.note("", "in a process of its own")?;
+                }
             }
         }
         if self.sources.iter().any(|source| matches!(source, Source::LinkedIn)) {
@@ -127,6 +141,7 @@ pub(crate) fn load(wanted: Wanted<'_>, tools: Tools) -> Result<Loaded, Failure> 
             }
         }
     }
+    all_isolated()?;
     Ok(loaded)
 }
 
@@ -187,9 +202,15 @@ pub(crate) fn own() -> Result<&'static [(Plugin, Source)], Failure> {
     for found in dropped.find().map_err(Failure::run)? {
         match found.state {
             State::Allowed => {
-                let loaded = dropped.load(&found.path).map_err(Failure::run)?;
-                let source = Source::File { path: loaded.path().to_owned(), sha256: loaded.sha256() };
-                started.push((loaded.plugin().clone(), source));
+                let inspected = Loader::new().allow(&found.path).inspect(&found.path).map_err(Failure::run)?;
+                let isolation = isolation(&inspected)?;
+                let loaded = match &isolation {
+                    None => dropped.load(&found.path),
+                    #[cfg(unix)]
+                    Some(isolation) => dropped.load_isolated(&found.path, isolation),
+                };
+                let loaded = loaded.map_err(Failure::run)?;
+                started.push((loaded.plugin().clone(), Source::of(&loaded, isolation.is_some())));
             }
             // One that was allowed once is missed; a new one is not.
             State::Changed { .. } => say(format_args!(
@@ -212,6 +233,64 @@ pub(crate) fn codec(dialect: &str) -> Result<Codec, Failure> {
     let plugin = load(Wanted::Dialect(dialect), Tools::None)?.speaker;
     plugin.codec().ok_or_else(|| Failure::run(format_args!("plugin `{}` has no codec", plugin.id())))
 }
+
+/// What `--isolate` names, and which of these were found.
+static ISOLATED: Mutex<Vec<(String, bool)>> = Mutex::new(Vec::new());
+
+/// Sets the plugins that run in processes of their own: ids, files, or `all`.
+pub(crate) fn isolate(which: Vec<String>) {
+    *ISOLATED.lock().unwrap_or_else(PoisonError::into_inner) = which.into_iter().map(|name| (name, false)).collect();
+}
+
+/// Whether `--isolate` names the plugin with this id, and this file.
+fn names(id: &str, file: Option<&Path>) -> bool {
+    let mut isolated = ISOLATED.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_this = |name: &str| {
+        let is_file = |file: &Path| {
+            file.file_name().is_some_and(|last| last == name)
+                || Path::new(name).canonicalize().is_ok_and(|named| file.canonicalize().is_ok_and(|file| file == named))
+        };
+        name == ALL || name == id || file.is_some_and(is_file)
+    };
+    let mut found = false;
+    for (_, is_found) in isolated.iter_mut().filter(|(name, _)| is_this(name)) {
+        (*is_found, found) = (true, true);
+    }
+    found
+}
+
+/// How the plugin of a file runs in a process of its own, if it does.
+fn isolation(inspected: &Inspected) -> Result<Option<Isolation>, Failure> {
+    if !names(inspected.manifest().id(), Some(inspected.path())) {
+        return Ok(None);
+    }
+    #[cfg(unix)]
+    {
+        let program = std::env::current_exe().map_err(|error| Failure::run(format_args!("this command: {error}")))?;
+        Ok(Some(Isolation::new(program, ["plugin-host"])))
+    }
+    #[cfg(not(unix))]
+    Err(Failure::usage("--isolate: this system cannot do it"))
+}
+
+/// Whether every plugin that `--isolate` names was found; a slip would leave one where it may do harm.
+fn all_isolated() -> Result<(), Failure> {
+    let isolated = ISOLATED.lock().unwrap_or_else(PoisonError::into_inner);
+    match isolated.iter().find(|(name, is_found)| !is_found && name != ALL) {
+        Some((name, _)) => Err(Failure::usage(format_args!(
+            "--isolate names {name}, which is none of the plugins that are used here; give an id or a file that `thalweg \
+             plugin list` shows"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Every plugin.
+const ALL: &str = "all";
+
+/// How a plugin would run in a process of its own; nobody can make one here.
+#[cfg(not(unix))]
+enum Isolation {}
 
 /// Loads a file that was named on the command line, which is the permission to run its code.
 pub(crate) fn load_file(file: &Path) -> Result<LoadedPlugin, Failure> {
@@ -269,7 +348,14 @@ impl Shelf {
     /// or broken among others is an error, and never papered over.
     pub(crate) fn start(&self, built_in: &BuiltIn) -> Result<(Plugin, Source), Failure> {
         let Some(folder) = &self.folder else {
-            let plugin = Plugin::start(&(built_in.module)(), host()).map_err(Failure::run)?;
+            let module = (built_in.module)();
+            if names(module.manifest().id(), None) {
+                return Err(Failure::usage(format_args!(
+                    "--isolate: plugin `{}` is linked in, and only a file can have a process of its own",
+                    module.manifest().id()
+                )));
+            }
+            let plugin = Plugin::start(&module, host()).map_err(Failure::run)?;
             return Ok((plugin, Source::LinkedIn));
         };
         let path = self.loader.find(built_in.name).map_err(Failure::run)?;
@@ -278,9 +364,15 @@ impl Shelf {
             let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             return Err(Failure::run(LoadError::NotFound { file, folders: vec![folder.clone()] }));
         }
-        let loaded = self.loader.load(&path).map_err(Failure::run)?;
-        let source = Source::File { path: loaded.path().to_owned(), sha256: loaded.sha256() };
-        Ok((loaded.plugin().clone(), source))
+        let inspected = self.loader.inspect(&path).map_err(Failure::run)?;
+        let isolation = isolation(&inspected)?;
+        let loaded = match &isolation {
+            None => self.loader.load(&path),
+            #[cfg(unix)]
+            Some(isolation) => self.loader.load_isolated(&path, isolation),
+        };
+        let loaded = loaded.map_err(Failure::run)?;
+        Ok((loaded.plugin().clone(), Source::of(&loaded, isolation.is_some())))
     }
 }
 

@@ -80,7 +80,7 @@ fn list(out: &mut impl Write) -> Result<(), Failure> {
     for path in files {
         match loader.load(&path) {
             Ok(loaded) => {
-                let source = Source::File { path, sha256: loaded.sha256() };
+                let source = Source::of(&loaded, false);
                 show(loaded.plugin(), &source, out)?;
             }
             Err(error) => {
@@ -106,7 +106,7 @@ fn list_own(out: &mut impl Write) -> Result<bool, Failure> {
         let loaded = (state == State::Allowed).then(|| dropped.load(&path));
         let why = match (loaded, state) {
             (Some(Ok(loaded)), _) => {
-                let source = Source::File { sha256: loaded.sha256(), path };
+                let source = Source::of(&loaded, false);
                 show(loaded.plugin(), &source, out)?;
                 continue;
             }
@@ -151,7 +151,7 @@ fn show(plugin: &Started, source: &Source, out: &mut impl Write) -> io::Result<(
     writeln!(out, "{} {}", manifest.id(), manifest.version())?;
     writeln!(out, "  offers  {}", offers(plugin).join(", "))?;
     match source {
-        Source::File { path, sha256 } => {
+        Source::File { path, sha256, .. } => {
             writeln!(out, "  path    {}", path.display())?;
             writeln!(out, "  sha256  {sha256}")?;
             writeln!(out, "  state   loads\n")

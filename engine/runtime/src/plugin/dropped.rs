@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
+#[cfg(unix)]
+use crate::plugin::Isolation;
 use crate::plugin::pins::Pins;
 use crate::plugin::{Inspected, LoadError, LoadedPlugin, Loader, os};
 use crate::user_folders;
@@ -125,7 +127,20 @@ impl Dropped {
     /// # Errors
     /// When it was not, when it is not what was allowed, or as [`Loader::load`].
     pub fn load(&self, path: &Path) -> Result<LoadedPlugin, LoadError> {
+        self.pinned(path)?.load(path)
+    }
+
+    /// As [`Dropped::load`], but into a process of its own.
+    ///
+    /// # Errors
+    /// As there, or as [`Loader::load_isolated`].
+    #[cfg(unix)]
+    pub fn load_isolated(&self, path: &Path, isolation: &Isolation) -> Result<LoadedPlugin, LoadError> {
+        self.pinned(path)?.load_isolated(path, isolation)
+    }
+
+    fn pinned(&self, path: &Path) -> Result<Loader, LoadError> {
         let pinned = self.pins.get(path).ok_or_else(|| LoadError::NotAllowed { path: path.to_owned() })?;
-        self.loader.clone().allow_pinned(path, pinned).load(path)
+        Ok(self.loader.clone().allow_pinned(path, pinned))
     }
 }

@@ -1,6 +1,8 @@
 //! Maps a checked file into the process and starts it. The one place of this crate with unsafe code: running the code of
 //! a library that the operator chose is a promise that no compiler can check.
 
+#[cfg(unix)]
+use crate::plugin::isolate::{self, Isolation};
 use crate::plugin::manifest::{Inspected, hex};
 use crate::plugin::policy::{self, Trust};
 use crate::plugin::{LoadError, find, os};
@@ -89,6 +91,26 @@ impl Loader {
     /// # Errors
     /// When the file may not be loaded, is no plugin for this engine, or fails to start.
     pub fn load(&self, path: &Path) -> Result<LoadedPlugin, LoadError> {
+        let (inspected, trust) = self.look(path)?;
+        let module = module_of(&inspected, trust)?;
+        let plugin =
+            Plugin::start(&module, self.host).map_err(|source| LoadError::Start { path: path.to_owned(), source })?;
+        Ok(LoadedPlugin { path: path.to_owned(), sha256: inspected.hash(), plugin })
+    }
+
+    /// As [`Loader::load`], but into a process of its own.
+    ///
+    /// # Errors
+    /// As there; and when that process cannot be started.
+    #[cfg(unix)]
+    pub fn load_isolated(&self, path: &Path, isolation: &Isolation) -> Result<LoadedPlugin, LoadError> {
+        let (inspected, _) = self.look(path)?;
+        let plugin = isolate::start(&inspected, isolation, self.host)?;
+        Ok(LoadedPlugin { path: path.to_owned(), sha256: inspected.hash(), plugin })
+    }
+
+    /// Opens a file that may be loaded, and looks whether it is what was pinned.
+    fn look(&self, path: &Path) -> Result<(Inspected, Trust), LoadError> {
         let (file, trust) = policy::open(path, &self.allowed)?;
         let inspected = Inspected::read(path, &file)?;
         if let Some(pinned) = self.pinned.get(path)
@@ -97,10 +119,7 @@ impl Loader {
             let (path, pinned) = (path.to_owned(), pinned.clone());
             return Err(LoadError::Changed { path, pinned, found: inspected.sha256() });
         }
-        let module = module_of(&inspected, trust)?;
-        let plugin =
-            Plugin::start(&module, self.host).map_err(|source| LoadError::Start { path: path.to_owned(), source })?;
-        Ok(LoadedPlugin { path: path.to_owned(), sha256: inspected.hash(), plugin })
+        Ok((inspected, trust))
     }
 }
 

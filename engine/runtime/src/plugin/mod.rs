@@ -18,11 +18,14 @@
 //! [`Dropped`]: the user's own folder of plugins, of which each file is allowed once, with the bytes that it has then.
 //!
 //! A file is opened once; its bytes are hashed, and its manifest is read and checked before any of its code runs. Loaded
-//! code shares the process with the engine and can do whatever the engine can; it is never unloaded.
+//! code shares the process with the engine and can do whatever the engine can; it is never unloaded. One that may crash can
+//! be loaded into a process of its own instead: see [`Isolation`].
 
 mod dropped;
 mod error;
 mod find;
+#[cfg(unix)]
+mod isolate;
 mod load;
 mod manifest;
 mod models;
@@ -33,6 +36,8 @@ mod registry;
 
 pub use dropped::{Dropped, Found, State};
 pub use error::LoadError;
+#[cfg(unix)]
+pub use isolate::{Isolation, serve_isolated};
 pub use load::{LoadedPlugin, Loader};
 pub use manifest::Inspected;
 pub use models::{Model, list_models};

@@ -34,11 +34,28 @@ pub trait CodecStream: Send + 'static {
     /// As [`CodecStream::encode_message`].
     fn encode_request(&mut self, request: &str, out: &mut Request) -> Result<(), Failure>;
 
+    /// Sees all frames of a call before the first of them is read, through the table only. For a codec that asks elsewhere, and
+    /// would rather ask once.
+    ///
+    /// # Errors
+    /// When it cannot read them; none of them is read then.
+    fn begin_frames(&mut self, _frames: &[FrameRef<'_>]) -> Result<(), Failure> {
+        Ok(())
+    }
+
     /// Reads one frame. A frame that the dialect does not allow is an `EVENT_ERROR` event.
     ///
     /// Slices of events are slices of the frame, unchanged. `'static` text carries `FLAG_SCRATCH`; text that exists
     /// nowhere goes through [`Out::push_copied`].
     fn decode_frame<'f>(&mut self, frame: &FrameRef<'f>, out: &mut Out<'_, 'f>);
+
+    /// The body has ended: comes before [`CodecStream::finish`], as [`CodecStream::begin_frames`] does before frames.
+    ///
+    /// # Errors
+    /// When the end cannot be told.
+    fn begin_finish(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
 
     /// The body has ended: gives what is still held back. All slices carry `FLAG_SCRATCH`.
     fn finish<'s>(&'s mut self, out: &mut Out<'_, 's>);

@@ -28,7 +28,7 @@ pub use direct::Direct;
 pub use embed::{Embed, EmbedStream, Embeddings};
 pub use models::{Model, Models};
 pub use out::Out;
-pub use package::{NoCodec, Package, manifest, module};
+pub use package::{NoCodec, Package, Parts, manifest, module};
 pub use provider::{Closed, Provider, Reply};
 pub use recycled::{Recycle, Recycled};
 pub use sink::{CancelGuard, Sink};

@@ -9,6 +9,14 @@ pub trait Models: Send + Sync + 'static {
     /// # Errors
     /// Why they cannot be listed.
     fn list(&self) -> Result<Vec<Model>, Failure>;
+
+    /// The same as it crosses the boundary: a JSON array. For what has it as JSON already.
+    ///
+    /// # Errors
+    /// As [`Models::list`].
+    fn list_json(&self) -> Result<String, Failure> {
+        self.list().map(|models| json(&models))
+    }
 }
 
 /// A model as it is listed.

@@ -40,6 +40,32 @@ pub trait Package: Send + Sync + 'static {
     fn tools() -> Vec<Box<dyn Tool>>;
 }
 
+/// What a plugin offers that is put together while a program runs.
+pub struct Parts<C> {
+    /// The dialect.
+    pub codec: Option<C>,
+    /// The provider that drives itself.
+    pub provider: Option<Box<dyn Provider>>,
+    /// What lists its models.
+    pub models: Option<Box<dyn Models>>,
+    /// What makes vectors of texts.
+    pub embed: Option<Box<dyn Embed>>,
+    /// The tools.
+    pub tools: Vec<Box<dyn Tool>>,
+}
+
+impl<C> core::fmt::Debug for Parts<C> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Parts")
+            .field("codec", &self.codec.is_some())
+            .field("provider", &self.provider.is_some())
+            .field("models", &self.models.is_some())
+            .field("embed", &self.embed.is_some())
+            .field("tools", &self.tools.len())
+            .finish()
+    }
+}
+
 /// The plugin behind a package, for a program that links it in: the same tables as of a shared object.
 #[must_use]
 pub fn module<P: Package>() -> Module {

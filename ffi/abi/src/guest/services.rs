@@ -27,6 +27,12 @@ impl Services {
         Some(Self { host, table })
     }
 
+    /// The engine's own.
+    #[cfg(feature = "host")]
+    pub(crate) const fn of_engine(host: *const Host, table: &'static HostServices) -> Self {
+        Self { host, table: *table }
+    }
+
     /// Writes a line to the engine's log.
     pub(crate) fn log(&self, level: i32, target: &str, message: &str) {
         if let Some(log) = self.table.log {

@@ -102,6 +102,20 @@ impl Plugin {
         Self::start(&crate::guest::module::<P>(), host)
     }
 
+    /// A plugin that is put together while the program runs, with the manifest of the one that it stands for.
+    ///
+    /// # Errors
+    /// As [`Plugin::start`].
+    #[cfg(feature = "guest")]
+    pub fn assemble<C: crate::guest::Codec>(
+        manifest: Manifest,
+        parts: crate::guest::Parts<C>,
+        host: &'static Host,
+    ) -> Result<Self, Error> {
+        let table = crate::guest::export::assemble(parts, host.as_raw(), &SERVICES);
+        Self::read(Started { name: manifest.id().into(), manifest, host, table })
+    }
+
     /// What the plugin says of itself.
     #[must_use]
     pub fn manifest(&self) -> &Manifest {

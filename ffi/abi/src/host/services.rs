@@ -52,7 +52,8 @@ impl Host {
         self.held.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn log(&self, line: LogLine<'_>) {
+    /// Hands a line on, as one that a plugin has logged.
+    pub fn log(&self, line: LogLine<'_>) {
         if line.level <= self.level_max {
             (self.log)(line);
         }

@@ -223,7 +223,7 @@ unsafe extern "C" fn decode<S: CodecStream>(
         let room = unsafe { room(events, events_cap) }?;
         // SAFETY: not NULL, readable by contract.
         let mut at = unsafe { next.read() };
-        let (status, written) = stream.run(|stream| read_frames(stream, frames, &mut at, room));
+        let (status, written) = stream.run(|stream| read_frames(stream, frames, &mut at, room))?;
         // SAFETY: not NULL, writable by contract.
         unsafe { next.write(at) };
         // SAFETY: as above.
@@ -240,10 +240,14 @@ fn read_frames<'f, S: CodecStream>(
     frames: &[FrameRef<'f>],
     at: &mut u32,
     room: &mut [MaybeUninit<StreamEvent<'f>>],
-) -> (Status, usize) {
+) -> Result<(Status, usize), Failure> {
     let mut written = stream.drain(room);
     if !stream.spill.is_empty() {
-        return (MORE, written);
+        return Ok((MORE, written));
+    }
+    // A call that goes on has read one frame at least.
+    if *at == 0 && written < room.len() {
+        stream.codec.begin_frames(frames)?;
     }
     if written == 0 {
         // Nothing of an earlier call is given out any more.
@@ -263,7 +267,7 @@ fn read_frames<'f, S: CodecStream>(
     }
     keep_spill(stream, spill);
     let done = *at as usize >= frames.len() && stream.spill.is_empty();
-    (if done { OK } else { MORE }, written)
+    Ok((if done { OK } else { MORE }, written))
 }
 
 /// Keeps events for the next call.
@@ -291,7 +295,7 @@ unsafe extern "C" fn finish<S: CodecStream>(
         }
         // SAFETY: an array of that length, or NULL, by contract.
         let room = unsafe { room(events, events_cap) }?;
-        let written = stream.run(|stream| read_end(stream, room));
+        let written = stream.run(|stream| read_end(stream, room))?;
         // SAFETY: not NULL, writable by contract.
         unsafe { events_len.write(written as u32) };
         Ok(if stream.spill.is_empty() { OK } else { MORE })
@@ -301,8 +305,12 @@ unsafe extern "C" fn finish<S: CodecStream>(
 }
 
 /// Asks the codec for its last events once, and gives them out.
-fn read_end<S: CodecStream>(stream: &mut Stream<S>, room: &mut [MaybeUninit<StreamEvent<'_>>]) -> usize {
+fn read_end<S: CodecStream>(
+    stream: &mut Stream<S>,
+    room: &mut [MaybeUninit<StreamEvent<'_>>],
+) -> Result<usize, Failure> {
     if !stream.finished {
+        stream.codec.begin_finish()?;
         stream.finished = true;
         // What a caller did not fetch of its last frames points into frames that may be gone.
         let mut spill = recycle_events(core::mem::take(&mut stream.spill));
@@ -316,7 +324,7 @@ fn read_end<S: CodecStream>(stream: &mut Stream<S>, room: &mut [MaybeUninit<Stre
         // `finish` only drains, and `reset` clears.
         stream.spill = unsafe { Vec::from_raw_parts(spill.as_mut_ptr().cast(), spill.len(), spill.capacity()) };
     }
-    stream.drain(room)
+    Ok(stream.drain(room))
 }
 
 /// The caller's array as slots.

@@ -12,12 +12,16 @@ mod tool;
 
 use crate::failure::Failure;
 use crate::guest::services::Services;
+#[cfg(feature = "host")]
+use crate::guest::{Codec, Parts};
 use crate::guest::{Embed, Models, Package, Provider, Tool};
 use crate::table::{
     Host, HostServices, INTERFACE_CODEC, INTERFACE_EMBED, INTERFACE_MODELS, INTERFACE_PROVIDER, INTERFACE_TOOL, Plugin,
 };
 use crate::types::{E_VERSION, Error, OK, Status};
 use core::ffi::{CStr, c_char, c_void};
+#[cfg(feature = "host")]
+use core::marker::PhantomData;
 use guard::guard;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -76,19 +80,50 @@ pub unsafe extern "C" fn entry<P: Package>(
         if pushes && (services.table.sink_push.is_none() || services.table.sink_finish.is_none()) {
             return Err(Failure::new(E_VERSION, "the engine is too old: it has no sink_push or no sink_finish"));
         }
-        let table = Plugin {
-            struct_size: size_of::<Plugin>() as u32,
-            flags: 0,
-            context: Box::into_raw(instance).cast(),
-            deinit: Some(deinit::<P>),
-            get_interface: Some(get_interface::<P>),
-        };
         // SAFETY: there is room for it, checked above.
-        unsafe { plugin.write(table) };
+        unsafe { plugin.write(table_of(instance)) };
         Ok(OK)
     };
     // SAFETY: `error` is NULL or writable, by contract.
     unsafe { guard(error, start) }
+}
+
+/// The table of a plugin that is put together while the program runs.
+#[cfg(feature = "host")]
+pub(crate) fn assemble<C: Codec>(parts: Parts<C>, host: *const Host, services: &'static HostServices) -> Plugin {
+    /// A package of which only the types are used.
+    struct Assembled<C>(PhantomData<fn() -> C>);
+
+    impl<C: Codec> Package for Assembled<C> {
+        const ID: &'static str = "assembled";
+        const VERSION: &'static str = "";
+        type Codec = C;
+
+        fn codec() -> Option<C> {
+            None
+        }
+
+        fn tools() -> Vec<Box<dyn Tool>> {
+            Vec::new()
+        }
+    }
+
+    let Parts { codec, provider, models, embed, tools } = parts;
+    let services = Services::of_engine(host, services);
+    let model_list = Mutex::default();
+    let instance: Box<Instance<Assembled<C>>> =
+        Box::new(Instance { codec, provider, models, model_list, embed, tools, services });
+    table_of(instance)
+}
+
+fn table_of<P: Package>(instance: Box<Instance<P>>) -> Plugin {
+    Plugin {
+        struct_size: size_of::<Plugin>() as u32,
+        flags: 0,
+        context: Box::into_raw(instance).cast(),
+        deinit: Some(deinit::<P>),
+        get_interface: Some(get_interface::<P>),
+    }
 }
 
 /// # Safety

@@ -3,7 +3,7 @@
 use super::guard::guard;
 use super::instance;
 use crate::failure::Failure;
-use crate::guest::{Package, models};
+use crate::guest::Package;
 use crate::table::Models as Table;
 use crate::types::{Error, OK, Status, Str};
 use core::ffi::c_void;
@@ -29,7 +29,7 @@ unsafe extern "C" fn list<P: Package>(context: *mut c_void, json: *mut Str, erro
         if json.is_null() {
             return Err(Failure::invalid("an argument is NULL"));
         }
-        let list = models::json(&models.list()?);
+        let list = models.list_json()?;
         let mut kept = instance.model_list.lock().unwrap_or_else(PoisonError::into_inner);
         *kept = list;
         // SAFETY: not NULL, writable by contract. The text stays until the next call, or `deinit`.
