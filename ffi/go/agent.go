@@ -1,0 +1,238 @@
+package thalweg
+
+/*
+#include "native.h"
+
+static inline thw_agent *go_agent_new(thw_engine *engine, _GoString_ options, uint32_t tools_len, const thw_host_tool *tools,
+                                      thw_error *error) {
+  thw_callbacks callbacks = { sizeof callbacks, tools_len, tools };
+  return thw_agent_new(engine, _GoStringPtr(options), _GoStringLen(options), &callbacks, error);
+}
+
+static inline thw_run *go_prompt(thw_agent *agent, _GoString_ text, thw_error *error) {
+  return thw_agent_prompt(agent, _GoStringPtr(text), _GoStringLen(text), NULL, error);
+}
+
+static inline thw_run *go_prompt_json(thw_agent *agent, _GoString_ text, thw_error *error) {
+  return thw_agent_prompt_json(agent, _GoStringPtr(text), _GoStringLen(text), NULL, error);
+}
+
+static inline thw_status go_steer(thw_agent *agent, _GoString_ text, thw_error *error) {
+  return thw_agent_steer(agent, _GoStringPtr(text), _GoStringLen(text), error);
+}
+
+static inline thw_status go_follow_up(thw_agent *agent, _GoString_ text, thw_error *error) {
+  return thw_agent_follow_up(agent, _GoStringPtr(text), _GoStringLen(text), error);
+}
+
+static inline thw_status go_set_conversation(thw_agent *agent, _GoString_ text, thw_error *error) {
+  return thw_agent_set_conversation(agent, _GoStringPtr(text), _GoStringLen(text), error);
+}
+*/
+import "C"
+
+import (
+	"context"
+	"encoding/json"
+	"runtime"
+	"runtime/cgo"
+	"unsafe"
+)
+
+// Options are those of an agent; all but Model may be left out. See `thw_agent_new` in thalweg.h.
+type Options struct {
+	// Model is "provider/model", such as "openai/gpt-4o-mini". With BaseURL or Provider: the model as it stands.
+	Model    string `json:"model"`
+	Provider string `json:"provider,omitempty"`
+	BaseURL  string `json:"base_url,omitempty"`
+	// Dialect is what is spoken there; "openai-chat" if nothing says.
+	Dialect string `json:"dialect,omitempty"`
+	// APIKey: if absent, the environment variable of the provider is read, such as OPENAI_API_KEY.
+	APIKey      string            `json:"api_key,omitempty"`
+	Headers     map[string]string `json:"headers,omitempty"`
+	System      string            `json:"system,omitempty"`
+	MaxTokens   int               `json:"max_tokens,omitempty"`
+	Temperature *float64          `json:"temperature,omitempty"`
+	TopP        *float64          `json:"top_p,omitempty"`
+	TopK        int               `json:"top_k,omitempty"`
+	Seed        *int64            `json:"seed,omitempty"`
+	Stop        []string          `json:"stop,omitempty"`
+	// Thinking is {"level": "low" | "medium" | "high", "budget_tokens": n}.
+	Thinking any `json:"thinking,omitempty"`
+	// ToolChoice is "auto", "none", "required" or {"name": s}.
+	ToolChoice any `json:"tool_choice,omitempty"`
+	// Output is {"type": "json"} or {"type": "json_schema", "schema": {...}}.
+	Output any `json:"output,omitempty"`
+	// Extra are fields that go into the body of each request as they are.
+	Extra map[string]any `json:"extra,omitempty"`
+	// ToolMode is "parallel" if absent, or "sequential".
+	ToolMode string `json:"tool_mode,omitempty"`
+	// MaxTurns that one run may take; 50 if absent.
+	MaxTurns int `json:"max_turns,omitempty"`
+	// Retries of a request that found no answer; 3 if nil.
+	Retries *int `json:"retries,omitempty"`
+	// Cache is "none", "short" or "long"; Session a name of the conversation, for that cache.
+	Cache   string `json:"cache,omitempty"`
+	Session string `json:"session,omitempty"`
+	// LoadedTools are names of tools of loaded plugins; all of them if nil.
+	LoadedTools []string `json:"tools,omitempty"`
+
+	// Tools are functions that the model may call.
+	Tools []Tool `json:"-"`
+	// Engine is one of your own; else all agents share one.
+	Engine *Engine `json:"-"`
+}
+
+// Agent is a model, its tools, and the conversation with it. All methods are for any goroutine.
+type Agent struct {
+	engine *Engine
+	handle *C.thw_agent
+}
+
+// NewAgent makes an agent. It opens no connection.
+func NewAgent(options Options) (*Agent, error) {
+	engine := options.Engine
+	if engine == nil {
+		var err error
+		if engine, err = SharedEngine(); err != nil {
+			return nil, err
+		}
+	}
+	text, err := json.Marshal(options)
+	if err != nil {
+		return nil, err
+	}
+	schemas := make([]string, len(options.Tools))
+	for i := range options.Tools {
+		tool := &options.Tools[i]
+		if tool.Run == nil {
+			return nil, &Error{Code: Invalid, Message: "Run of the tool " + tool.Name + " is nil", RetryAfter: -1}
+		}
+		schema := []byte(`{"type":"object","properties":{}}`)
+		if tool.Parameters != nil {
+			if schema, err = json.Marshal(tool.Parameters); err != nil {
+				return nil, err
+			}
+		}
+		schemas[i] = string(schema)
+	}
+	a := &Agent{engine: engine}
+	err = engine.with(func(handle *C.thw_engine) error {
+		table, free := tableOf(options.Tools, schemas)
+		defer free()
+		failure := newError()
+		a.handle = C.go_agent_new(handle, string(text), C.uint32_t(len(schemas)), table, failure)
+		if a.handle == nil {
+			return errorOf(failure)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	runtime.SetFinalizer(a, func(a *Agent) { C.thw_agent_free(a.handle) })
+	return a, nil
+}
+
+// tableOf describes tools in C's memory, which `free` gives back; their handles are the library's.
+func tableOf(tools []Tool, schemas []string) (table *C.thw_host_tool, free func()) {
+	if len(tools) == 0 {
+		return nil, func() {}
+	}
+	var all []unsafe.Pointer
+	text := func(s string) C.thw_str {
+		copied := unsafe.Pointer(C.CString(s))
+		all = append(all, copied)
+		return C.thw_str{ptr: (*C.uint8_t)(copied), len: C.size_t(len(s))}
+	}
+	table = (*C.thw_host_tool)(C.calloc(C.size_t(len(tools)), C.size_t(unsafe.Sizeof(C.thw_host_tool{}))))
+	all = append(all, unsafe.Pointer(table))
+	rows := unsafe.Slice(table, len(tools))
+	for i := range tools {
+		tool := tools[i]
+		flags := C.uint32_t(C.THW_TOOL_PARALLEL)
+		if tool.Sequential {
+			flags = 0
+		}
+		handle := C.uintptr_t(cgo.NewHandle(&tool))
+		C.go_set_tool(&rows[i], flags, text(tool.Name), text(tool.Description), text(schemas[i]), handle)
+	}
+	return table, func() {
+		for _, each := range all {
+			C.free(each)
+		}
+	}
+}
+
+// Prompt starts a run that answers a text. The context aborts it, also when nobody waits for it.
+func (a *Agent) Prompt(ctx context.Context, text string) (*Run, error) {
+	return a.start(ctx, func(failure *C.thw_error) *C.thw_run { return C.go_prompt(a.handle, text, failure) })
+}
+
+// PromptMessages is Prompt with user messages: any value that json.Marshal makes an array of them.
+func (a *Agent) PromptMessages(ctx context.Context, messages any) (*Run, error) {
+	text, err := json.Marshal(messages)
+	if err != nil {
+		return nil, err
+	}
+	return a.start(ctx, func(failure *C.thw_error) *C.thw_run { return C.go_prompt_json(a.handle, string(text), failure) })
+}
+
+func (a *Agent) start(ctx context.Context, start func(*C.thw_error) *C.thw_run) (*Run, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	defer runtime.KeepAlive(a)
+	failure := newError()
+	var handle *C.thw_run
+	err := a.engine.with(func(*C.thw_engine) error {
+		if handle = start(failure); handle == nil {
+			return errorOf(failure)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return newRun(ctx, a.engine, handle)
+}
+
+// Steer says something while a run goes on: it comes in before the next request.
+func (a *Agent) Steer(text string) error {
+	defer runtime.KeepAlive(a)
+	failure := newError()
+	return statusError(C.go_steer(a.handle, text, failure), failure)
+}
+
+// FollowUp is Steer for once the run would end otherwise.
+func (a *Agent) FollowUp(text string) error {
+	defer runtime.KeepAlive(a)
+	failure := newError()
+	return statusError(C.go_follow_up(a.handle, text, failure), failure)
+}
+
+// Conversation is what was said so far, as JSON with the version of its schema: for SetConversation on another day.
+func (a *Agent) Conversation() (json.RawMessage, error) {
+	defer runtime.KeepAlive(a)
+	failure := newError()
+	text := C.thw_agent_conversation(a.handle, failure)
+	if text == nil {
+		return nil, errorOf(failure)
+	}
+	defer C.thw_free(text)
+	return json.RawMessage(C.GoString(text)), nil
+}
+
+// SetConversation goes on with what Conversation wrote.
+func (a *Agent) SetConversation(conversation json.RawMessage) error {
+	defer runtime.KeepAlive(a)
+	failure := newError()
+	return statusError(C.go_set_conversation(a.handle, string(conversation), failure), failure)
+}
+
+func statusError(status C.thw_status, failure *C.thw_error) error {
+	if status < 0 {
+		return errorOf(failure)
+	}
+	return nil
+}
