@@ -46,6 +46,7 @@ BEGIN {
         gsub(/\[`Codec`\](\([a-z:A-Z]+\))?/, "`thw_codec`", line)
         gsub(/\[`Embed`\]/, "`thw_embed`", line)
         gsub(/\[`Models`\]/, "`thw_models`", line)
+        gsub(/\[`Serve`\]/, "`thw_serve`", line)
         gsub(/\[`Json`\]/, "`thw_json`", line)
         gsub(/\[`Provider`\]/, "`thw_provider`", line)
         gsub(/\[`Tool`\]/, "`thw_tool`", line)

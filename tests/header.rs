@@ -136,6 +136,7 @@ fn constants_agree_on_both_sides_and_none_is_missing() {
         ("THW_INTERFACE_TOOL", table::INTERFACE_TOOL),
         ("THW_INTERFACE_MODELS", table::INTERFACE_MODELS),
         ("THW_INTERFACE_EMBED", table::INTERFACE_EMBED),
+        ("THW_INTERFACE_SERVE", table::INTERFACE_SERVE),
     ];
     assert_eq!(texts, BTreeMap::from(expected));
 }

@@ -10,7 +10,7 @@ use thalweg::plugin::{LoadError, LoadedPlugin, Loader, Registry};
 use thalweg_abi::decode::Events;
 use thalweg_abi::host::{
     CancelToken, CodecStream, DIMENSIONS_MAX, Error, Host, Invocation, MODELS_BYTES_MAX, ManifestError, Misbehaviour,
-    Plugin, ToolEvent,
+    Plugin, Request, ToolEvent,
 };
 use thalweg_abi::types::{
     E_CANCELLED, E_CLOSED, E_FAILED, E_INVALID, E_PROTOCOL, E_REMOTE, FRAME_EVENT, FRAME_WHOLE_BODY, FrameRef,
@@ -301,6 +301,46 @@ fn vectors_that_break_a_rule_are_stopped() {
     let headers = embed.open("null_headers").unwrap().encode("{}").unwrap_err();
     assert!(matches!(headers, Error::Misbehaved { what: Misbehaviour::BadSlice { .. }, .. }), "{headers}");
 }
+
+#[test]
+fn what_a_server_is_given_to_send_is_checked() {
+    let serve = hostile().plugin().serve().unwrap();
+    assert!(matches!(serve.open("open_null"), Err(Error::Misbehaved { .. })));
+    let request = Request { method: "POST", path: "/", headers: Vec::new(), body_head: "{}", body_tail: "" };
+    for (mode, expected) in [
+        ("good", None),
+        ("not_utf8", Some([0, 1, 2].map(|call| Misbehaviour::NotUtf8 { what: GIVEN[call] }))),
+        ("null", Some([0, 1, 2].map(|call| Misbehaviour::BadSlice { what: GIVEN[call] }))),
+        ("huge", Some([0, 1, 2].map(|call| Misbehaviour::BadSlice { what: GIVEN[call] }))),
+        (
+            "unknown_status",
+            Some(["parse", "encode", "finish"].map(|function| Misbehaviour::UnknownStatus { function, status: 9 })),
+        ),
+    ] {
+        for call in 0..3 {
+            let mut stream = serve.open(mode).unwrap();
+            let mut try_it = || match call {
+                0 => stream.parse(&request).map(str::to_owned),
+                1 => stream.encode(&[]).map(str::to_owned),
+                _ => stream.finish().map(str::to_owned),
+            };
+            let (first, second) = (try_it(), try_it());
+            match &expected {
+                None => assert_eq!([first, second].map(Result::unwrap), ["fine", "fine"]),
+                Some(expected) => {
+                    let what = expected[call].clone();
+                    assert_eq!(first, Err(Error::Misbehaved { plugin: "test.hostile".into(), what }), "{mode} {call}");
+                    assert!(matches!(second, Err(Error::Broken { .. })), "{mode} {call}");
+                }
+            }
+        }
+    }
+    let mut refused = serve.open("fails").unwrap();
+    assert!(matches!(refused.parse(&request), Err(Error::Failed { failure, .. }) if failure.code == E_INVALID));
+}
+
+/// What the three calls of a served stream give.
+const GIVEN: [&str; 3] = ["a canonical request", "a piece of a reply", "the end of a reply"];
 
 #[test]
 fn codec_whose_description_is_not_json_is_not_registered() {

@@ -4,8 +4,8 @@
 //
 // A plugin is a shared object with two symbols: a manifest, which the engine reads before any code of the plugin runs,
 // and an entry function. The entry fills a table, and that table gives one more table for each interface that the plugin
-// offers: a codec (a dialect of a provider), a provider that drives itself, tools, a list of models, vectors of texts, or
-// several of them.
+// offers: a codec (a dialect of a provider), a provider that drives itself, tools, a list of models, vectors of texts, a
+// dialect from the side of the server, or several of them.
 //
 // Rules that hold everywhere:
 //  - Text is UTF-8 as pointer and length; it is not NUL-terminated.
@@ -504,6 +504,7 @@ typedef struct thw_json {
 #define THW_INTERFACE_TOOL "thw.tool/1"
 #define THW_INTERFACE_MODELS "thw.models/1"
 #define THW_INTERFACE_EMBED "thw.embed/1"
+#define THW_INTERFACE_SERVE "thw.serve/1"
 
 // What a plugin offers. The engine fills it with zeros and its own `struct_size`; the plugin writes at most that much.
 typedef struct thw_plugin {
@@ -779,6 +780,49 @@ typedef struct thw_embed {
   // Ends the stream and frees it; allowed after every error. NULL is accepted. `[stream-thread]`
   void (*close)(void *stream);
 } thw_embed;
+
+// ---- Dialects from the side of the server: thw.serve/1 ----
+
+// A dialect as a server speaks it: reads the requests of clients and writes the replies. Does no I/O, knows no key and no
+// clock.
+//
+// A stream serves one request: `parse`, then `encode` as events come, then `finish`, once. The reply is streamed if the
+// canonical request that `parse` gave says `"stream":true`, else it is one body, which `finish` gives whole.
+typedef struct thw_serve {
+  // Size of the table as the plugin compiled it.
+  uint32_t struct_size;
+  // Zero.
+  uint32_t flags;
+  // Gives JSON: `dialect`, and `framing` as that of a codec: how a streamed reply is cut. The text is the plugin's and
+  // lives until `deinit`. `[any-thread]`
+  thw_status (*describe)(void *context, struct thw_str *json);
+  // Opens a stream. `options` is a JSON object, borrowed for the call: `{"id"?:s,"created"?:n}`, the id of the reply and its
+  // time in seconds since 1970, for dialects that have them. The stream is the plugin's memory and the engine's to
+  // close, once; it is never NULL on success. `error` is the caller's, here and below; it may be NULL. `[any-thread]`
+  thw_status (*open)(void *context, const struct thw_str *options, void **stream, struct thw_error *error);
+  // Reads a client's request, borrowed for the call; its body is `body_head`, then `body_tail`. Writes the canonical
+  // request with its key `messages`: what the dialect has no canonical word for stands in `extra`. The text behind
+  // `canonical` is the plugin's, valid until the next call on the stream. `THW_E_INVALID`: it is no request of the
+  // dialect; `error` says what is wrong, for the client. `[stream-thread]`
+  thw_status (*parse)(void *stream,
+                      const struct thw_http_request *request,
+                      struct thw_str *canonical,
+                      struct thw_error *error);
+  // Writes `count` events as the next piece of the reply, which may be empty. The events are those that a codec gives,
+  // with plain texts, borrowed for the call; kinds that the dialect has no word for are skipped. The text behind
+  // `piece` is the plugin's, valid until the next call on the stream. `[stream-thread]`
+  thw_status (*encode)(void *stream,
+                       const struct thw_event *events,
+                       uint32_t count,
+                       struct thw_str *piece,
+                       struct thw_error *error);
+  // Writes the end of the reply, or all of one that is not streamed. Before any event it writes the reply to a request
+  // that failed: `THW_EVENT_ERROR` first. The text behind `piece` is the plugin's, valid until the next call on the
+  // stream. `[stream-thread]`
+  thw_status (*finish)(void *stream, struct thw_str *piece, struct thw_error *error);
+  // Ends the stream and frees it; allowed after every error. NULL is accepted. `[stream-thread]`
+  void (*close)(void *stream);
+} thw_serve;
 
 #ifdef __cplusplus
 } // extern "C"

@@ -12,5 +12,6 @@ mod openai;
 mod openai_completions;
 mod openai_responses;
 mod requests;
+mod serve;
 mod support;
 mod think_tags;

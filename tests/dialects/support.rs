@@ -18,6 +18,8 @@ use thalweg_tests::step::{Step, is_delta, joined};
 use thalweg_wire::limits::Limits;
 use thalweg_wire::pipeline::{Framing, Pipeline};
 
+use crate::serve;
+
 /// What a case says of itself, its payloads, and the events they give. `event:NAME ` in front of a payload is the name of
 /// its SSE event.
 pub(crate) type Case<'a> = (&'a str, &'a [&'a str], &'a [&'a str]);
@@ -28,7 +30,8 @@ pub(crate) fn check(dialect: Dialect, cases: &[Case<'_>]) {
         let (got, twin) = (product(dialect, payloads), twin(dialect, payloads));
         let lines: Vec<String> = got.iter().map(show).collect();
         assert_eq!(lines, *expected, "{name}");
-        assert_eq!(joined(got), twin, "{name}: the twin");
+        assert_eq!(joined(got.clone()), twin, "{name}: the twin");
+        serve::goes_round(dialect, name, &got);
     }
 }
 

@@ -401,6 +401,38 @@ static const thw_embed EMBED = {
   sizeof(thw_embed), 0, embed_describe, codec_open, embed_encode, embed_decode, codec_close,
 };
 
+// ---- A dialect from the side of the server ----
+
+static thw_status given(const stream *s, thw_str *out) {
+  *out = str("fine");
+  if (is(s, "not_utf8")) *out = str("\xff");
+  if (is(s, "null")) out->ptr = NULL;
+  if (is(s, "huge")) out->len = (size_t)-1;
+  return is(s, "unknown_status") ? 9 : is(s, "fails") ? THW_E_INVALID : THW_OK;
+}
+
+static thw_status serve_parse(void *at, const thw_http_request *request, thw_str *canonical, thw_error *error) {
+  (void)request;
+  (void)error;
+  return given(at, canonical);
+}
+
+static thw_status serve_encode(void *at, const thw_event *events, uint32_t count, thw_str *piece, thw_error *error) {
+  (void)events;
+  (void)count;
+  (void)error;
+  return given(at, piece);
+}
+
+static thw_status serve_finish(void *at, thw_str *piece, thw_error *error) {
+  (void)error;
+  return given(at, piece);
+}
+
+static const thw_serve SERVE = {
+  sizeof(thw_serve), 0, embed_describe, codec_open, serve_parse, serve_encode, serve_finish, codec_close,
+};
+
 // ---- The plugin ----
 
 static const void *get_interface(void *context, const char *id) {
@@ -409,6 +441,7 @@ static const void *get_interface(void *context, const char *id) {
   if (strcmp(id, THW_INTERFACE_TOOL) == 0) return &TOOL;
   if (strcmp(id, THW_INTERFACE_MODELS) == 0) return &MODELS;
   if (strcmp(id, THW_INTERFACE_EMBED) == 0) return &EMBED;
+  if (strcmp(id, THW_INTERFACE_SERVE) == 0) return &SERVE;
   return NULL;
 }
 

@@ -148,5 +148,14 @@ int main(void) {
   MEMBER(thw_embed, encode, 24, 8);
   MEMBER(thw_embed, decode, 32, 8);
   MEMBER(thw_embed, close, 40, 8);
+  TYPE(thw_serve, 56, 8);
+  MEMBER(thw_serve, struct_size, 0, 4);
+  MEMBER(thw_serve, flags, 4, 4);
+  MEMBER(thw_serve, describe, 8, 8);
+  MEMBER(thw_serve, open, 16, 8);
+  MEMBER(thw_serve, parse, 24, 8);
+  MEMBER(thw_serve, encode, 32, 8);
+  MEMBER(thw_serve, finish, 40, 8);
+  MEMBER(thw_serve, close, 48, 8);
   return 0;
 }

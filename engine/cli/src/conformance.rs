@@ -10,6 +10,7 @@ mod marks;
 mod models;
 mod provider;
 mod samples;
+mod serve;
 mod tool;
 
 use std::io::{self, IsTerminal as _, Write as _};
@@ -92,9 +93,10 @@ pub(crate) fn check(
     verdicts.add("its manifest fits this engine", || versions(plugin).into());
     verdicts.add("it starts twice", || starts_twice(loader, loaded).into());
     let (codec, provider, tools) = (plugin.codec(), plugin.provider(), plugin.tools());
-    let (models, embed) = (plugin.models(), plugin.embed());
-    if codec.is_none() && provider.is_none() && tools.is_empty() && models.is_none() && embed.is_none() {
-        let none = "none of thw.codec/1, thw.provider/1, thw.tool/1, thw.models/1 and thw.embed/1";
+    let (models, embed, serve) = (plugin.models(), plugin.embed(), plugin.serve());
+    let has_more = models.is_some() || embed.is_some() || serve.is_some();
+    if codec.is_none() && provider.is_none() && tools.is_empty() && !has_more {
+        let none = "none of thw.codec/1, thw.provider/1, thw.tool/1, thw.models/1, thw.embed/1 and thw.serve/1";
         verdicts.add("it offers something", || Outcome::Failed(none.to_owned()));
     }
     if let Some(codec) = &codec {
@@ -105,6 +107,10 @@ pub(crate) fn check(
     }
     if let Some(models) = &models {
         verdicts.add("models are listed", || models::lists_models(models).into());
+    }
+    if let Some(serve) = &serve {
+        verdicts.add("requests of clients are told from what is none", || serve::refuses_broken_requests(serve).into());
+        verdicts.add("a reply is written in any order", || serve::writes_a_reply(serve).into());
     }
     if let Some(embed) = &embed {
         verdicts.add("vectors are asked for", || embed::writes_a_request(embed).into());

@@ -125,4 +125,7 @@ frozen! {
     "thw_embed" table::Embed[48, 8] {
         struct_size 0 4, flags 4 4, describe 8 8, open 16 8, encode 24 8, decode 32 8, close 40 8,
     }
+    "thw_serve" table::Serve[56, 8] {
+        struct_size 0 4, flags 4 4, describe 8 8, open 16 8, parse 24 8, encode 32 8, finish 40 8, close 48 8,
+    }
 }

@@ -8,8 +8,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, mpsc};
 
 use thalweg_abi::failure::Failure;
-use thalweg_abi::guest::{self, Codec, CodecStream, EmbedStream, Embeddings, Model, Out, Request, ToolCall, ToolInfo};
-use thalweg_abi::host::{CancelToken, Error, Host, Misbehaviour, Plugin, ToolEvent, services};
+use thalweg_abi::guest::{
+    self, ClientRequest, Codec, CodecStream, EmbedStream, Embeddings, Model, Out, Request, ServeStream, ToolCall,
+    ToolInfo,
+};
+use thalweg_abi::host::{self, CancelToken, Error, Host, Misbehaviour, Plugin, ToolEvent, services};
 use thalweg_abi::layout::STRUCTS;
 use thalweg_abi::module::Module;
 use thalweg_abi::table::{self, HostServices};
@@ -107,6 +110,34 @@ impl EmbedStream for Whole {
     }
 }
 
+impl guest::Serve for Whole {
+    fn describe(&self) -> &str {
+        "{}"
+    }
+
+    fn open(&self, _: &str) -> Result<Box<dyn ServeStream>, Failure> {
+        Ok(Box::new(Self))
+    }
+}
+
+impl ServeStream for Whole {
+    fn parse(&mut self, request: &ClientRequest<'_>, canonical: &mut String) -> Result<(), Failure> {
+        assert_ne!(request.body, "panic", "asked to");
+        let ClientRequest { method, path, headers, body } = request;
+        canonical.push_str(&format!("{method} {path} {headers:?} {body}"));
+        Ok(())
+    }
+
+    fn encode(&mut self, event: &StreamEvent<'_>, piece: &mut String) {
+        piece.push_str(core::str::from_utf8(event.text()).unwrap());
+        piece.push(';');
+    }
+
+    fn finish(&mut self, piece: &mut String) {
+        piece.push_str("end");
+    }
+}
+
 thalweg_abi::plugin! {
     id: "test.whole",
     version: "1.0.0",
@@ -114,6 +145,7 @@ thalweg_abi::plugin! {
     provider: Whole,
     models: Whole,
     embed: Whole,
+    serve: Whole,
     tools: [Whole],
 }
 
@@ -124,13 +156,14 @@ static SERVICES_SIZE: AtomicU32 = AtomicU32::new(0);
 /// Bytes of the plugin's own tables, by their place in [`CUT`].
 static SIZES: [AtomicU32; CUT.len()] = [const { AtomicU32::new(u32::MAX) }; CUT.len()];
 /// The tables that are cut.
-const CUT: [(&CStr, &str); 6] = [
+const CUT: [(&CStr, &str); 7] = [
     (c"", "thw_plugin"),
     (c"thw.codec/1", "thw_codec"),
     (c"thw.provider/1", "thw_provider"),
     (c"thw.tool/1", "thw_tool"),
     (c"thw.models/1", "thw_models"),
     (c"thw.embed/1", "thw_embed"),
+    (c"thw.serve/1", "thw_serve"),
 ];
 
 /// What is never freed, as a table must not be, so that tools which look for leaks still find it.
@@ -204,6 +237,10 @@ fn members(table: &str) -> impl Iterator<Item = (&'static str, usize)> {
     table.members.iter().skip(2).map(|member| (member.name, member.offset + member.size))
 }
 
+fn client_request(body_head: &str) -> host::Request<'_> {
+    host::Request { method: "POST", path: "/x", headers: vec![("a", "b")], body_head, body_tail: ", all" }
+}
+
 /// All parts of a plugin do their work.
 fn use_it(plugin: &Plugin) -> Vec<ToolEvent> {
     let mut stream = plugin.codec().unwrap().open("{}").unwrap();
@@ -220,6 +257,13 @@ fn use_it(plugin: &Plugin) -> Vec<ToolEvent> {
     let read = vectors.decode(&FrameRef::new(FRAME_WHOLE_BODY, b"one three"), 2).unwrap();
     assert_eq!((read.values, read.dimensions, read.input_tokens), (&[3.0, 0.5, 5.0, 0.5][..], 2, Some(9)));
     assert_eq!(read.model, "whole-1");
+    let mut served = plugin.serve().unwrap().open("{}").unwrap();
+    let canonical = served.parse(&client_request("body")).unwrap();
+    assert_eq!(canonical, r#"POST /x [("a", "b")] body, all"#);
+    let text = StreamEvent::new(EVENT_TEXT);
+    assert_eq!(served.encode(&[text.with_text(b"one"), text]).unwrap(), "one;;");
+    assert_eq!(served.encode(&[]).unwrap(), "");
+    assert_eq!(served.finish().unwrap(), "end");
     let (sender, told) = mpsc::channel();
     let receiver = Box::new(move |event| sender.send(event).unwrap());
     let running = plugin.tools()[0].invoke("call_1", "{}", receiver, &CancelToken::new());
@@ -286,7 +330,7 @@ fn a_plugin_of_the_sdk_runs_on_an_engine_with_fewer_services_or_says_that_it_is_
 }
 
 #[test]
-fn a_panic_ends_a_stream_of_vectors_and_vectors_must_be_as_many_as_texts() {
+fn a_panic_ends_a_stream_and_vectors_must_be_as_many_as_texts() {
     let plugin = Plugin::start(&module(), Host::silent()).unwrap();
     let mut vectors = plugin.embed().unwrap().open("{}").unwrap();
     match vectors.encode("panic").unwrap_err() {
@@ -294,6 +338,13 @@ fn a_panic_ends_a_stream_of_vectors_and_vectors_must_be_as_many_as_texts() {
         other => panic!("{other}"),
     }
     assert!(matches!(vectors.encode("x"), Err(Error::Broken { .. })));
+    let mut served = plugin.serve().unwrap().open("{}").unwrap();
+    let panicking = host::Request { body_tail: "", ..client_request("panic") };
+    match served.parse(&panicking).unwrap_err() {
+        Error::Failed { failure, .. } => assert_eq!(failure.code, E_PANIC),
+        other => panic!("{other}"),
+    }
+    assert!(matches!(served.finish(), Err(Error::Broken { .. })));
     let mut vectors = plugin.embed().unwrap().open("{}").unwrap();
     let error = vectors.decode(&FrameRef::new(FRAME_WHOLE_BODY, b"one"), 2).unwrap_err();
     let what = Misbehaviour::WrongCount { what: "vectors", count: 1, expected: 2 };

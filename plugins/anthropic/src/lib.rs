@@ -10,8 +10,10 @@ mod event;
 mod message;
 mod options;
 mod request;
+mod serve;
 mod usage;
 
 pub use codec::{AnthropicMessages, Stream};
+pub use serve::AnthropicServe;
 
-thalweg_abi::plugin! { id: "thalweg.anthropic", version: env!("CARGO_PKG_VERSION"), codec: AnthropicMessages }
+thalweg_abi::plugin! { id: "thalweg.anthropic", version: env!("CARGO_PKG_VERSION"), codec: AnthropicMessages, serve: AnthropicServe }

@@ -15,15 +15,18 @@ mod message;
 mod options;
 mod quirks;
 mod request;
+mod serve;
 mod think_tags;
 mod usage;
 
 pub use codec::{OpenAiChat, Stream};
 pub use embed::OpenAiEmbed;
+pub use serve::OpenAiServe;
 
 thalweg_abi::plugin! {
     id: "thalweg.openai",
     version: env!("CARGO_PKG_VERSION"),
     codec: OpenAiChat,
     embed: OpenAiEmbed,
+    serve: OpenAiServe,
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use thalweg::plugin::{Found, Loader, State};
 use thalweg_abi::host::Plugin as Started;
 use thalweg_abi::table::{
-    INTERFACE_CODEC, INTERFACE_EMBED, INTERFACE_MODELS, INTERFACE_PROVIDER, INTERFACE_TOOL, Manifest,
+    INTERFACE_CODEC, INTERFACE_EMBED, INTERFACE_MODELS, INTERFACE_PROVIDER, INTERFACE_SERVE, INTERFACE_TOOL, Manifest,
 };
 
 use crate::conformance::{self, Outcome};
@@ -174,8 +174,18 @@ fn offers(plugin: &Started) -> Vec<String> {
     };
     let provider = plugin.provider().map(provider);
     let models = plugin.models().map(|_| format!("models ({INTERFACE_MODELS})"));
+    let served = plugin.serve().map(|_| format!("its dialect served ({INTERFACE_SERVE})"));
     let vectors = plugin.embed().map(|_| format!("vectors ({INTERFACE_EMBED})"));
-    plugin.codec().map(dialect).into_iter().chain(provider).chain(models).chain(vectors).chain(tools).collect()
+    plugin
+        .codec()
+        .map(dialect)
+        .into_iter()
+        .chain(provider)
+        .chain(models)
+        .chain(vectors)
+        .chain(served)
+        .chain(tools)
+        .collect()
 }
 
 fn check(file: &Path, replies: &[PathBuf], out: &mut impl Write) -> Result<(), Failure> {

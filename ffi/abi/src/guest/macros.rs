@@ -24,7 +24,7 @@
 /// ```
 #[macro_export]
 macro_rules! plugin {
-    (id: $id:expr, version: $version:expr $(, codec: $codec:ty)? $(, provider: $provider:ty)? $(, models: $models:ty)? $(, embed: $embed:ty)? $(, tools: [$($tool:ty),* $(,)?])? $(,)?) => {
+    (id: $id:expr, version: $version:expr $(, codec: $codec:ty)? $(, provider: $provider:ty)? $(, models: $models:ty)? $(, embed: $embed:ty)? $(, serve: $serve:ty)? $(, tools: [$($tool:ty),* $(,)?])? $(,)?) => {
         /// What this plugin offers.
         #[derive(Clone, Copy, Debug)]
         pub struct Package;
@@ -54,6 +54,10 @@ macro_rules! plugin {
 
             fn embed() -> ::core::option::Option<::std::boxed::Box<dyn $crate::guest::Embed>> {
                 $crate::plugin!(@boxed $($embed)?)
+            }
+
+            fn serve() -> ::core::option::Option<::std::boxed::Box<dyn $crate::guest::Serve>> {
+                $crate::plugin!(@boxed $($serve)?)
             }
 
             fn tools() -> ::std::vec::Vec<::std::boxed::Box<dyn $crate::guest::Tool>> {

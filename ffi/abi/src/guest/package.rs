@@ -1,7 +1,7 @@
 //! What a plugin crate offers, as one type.
 
 use crate::failure::Failure;
-use crate::guest::{Codec, CodecStream, Embed, Models, Out, Provider, Request, Tool, export};
+use crate::guest::{Codec, CodecStream, Embed, Models, Out, Provider, Request, Serve, Tool, export};
 use crate::module::Module;
 use crate::table::{ABI_MAJOR, ABI_MINOR, MANIFEST_MAGIC, MANIFEST_PANIC_ABORT, Manifest};
 use crate::types::{Event, FrameRef};
@@ -36,6 +36,12 @@ pub trait Package: Send + Sync + 'static {
         None
     }
 
+    /// The dialect from the side of the server, made when the plugin starts.
+    #[must_use]
+    fn serve() -> Option<Box<dyn Serve>> {
+        None
+    }
+
     /// The tools, made when the plugin starts.
     fn tools() -> Vec<Box<dyn Tool>>;
 }
@@ -50,6 +56,8 @@ pub struct Parts<C> {
     pub models: Option<Box<dyn Models>>,
     /// What makes vectors of texts.
     pub embed: Option<Box<dyn Embed>>,
+    /// The dialect from the side of the server.
+    pub serve: Option<Box<dyn Serve>>,
     /// The tools.
     pub tools: Vec<Box<dyn Tool>>,
 }
@@ -61,6 +69,7 @@ impl<C> core::fmt::Debug for Parts<C> {
             .field("provider", &self.provider.is_some())
             .field("models", &self.models.is_some())
             .field("embed", &self.embed.is_some())
+            .field("serve", &self.serve.is_some())
             .field("tools", &self.tools.len())
             .finish()
     }

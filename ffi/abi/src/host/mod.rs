@@ -1,7 +1,7 @@
 //! The engine's side of the tables: safe wrappers that trust a plugin with nothing but its pointers.
 //!
 //! [`Plugin`] starts a [`Module`](crate::module::Module) and hands out its [`Codec`], [`Provider`],
-//! [`Tool`]s, [`Models`] and [`Embed`]. Whatever comes back is
+//! [`Tool`]s, [`Models`], [`Embed`] and [`Serve`]. Whatever comes back is
 //! checked: sizes, counts, positions, and every slice against the frames of the call. A plugin that breaks the rules
 //! gives an [`Error`] that names it. What cannot be checked is stated once, at `Module::new`: its code runs in this
 //! process and may do anything.
@@ -18,6 +18,7 @@ mod plugin;
 mod provider;
 mod request;
 mod room;
+mod serve;
 mod services;
 mod tool;
 
@@ -30,5 +31,6 @@ pub use models::{MODELS_BYTES_MAX, Models};
 pub use plugin::Plugin;
 pub use provider::{Batch, Provider, REPLY_BYTES_MARK, REPLY_BYTES_MAX, Reply, Start};
 pub use request::Request;
+pub use serve::{Serve, ServeStream};
 pub use services::{Host, LogLine, offer_extensions, services};
 pub use tool::{Invocation, TOOL_ANSWER_BYTES_MAX, Tool, ToolEvent};

@@ -7,6 +7,7 @@ use crate::host::codec::Functions as CodecFunctions;
 use crate::host::embed::Embed;
 use crate::host::models::Models;
 use crate::host::provider::Provider;
+use crate::host::serve::Serve;
 use crate::host::services::{Host, SERVICES};
 use crate::host::tool::{Functions as ToolFunctions, Tool};
 use crate::host::{Codec, Error, Misbehaviour, check_manifest};
@@ -26,6 +27,7 @@ pub struct Plugin {
     provider: Option<Provider>,
     models: Option<Models>,
     embed: Option<Embed>,
+    serve: Option<Serve>,
     tools: Vec<Tool>,
 }
 
@@ -86,11 +88,15 @@ impl Plugin {
             Some(table) => Some(Embed::read(&started, table.cast())?),
             None => None,
         };
+        let serve = match started.interface(c"thw.serve/1") {
+            Some(table) => Some(Serve::read(&started, table.cast())?),
+            None => None,
+        };
         let tools = match started.interface(c"thw.tool/1") {
             Some(table) => ToolFunctions::read(&started, table.cast())?,
             None => Vec::new(),
         };
-        Ok(Self { started, codec, provider, models, embed, tools })
+        Ok(Self { started, codec, provider, models, embed, serve, tools })
     }
 
     /// Starts a package that is linked in.
@@ -150,6 +156,12 @@ impl Plugin {
     #[must_use]
     pub fn embed(&self) -> Option<Embed> {
         self.embed.clone()
+    }
+
+    /// Its dialect from the side of the server, if it has that.
+    #[must_use]
+    pub fn serve(&self) -> Option<Serve> {
+        self.serve.clone()
     }
 
     /// Its tools.

@@ -438,5 +438,6 @@ pub(crate) fn parts(cell: &Arc<Cell>, about: About) -> guest::Parts<IsolatedCode
     let embed = about
         .embed
         .map(|description| Box::new(IsolatedEmbed { cell: Arc::clone(cell), description }) as Box<dyn Embed>);
-    guest::Parts { codec, provider, models, embed, tools: tools.collect() }
+    // What serves is asked by nothing that runs plugins apart.
+    guest::Parts { codec, provider, models, embed, serve: None, tools: tools.collect() }
 }

@@ -8,15 +8,17 @@ mod guard;
 mod models;
 mod provider;
 mod request;
+mod serve;
 mod tool;
 
 use crate::failure::Failure;
 use crate::guest::services::Services;
 #[cfg(feature = "host")]
 use crate::guest::{Codec, Parts};
-use crate::guest::{Embed, Models, Package, Provider, Tool};
+use crate::guest::{Embed, Models, Package, Provider, Serve, Tool};
 use crate::table::{
-    Host, HostServices, INTERFACE_CODEC, INTERFACE_EMBED, INTERFACE_MODELS, INTERFACE_PROVIDER, INTERFACE_TOOL, Plugin,
+    Host, HostServices, INTERFACE_CODEC, INTERFACE_EMBED, INTERFACE_MODELS, INTERFACE_PROVIDER, INTERFACE_SERVE,
+    INTERFACE_TOOL, Plugin,
 };
 use crate::types::{E_VERSION, Error, OK, Status};
 use core::ffi::{CStr, c_char, c_void};
@@ -34,6 +36,7 @@ struct Instance<P: Package> {
     /// The list that was given last.
     model_list: Mutex<String>,
     embed: Option<Box<dyn Embed>>,
+    serve: Option<Box<dyn Serve>>,
     tools: Vec<Box<dyn Tool>>,
     services: Services,
 }
@@ -73,6 +76,7 @@ pub unsafe extern "C" fn entry<P: Package>(
             models: P::models(),
             model_list: Mutex::default(),
             embed: P::embed(),
+            serve: P::serve(),
             tools: P::tools(),
             services,
         });
@@ -108,11 +112,11 @@ pub(crate) fn assemble<C: Codec>(parts: Parts<C>, host: *const Host, services: &
         }
     }
 
-    let Parts { codec, provider, models, embed, tools } = parts;
+    let Parts { codec, provider, models, embed, serve, tools } = parts;
     let services = Services::of_engine(host, services);
     let model_list = Mutex::default();
     let instance: Box<Instance<Assembled<C>>> =
-        Box::new(Instance { codec, provider, models, model_list, embed, tools, services });
+        Box::new(Instance { codec, provider, models, model_list, embed, serve, tools, services });
     table_of(instance)
 }
 
@@ -156,6 +160,8 @@ unsafe extern "C" fn get_interface<P: Package>(context: *mut c_void, id: *const 
         (&raw const *models::table::<P>()).cast()
     } else if id == INTERFACE_EMBED.as_bytes() && instance.embed.is_some() {
         (&raw const *embed::table::<P>()).cast()
+    } else if id == INTERFACE_SERVE.as_bytes() && instance.serve.is_some() {
+        (&raw const *serve::table::<P>()).cast()
     } else if id == INTERFACE_TOOL.as_bytes() && !instance.tools.is_empty() {
         (&raw const *tool::table::<P>()).cast()
     } else {

@@ -1,0 +1,56 @@
+//! The dialect from the side of the server: reads what clients send, and writes what they expect.
+
+mod messages;
+mod parse;
+mod whole;
+mod write;
+
+use serde::Deserialize;
+use thalweg_abi::guest::{ClientRequest, Failure, Serve, ServeStream, canonical};
+use thalweg_abi::types::StreamEvent;
+
+use write::Writer;
+
+/// A server of the dialect `openai-chat`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OpenAiServe;
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Options {
+    id: Option<String>,
+    created: u64,
+}
+
+impl Serve for OpenAiServe {
+    fn describe(&self) -> &str {
+        r#"{"dialect":"openai-chat","framing":"sse"}"#
+    }
+
+    fn open(&self, options: &str) -> Result<Box<dyn ServeStream>, Failure> {
+        let Options { id, created } = canonical::options(options)?;
+        Ok(Box::new(Stream { writer: Writer::new(id, created) }))
+    }
+}
+
+/// One request and its reply.
+struct Stream {
+    writer: Writer,
+}
+
+impl ServeStream for Stream {
+    fn parse(&mut self, request: &ClientRequest<'_>, canonical: &mut String) -> Result<(), Failure> {
+        let parsed = parse::request(&request.body)?;
+        self.writer.expect(&parsed.model, parsed.is_streamed, parsed.wants_usage);
+        canonical.push_str(&parsed.canonical.to_string());
+        Ok(())
+    }
+
+    fn encode(&mut self, event: &StreamEvent<'_>, piece: &mut String) {
+        self.writer.take(event, piece);
+    }
+
+    fn finish(&mut self, piece: &mut String) {
+        self.writer.finish(piece);
+    }
+}
