@@ -1,7 +1,8 @@
 //! Tries to falsify `THW_FLAG_REPEATABLE`: asks the codec for frames that the engine would read by itself, and compares.
 //!
 //! Behind every marked frame come the same frame with other texts in the marked string, and with other values of the
-//! volatile keys; each must give the event that a template gives: the marked one with the other text. A second stream
+//! volatile keys, and for another block where the mark lasts; each must give the event that a template gives: the marked one
+//! with the other text, of the other block. A second stream
 //! gets none of these frames, nor the marked ones; it must read all others as the first, or a marked frame left a trace.
 
 use std::ops::Range;
@@ -9,7 +10,7 @@ use std::ops::Range;
 use serde_json::Value;
 use thalweg_abi::decode::{Decode as _, Events, Progress};
 use thalweg_abi::host::{Codec, CodecStream};
-use thalweg_abi::types::{FLAG_FROM_NOW, FLAG_REPEATABLE, FLAG_TEXT_ESCAPED, FRAME_EVENT, FrameRef};
+use thalweg_abi::types::{FLAG_FROM_NOW, FLAG_LASTING, FLAG_REPEATABLE, FLAG_TEXT_ESCAPED, FRAME_EVENT, FrameRef};
 use thalweg_wire::json::{self, NESTING_MAX, Raw};
 
 use super::codec::Seen;
@@ -49,15 +50,15 @@ struct Count {
 }
 
 pub(super) fn check(codec: &Codec, replies: &[Reply]) -> Outcome {
-    let volatile = match volatile_paths(codec) {
-        Ok(paths) => paths,
+    let keys = match Keys::of(codec) {
+        Ok(keys) => keys,
         Err(error) => return Outcome::Failed(error),
     };
     let mut count = Count::default();
     let mut frames = 0;
     for reply in replies {
         frames += reply.len();
-        if let Err(lie) = read(codec, reply, &volatile, &mut count) {
+        if let Err(lie) = read(codec, reply, &keys, &mut count) {
             return Outcome::Failed(lie);
         }
     }
@@ -67,15 +68,26 @@ pub(super) fn check(codec: &Codec, replies: &[Reply]) -> Outcome {
     }
 }
 
-fn volatile_paths(codec: &Codec) -> Result<Vec<String>, String> {
-    let text = codec.describe().map_err(|error| error.to_string())?;
-    let json: Value = serde_json::from_str(&text).map_err(|error| format!("describe gives no JSON: {error}"))?;
-    let paths = json["volatile_keys"].as_array().map(Vec::as_slice).unwrap_or_default();
-    Ok(paths.iter().filter_map(|path| path.as_str().map(str::to_owned)).collect())
+/// Paths of what may be another in a marked frame.
+struct Keys {
+    volatile: Vec<String>,
+    block: Vec<String>,
+}
+
+impl Keys {
+    fn of(codec: &Codec) -> Result<Self, String> {
+        let text = codec.describe().map_err(|error| error.to_string())?;
+        let json: Value = serde_json::from_str(&text).map_err(|error| format!("describe gives no JSON: {error}"))?;
+        let paths = |name: &str| {
+            let paths = json[name].as_array().map(Vec::as_slice).unwrap_or_default();
+            paths.iter().filter_map(|path| path.as_str().map(str::to_owned)).collect()
+        };
+        Ok(Self { volatile: paths("volatile_keys"), block: paths("block_keys") })
+    }
 }
 
 /// Reads one reply, and all that its marks promise.
-fn read(codec: &Codec, reply: &Reply, volatile: &[String], count: &mut Count) -> Result<(), String> {
+fn read(codec: &Codec, reply: &Reply, keys: &Keys, count: &mut Count) -> Result<(), String> {
     let open = || codec.open("{}").map_err(|error| error.to_string());
     // All frames and the changed ones; and only those that are not marked.
     let (mut asked, mut spared) = (open()?, open()?);
@@ -87,7 +99,7 @@ fn read(codec: &Codec, reply: &Reply, volatile: &[String], count: &mut Count) ->
         let is_marked =
             last.is_some_and(|event| event.flags & FLAG_REPEATABLE != 0) && (is_from_now || events.len() == 1);
         if !is_marked || is_from_now {
-            promises.clear();
+            promises.retain(|promise| promise.expected.flags & FLAG_LASTING != 0);
             let other = decode(&mut spared, frame)?;
             if other != events {
                 return Err(format!(
@@ -106,7 +118,7 @@ fn read(codec: &Codec, reply: &Reply, volatile: &[String], count: &mut Count) ->
         promises.push(Promise { frame, text, expected: event.clone() });
         // The newest in all forms; those before it hold still.
         let (newest, before) = promises.split_last().ok_or("no promise")?;
-        for form in forms(newest, volatile) {
+        for form in forms(newest, &keys.volatile).into_iter().chain(other_block(newest, &keys.block)) {
             ask(&mut asked, newest, &form, count)?;
         }
         for promise in before {
@@ -117,18 +129,20 @@ fn read(codec: &Codec, reply: &Reply, volatile: &[String], count: &mut Count) ->
 }
 
 const BOTH: u32 = FLAG_REPEATABLE | FLAG_FROM_NOW;
+const MARKS: u32 = BOTH | FLAG_LASTING;
 
 /// A frame with other content in its holes.
 struct Form {
     data: String,
     text: String,
+    block: u32,
 }
 
 impl Form {
     fn of(promise: &Promise<'_>, text: &str) -> Self {
         let data = &promise.frame.1;
         let (before, behind) = (&data[..promise.text.start], &data[promise.text.end..]);
-        Self { data: [before, text, behind].concat(), text: text.to_owned() }
+        Self { data: [before, text, behind].concat(), text: text.to_owned(), block: promise.expected.block }
     }
 }
 
@@ -137,15 +151,7 @@ fn forms(promise: &Promise<'_>, volatile: &[String]) -> Vec<Form> {
     let mut forms: Vec<Form> = TEXTS.iter().map(|text| Form::of(promise, text)).collect();
     let data = &promise.frame.1;
     let said = &data[promise.text.clone()];
-    let mut places = Vec::new();
-    for path in volatile {
-        let names: Vec<&str> = path.split('.').collect();
-        if let Ok(whole) = json::value(data.as_bytes(), NESTING_MAX) {
-            find(whole, &names, data, &mut places);
-        }
-    }
-    places.sort_by_key(|place: &Range<usize>| place.start);
-    places.dedup();
+    let mut places = places(data, volatile);
     // The marked text is no other hole, and what is or may be the event's second text is none.
     places.retain(|place| place.end <= promise.text.start || place.start >= promise.text.end);
     places.retain(|place| !promise.expected.says(&data.as_bytes()[place.clone()]));
@@ -159,6 +165,7 @@ fn forms(promise: &Promise<'_>, volatile: &[String]) -> Vec<Form> {
             forms.push(Form {
                 data: [&data[..place.start], fill(place), &data[place.end..]].concat(),
                 text: said.to_owned(),
+                block: promise.expected.block,
             });
         }
         if places.len() > 1 {
@@ -170,10 +177,38 @@ fn forms(promise: &Promise<'_>, volatile: &[String]) -> Vec<Form> {
                 at = place.end;
             }
             all.push_str(&data[at..]);
-            forms.push(Form { data: all, text: said.to_owned() });
+            forms.push(Form { data: all, text: said.to_owned(), block: promise.expected.block });
         }
     }
     forms
+}
+
+/// The frame for another block, if its mark lasts and the number of its block stands in it, once.
+fn other_block(promise: &Promise<'_>, keys: &[String]) -> Option<Form> {
+    const BLOCK: u32 = 4077;
+    let (data, event) = (&promise.frame.1, &promise.expected);
+    let places = places(data, keys);
+    let [place] = places.as_slice() else { return None };
+    let is_it = event.flags & FLAG_LASTING != 0 && data[place.clone()] == event.block.to_string();
+    is_it.then(|| Form {
+        data: format!("{}{BLOCK}{}", &data[..place.start], &data[place.end..]),
+        text: data[promise.text.clone()].to_owned(),
+        block: BLOCK,
+    })
+}
+
+/// The strings and numbers at any of the paths, in their order.
+fn places(data: &str, paths: &[String]) -> Vec<Range<usize>> {
+    let mut places = Vec::new();
+    for path in paths {
+        let names: Vec<&str> = path.split('.').collect();
+        if let Ok(whole) = json::value(data.as_bytes(), NESTING_MAX) {
+            find(whole, &names, data, &mut places);
+        }
+    }
+    places.sort_by_key(|place: &Range<usize>| place.start);
+    places.dedup();
+    places
 }
 
 /// Holes of a template besides its text.
@@ -213,11 +248,12 @@ fn ask(stream: &mut CodecStream, promise: &Promise<'_>, form: &Form, count: &mut
     count.asked += 1;
     let frame = (promise.frame.0.clone(), form.data.clone());
     let escaped = if form.text.contains('\\') { FLAG_TEXT_ESCAPED } else { 0 };
-    let flags = promise.expected.flags & !(FLAG_TEXT_ESCAPED | BOTH) | escaped;
-    let expected = Seen { flags, text: form.text.clone().into_bytes(), ..promise.expected.clone() };
+    let flags = promise.expected.flags & !(FLAG_TEXT_ESCAPED | MARKS) | escaped;
+    let text = form.text.clone().into_bytes();
+    let expected = Seen { flags, block: form.block, text, ..promise.expected.clone() };
     let mut given = decode(stream, &frame)?;
     for event in &mut given {
-        event.flags &= !BOTH;
+        event.flags &= !MARKS;
     }
     if given.as_slice() == std::slice::from_ref(&expected) {
         return Ok(());
