@@ -213,3 +213,72 @@ fn frames_whose_shape_never_repeats_cost_no_more_than_a_few_tries() {
     assert_same(&got.0, &expected.0, || "other shapes".into());
     assert_eq!(got.1.template_hits, 0);
 }
+
+/// Frames whose block has its number in an odd place or an odd form, each between frames of other blocks.
+fn check_numbers<C: Codec>(codec: &C, framed: impl Fn(&str) -> Vec<u8>, usual: fn(usize) -> String, odd: &[&str]) {
+    for odd in odd {
+        let mut body = Vec::new();
+        for number in 0..40 {
+            body.extend(framed(&usual(number / 3 * 7)));
+            if number % 4 > 1 {
+                for block in ["0", "1", "14", "-1", "1e0", "1.0", "4294967296", "\"2\"", "null"] {
+                    body.extend(framed(&odd.replace('#', block)));
+                }
+            }
+        }
+        let expected = read(&mut reader(codec).without_template(), [body.as_slice()]);
+        for len in [body.len(), 1, 97] {
+            let got = read(&mut reader(codec), body.chunks(len));
+            assert_same(&got.0, &expected.0, || format!("{odd} in chunks of {len} bytes"));
+            assert!(got.1.template_hits >= 5, "{odd}: {} hits", got.1.template_hits);
+        }
+        let checked = read(&mut reader(codec).with_template_check(NonZeroU32::MIN), [body.as_slice()]).1;
+        assert_eq!(checked.template_lies, 0, "{odd}");
+    }
+}
+
+#[test]
+fn number_of_a_block_is_taken_only_where_no_other_can_be_meant() {
+    check_numbers(
+        &AnthropicMessages,
+        |data| format!("data: {data}\n\n").into_bytes(),
+        |block| {
+            format!(r#"{{"type":"content_block_delta","index":{block},"delta":{{"type":"text_delta","text":"a"}}}}"#)
+        },
+        &[
+            r#"{"type":"content_block_delta","index":#,"delta":{"type":"text_delta","text":"b"}}"#,
+            r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"b"},"index":#}"#,
+            r#"{"type":"content_block_delta","index":#,"ind\u0065x":3,"delta":{"type":"text_delta","text":"b"}}"#,
+            r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":"b","index":#}}"#,
+            r#"{"type":"content_block_delta","index":[#],"delta":{"type":"text_delta","text":"b"}}"#,
+            r#"{"type":"content_block_start","index":#,"content_block":{"type":"tool_use","id":"t","name":"n","input":{}}}"#,
+            r#"{"type":"content_block_stop","index":#}"#,
+        ],
+    );
+    check_numbers(
+        &Bedrock,
+        |data| naive_event_stream::event("contentBlockDelta", data),
+        |block| format!(r#"{{"contentBlockIndex":{block},"delta":{{"text":"a"}},"p":"ab"}}"#),
+        &[
+            r#"{"contentBlockIndex":#,"delta":{"text":"b"},"p":"abc"}"#,
+            r#"{"contentBlockIndex":#,"delta":{"text":"b","toolUse":{"input":"c"}},"p":"abc"}"#,
+            r#"{"contentBlockIndex":0,"delta":{"text":"b"},"contentBlockDelta":{"contentBlockIndex":#}}"#,
+            r#"{"delta":{"text":"b"},"index":#}"#,
+        ],
+    );
+    check_numbers(
+        &Bedrock,
+        |data| {
+            let wrapped = format!(r#"{{"bytes":"{}"}}"#, naive_event_stream::to_base64(data.as_bytes()));
+            naive_event_stream::event("chunk", &wrapped)
+        },
+        |block| format!(r#"{{"contentBlockDelta":{{"delta":{{"text":"a"}},"contentBlockIndex":{block}}}}}"#),
+        &[
+            r#"{"contentBlockDelta":{"delta":{"text":"b"},"contentBlockIndex":#}}"#,
+            r#"{"contentBlockIndex":#,"contentBlockDelta":{"delta":{"text":"b"}}}"#,
+            r#"{"contentBlockDelta":{"contentBlockIndex":#},"contentBlockDelta":{"delta":{"text":"b"}}}"#,
+            r#"{"contentBlockDelta":{"contentBlockIndex":#},"contentBlockDelta":{"delta":{"text":"b"},"contentBlockIndex":1}}"#,
+            r#"{"contentBlockStop":{"contentBlockIndex":#}}"#,
+        ],
+    );
+}
