@@ -459,12 +459,12 @@ fn stream_that_brings_one_event_at_a_time_keeps_less_than_two_kib() {
     assert_small("anthropic", Direct::new(AnthropicMessages.open("{}").expect(open)), &anthropic());
 }
 
-/// The end mark is missing, so the codec has something to say at the end of the body.
+/// It gives more events than an idle stream has room for, and a codec behind a table keeps those that are left.
 #[test]
-fn huge_event_without_an_end_mark_allocates_nothing_once_one_like_it_has_come() {
+fn huge_event_through_a_table_allocates_nothing_once_one_like_it_has_come() {
     let text = "x".repeat(256 << 10);
     let body = format!(
-        "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":\"stop\"}}]}}\n\n"
+        "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":\"stop\"}}],\"usage\":{{\"completion_tokens\":1}}}}\n\n"
     );
     let plugin = Plugin::from_guest::<thalweg_openai::Package>(Host::silent()).expect("a plugin of our own");
     let loaded = plugin.codec().expect("it has a dialect").open("{}").expect("no options are options");
