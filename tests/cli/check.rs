@@ -82,6 +82,16 @@ fn a_tool_that_hangs_or_says_what_is_not_so_is_found_out() {
 }
 
 #[test]
+fn a_plugin_that_crashes_or_ends_the_process_has_a_verdict_too() {
+    for (fault, word) in [("7", "it crashed with signal 11"), ("8", "it ended the process with exit code 0")] {
+        let (text, code) = check("faulty.c", &format!("-DFAULT={fault}"), &[]);
+        let row = row(&text, "reads wrong arguments");
+        assert!(code == Some(1) && row.starts_with("FAILED") && row.contains(word), "fault {fault}: {text}");
+        assert!(text.contains("nothing was tried after it") && !text.contains("checks passed"), "{text}");
+    }
+}
+
+#[test]
 fn a_tool_that_may_change_something_is_not_called_and_that_is_said() {
     let (text, code) = check("faulty.c", "-DFAULT=6", &[]);
     assert_eq!(code, Some(0), "{text}");

@@ -1,6 +1,6 @@
 // A tool with the fault that FAULT says: 1 it takes memory of the engine and keeps it, 2 memory of its own, 3 it ignores a
 // cancel, 4 it never answers empty arguments, 5 it finishes twice and says ok without having finished at all for wrong
-// arguments, 6 it may change something. 0 has none.
+// arguments, 6 it may change something, 7 it crashes, 8 it ends the process. 0 has none.
 
 #include "thalweg_plugin.h"
 
@@ -48,6 +48,8 @@ static thw_status invoke(void *context, uint32_t index, const thw_str *call_id, 
   if (FAULT == 2) kept = malloc(24);
   if (FAULT == 3 && ENGINE.services->is_cancelled(cancel)) sleep(1000);
   if (FAULT == 4 && arguments->len == 0) sleep(1000);
+  if (FAULT == 7 && arguments->len == 0) *(volatile int *)(uintptr_t)arguments->len = 1;
+  if (FAULT == 8 && arguments->len == 0) exit(0);
   if (FAULT == 5 && arguments->len == 1) return THW_OK;
   memset(&answer, 0, sizeof answer);
   answer.kind = THW_EVENT_TOOL_RESULT;

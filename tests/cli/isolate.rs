@@ -31,10 +31,15 @@ impl Trap {
 
     /// The plugin with short limits.
     fn start(&self) -> LoadedPlugin {
+        self.start_with(Duration::from_secs(2))
+    }
+
+    /// As [`Trap::start`], with another limit on silence.
+    fn start_with(&self, silence: Duration) -> LoadedPlugin {
         let limits = isolation()
-            .with_silence(Duration::from_millis(400))
-            .with_cancel(Duration::from_millis(200))
-            .with_codec(Duration::from_millis(400))
+            .with_silence(silence)
+            .with_cancel(Duration::from_secs(1))
+            .with_codec(Duration::from_secs(2))
             .with_memory(128 << 20);
         load(&self.file(), &limits)
     }
@@ -114,7 +119,7 @@ fn what_hangs_or_ignores_a_cancel_is_ended() {
     let loaded = trap.start();
     let started = Instant::now();
     let failed = tell(loaded.plugin(), "do hang").expect_err("it hangs");
-    assert!(failed.contains("said nothing for 400 ms and was ended"), "{failed}");
+    assert!(failed.contains("said nothing for 2000 ms and was ended"), "{failed}");
     let cancel = CancelToken::new();
     let token = cancel.clone();
     std::thread::spawn(move || {
@@ -122,15 +127,16 @@ fn what_hangs_or_ignores_a_cancel_is_ended() {
         token.cancel();
     });
     let failed = obey(loaded.plugin(), "do hang", &cancel).expect_err("it hangs");
-    assert!(failed.contains("within 200 ms of a cancel"), "{failed}");
+    assert!(failed.contains("within 1000 ms of a cancel"), "{failed}");
     assert!(tell(loaded.plugin(), "").is_ok(), "it is there again");
-    assert!(started.elapsed() < Duration::from_secs(10));
+    assert!(started.elapsed() < Duration::from_secs(20));
 }
 
 #[test]
 fn what_takes_all_memory_takes_none_of_the_engines() {
     let trap = Trap::new();
-    let loaded = trap.start();
+    // On a busy machine it takes its time to take so much.
+    let loaded = trap.start_with(Duration::from_secs(60));
     let failed = tell(loaded.plugin(), "do leak").expect_err("its memory is limited");
     assert!(failed.contains("crashed with signal"), "{failed}");
     assert!(tell(loaded.plugin(), "").is_ok(), "it is there again");
@@ -178,7 +184,7 @@ fn a_provider_in_a_process_of_its_own_says_all_in_order_and_ends_where_it_crashe
     assert!(error.contains("signal 11") && error.contains("example.trap"), "{error}");
     assert!(text.is_empty() || text == "first ", "{text}");
     let (_, ended) = reply(loaded.plugin(), "do hang");
-    assert!(ended.expect_err("it hangs").contains("said nothing for 400 ms"));
+    assert!(ended.expect_err("it hangs").contains("said nothing for 2000 ms"));
     assert_eq!(reply(loaded.plugin(), "hi"), ("first ".to_owned(), Ok(())));
 }
 
@@ -257,7 +263,7 @@ fn a_codec_that_crashes_ends_its_reply_and_the_conversation_goes_on_in_another_p
         pipeline.decoder_mut().encode_request("{}").map(|request| request.body_head.to_owned())
     };
     pipeline.decoder_mut().encode_message("{\"role\":\"user\"}").expect("encoded");
-    for (line, word) in [("do crash", "signal 11"), ("do hang", "said nothing for 400 ms")] {
+    for (line, word) in [("do crash", "signal 11"), ("do hang", "said nothing for 2000 ms")] {
         let mut text = String::new();
         let mut sink = |batch: &[StreamEvent<'_>]| {
             batch.iter().for_each(|event| text.push_str(std::str::from_utf8(event.text()).expect("checked")));

@@ -13,7 +13,7 @@ mod samples;
 mod serve;
 mod tool;
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, Write};
 use std::time::Duration;
 
 use thalweg::plugin::{Inspected, LoadedPlugin, Loader};
@@ -42,24 +42,38 @@ impl From<Result<String, String>> for Outcome {
     }
 }
 
-/// One check and how it went.
-#[derive(Debug)]
-pub(crate) struct Verdict {
-    /// What must hold.
-    pub(crate) name: String,
-    pub(crate) outcome: Outcome,
+/// The verdicts so far. Each is written as soon as it is there, since the next check may be the last.
+pub(crate) struct Verdicts<'o> {
+    list: Vec<Outcome>,
+    out: &'o mut dyn Write,
+    /// Why nothing can be written any more.
+    lost: io::Result<()>,
 }
 
-/// The verdicts so far, and the line that says what is being tried.
-#[derive(Debug, Default)]
-pub(crate) struct Verdicts {
-    list: Vec<Verdict>,
+/// Begins a line that names what is tried next, for the process that watches; alone, it says that all was tried.
+pub(crate) const TRYING: &str = "\u{1e}";
+
+/// Writes one verdict.
+pub(crate) fn write_row(out: &mut dyn Write, name: &str, outcome: &Outcome) -> io::Result<()> {
+    let (word, text) = match outcome {
+        Outcome::Kept(text) => ("ok", text),
+        Outcome::Failed(text) => ("FAILED", text),
+        Outcome::Skipped(text) => ("skipped", text),
+    };
+    writeln!(out, "{word:<10} {name:<40}  {text}")
 }
 
-impl Verdicts {
+impl Verdicts<'_> {
+    fn write(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
+        if self.lost.is_ok() {
+            self.lost = write(self.out).and_then(|()| self.out.flush());
+        }
+    }
+
     /// Runs a check. A person who watches sees which.
     fn add(&mut self, name: impl Into<String>, check: impl FnOnce() -> Outcome) -> bool {
         let name = name.into();
+        self.write(|out| writeln!(out, "{TRYING}{name}"));
         let is_watched = io::stderr().is_terminal();
         if is_watched {
             // Nobody is told when stderr is gone.
@@ -70,7 +84,8 @@ impl Verdicts {
             let _ = write!(io::stderr(), "\r\x1b[K");
         }
         let is_kept = !matches!(outcome, Outcome::Failed(_));
-        self.list.push(Verdict { name, outcome });
+        self.write(|out| write_row(out, &name, &outcome));
+        self.list.push(outcome);
         is_kept
     }
 }
@@ -78,7 +93,7 @@ impl Verdicts {
 /// How long a call may take to end, or to give up when it is told to.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Runs all checks that fit what the plugin offers. `host` is the one that it was started with; `replies` are recorded ones
+/// Runs all checks that fit what the plugin offers, and writes each verdict. `host` is the one that it was started with; `replies` are recorded ones
 /// of its dialect.
 pub(crate) fn check(
     loader: &Loader,
@@ -86,8 +101,9 @@ pub(crate) fn check(
     loaded: &LoadedPlugin,
     host: &Host,
     replies: &[Reply],
-) -> Vec<Verdict> {
-    let mut verdicts = Verdicts::default();
+    out: &mut dyn Write,
+) -> io::Result<Vec<Outcome>> {
+    let mut verdicts = Verdicts { list: Vec::new(), out, lost: Ok(()) };
     let plugin = loaded.plugin();
     verdicts.add("it exports its two symbols", || symbols(inspected).into());
     verdicts.add("its manifest fits this engine", || versions(plugin).into());
@@ -119,7 +135,7 @@ pub(crate) fn check(
     for (index, tool) in tools.iter().enumerate() {
         tool::check(tool, &tools[..index], host, &mut verdicts);
     }
-    verdicts.list
+    verdicts.lost.map(|()| verdicts.list)
 }
 
 /// Both symbols are there, or it would not have been loaded. Others are in nobody's way, since it is mapped apart.

@@ -208,6 +208,8 @@ pub(crate) fn own() -> Result<&'static [(Plugin, Source)], Failure> {
                     None => dropped.load(&found.path),
                     #[cfg(unix)]
                     Some(isolation) => dropped.load_isolated(&found.path, isolation),
+                    #[cfg(not(unix))]
+                    Some(isolation) => match *isolation {},
                 };
                 let loaded = loaded.map_err(Failure::run)?;
                 started.push((loaded.plugin().clone(), Source::of(&loaded, isolation.is_some())));
@@ -370,6 +372,8 @@ impl Shelf {
             None => self.loader.load(&path),
             #[cfg(unix)]
             Some(isolation) => self.loader.load_isolated(&path, isolation),
+            #[cfg(not(unix))]
+            Some(isolation) => match *isolation {},
         };
         let loaded = loaded.map_err(Failure::run)?;
         Ok((loaded.plugin().clone(), Source::of(&loaded, isolation.is_some())))

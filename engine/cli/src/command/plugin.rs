@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 use thalweg::plugin::{Found, Loader, State};
 use thalweg_abi::host::Plugin as Started;
 use thalweg_abi::table::{
-    INTERFACE_CODEC, INTERFACE_EMBED, INTERFACE_MODELS, INTERFACE_PROVIDER, INTERFACE_SERVE, INTERFACE_TOOL, Manifest,
+    INTERFACE_CODEC, INTERFACE_EMBED, INTERFACE_MODELS, INTERFACE_PROVIDER, INTERFACE_SERVE, INTERFACE_TOOL,
 };
 
-use crate::conformance::{self, Outcome};
 use crate::failure::{FAILED, Failure};
 use crate::plugins::{self, BUILT_IN, Shelf, Source};
 
+mod check;
 mod new;
 
+use check::Check;
 use new::New;
 
 /// List the plugins, check one, allow one, or begin a new one
@@ -42,13 +43,7 @@ pub(crate) enum Plugin {
     /// every byte; cancelling; whether frames that it marks as repeatable are; and whether memory comes back after 10,000
     /// calls. Tools that may change something are not called. Naming the file is the permission to run its code, with all
     /// rights of this command. Exit code 1 if it does not load or a check fails.
-    Check {
-        /// The shared object
-        file: PathBuf,
-        /// The body of a recorded reply in the codec's dialect, as it came over the wire; its frames are tried, too
-        #[arg(long, value_name = "FILE")]
-        reply: Vec<PathBuf>,
-    },
+    Check(Check),
 }
 
 impl Plugin {
@@ -58,7 +53,7 @@ impl Plugin {
             Self::New(new) => new.execute(&mut out),
             Self::List => list(&mut out),
             Self::Install { file } => install(&file, &mut out),
-            Self::Check { file, reply } => check(&file, &reply, &mut out),
+            Self::Check(check) => check.execute(&mut out),
         };
         out.flush()?;
         result
@@ -161,7 +156,7 @@ fn show(plugin: &Started, source: &Source, out: &mut impl Write) -> io::Result<(
 }
 
 /// What a plugin offers, in words.
-fn offers(plugin: &Started) -> Vec<String> {
+pub(crate) fn offers(plugin: &Started) -> Vec<String> {
     let dialect = |codec: thalweg_abi::host::Codec| {
         let description = codec.describe().unwrap_or_default();
         let description: serde_json::Value = serde_json::from_str(&description).unwrap_or_default();
@@ -186,61 +181,4 @@ fn offers(plugin: &Started) -> Vec<String> {
         .chain(served)
         .chain(tools)
         .collect()
-}
-
-fn check(file: &Path, replies: &[PathBuf], out: &mut impl Write) -> Result<(), Failure> {
-    let path =
-        file.canonicalize().map_err(|error| Failure::usage(format_args!("cannot read {}: {error}", file.display())))?;
-    // A host of its own, which counts what this plugin holds.
-    let host = plugins::new_host();
-    let loader = Loader::new().with_host(host).allow(&path);
-    let inspected = loader.inspect(&path).map_err(Failure::run)?;
-    let loaded = loader.load(&path).map_err(Failure::run)?;
-    writeln!(out, "path       {}", path.display())?;
-    writeln!(out, "sha256     {}", loaded.sha256())?;
-    describe(loaded.manifest(), out)?;
-    for line in offers(loaded.plugin()) {
-        writeln!(out, "offers     {line}")?;
-    }
-    writeln!(out)?;
-    out.flush()?;
-    let replies = match (loaded.plugin().codec(), replies) {
-        (_, []) => Vec::new(),
-        (Some(codec), replies) => {
-            replies.iter().map(|reply| conformance::read_reply(reply, &codec)).collect::<Result<_, _>>()?
-        }
-        (None, _) => return Err(Failure::usage("--reply is for a plugin with a codec, and this one has none")),
-    };
-    let verdicts = conformance::check(&loader, &inspected, &loaded, host, &replies);
-    let width = verdicts.iter().map(|verdict| verdict.name.chars().count()).max().unwrap_or_default();
-    let (mut failed, mut skipped) = (0, 0);
-    for verdict in &verdicts {
-        let (word, text) = match &verdict.outcome {
-            Outcome::Kept(text) => ("ok", text),
-            Outcome::Failed(text) => {
-                failed += 1;
-                ("FAILED", text)
-            }
-            Outcome::Skipped(text) => {
-                skipped += 1;
-                ("skipped", text)
-            }
-        };
-        writeln!(out, "{word:<10} {:<width$}  {text}", verdict.name)?;
-    }
-    let passed = verdicts.len() - failed - skipped;
-    if failed == 0 {
-        let skipped = if skipped > 0 { format!(", {skipped} skipped") } else { String::new() };
-        writeln!(out, "\n{passed} checks passed{skipped}")?;
-        return Ok(());
-    }
-    out.flush()?;
-    Err(Failure::run(format_args!("{failed} of {} checks failed for {}", verdicts.len(), path.display())))
-}
-
-fn describe(manifest: &Manifest, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "id         {}", manifest.id())?;
-    writeln!(out, "version    {}", manifest.version())?;
-    writeln!(out, "built by   {}", manifest.build())?;
-    writeln!(out, "ABI        {}.{}", manifest.abi_major, manifest.abi_minor)
 }

@@ -13,7 +13,7 @@ use thalweg_abi::types::{
 use super::{Reply, Verdicts, deep, huge, leak, marks, samples};
 
 /// Runs all checks of a codec. `recorded` are replies of its own dialect.
-pub(super) fn check(codec: &Codec, host: &Host, recorded: &[Reply], verdicts: &mut Verdicts) {
+pub(super) fn check(codec: &Codec, host: &Host, recorded: &[Reply], verdicts: &mut Verdicts<'_>) {
     let replies: Vec<Reply> = recorded.iter().cloned().chain(samples::forms()).collect();
     verdicts.add("codec describes itself", || describes_itself(codec).into());
     verdicts.add("codec writes a request", || writes_a_request(codec).into());

@@ -11,7 +11,7 @@ use thalweg_abi::types::E_PANIC;
 use super::{Outcome, PATIENCE, Verdicts, deep, huge, leak};
 
 /// Runs all checks of a provider.
-pub(super) fn check(provider: &Provider, host: &Host, verdicts: &mut Verdicts) {
+pub(super) fn check(provider: &Provider, host: &Host, verdicts: &mut Verdicts<'_>) {
     verdicts.add("provider describes itself", || describes_itself(provider).into());
     let is_alive = verdicts.add("provider ends each reply", || ends_each_reply(provider).into())
         && verdicts.add("provider ends when cancelled", || ends_when_cancelled(provider).into());

@@ -12,7 +12,7 @@ use thalweg_abi::types::E_PANIC;
 use super::{Outcome, PATIENCE, Verdicts, deep, huge, leak};
 
 /// Runs all checks of a tool; `others` are those before it.
-pub(super) fn check(tool: &Tool, others: &[Tool], host: &Host, verdicts: &mut Verdicts) {
+pub(super) fn check(tool: &Tool, others: &[Tool], host: &Host, verdicts: &mut Verdicts<'_>) {
     let name = tool.name();
     let row = |what: &str| format!("tool {name} {what}");
     verdicts.add(row("describes itself"), || describes_itself(tool, others).into());
