@@ -327,6 +327,14 @@ fn the_command_isolates_what_it_is_told_to_and_says_so() {
     assert_eq!(crashed.status.code(), Some(1), "{}", said(&crashed));
     assert!(said(&crashed).contains("signal 11"), "{}", said(&crashed));
 
+    // Allowed in a process of its own, it is always in one.
+    let installed = run(&["plugin", "install", "--isolated", library.to_str().expect("text")]);
+    assert!(installed.status.success() && said(&installed).contains("in a process of its own"), "{}", said(&installed));
+    assert!(said(&run(&["plugin", "list"])).contains("loads, in a process of its own"));
+    let crashed = run(&["chat", "--model", "trap/obedient", "do crash"]);
+    assert_eq!(crashed.status.code(), Some(1), "{}", said(&crashed));
+    assert!(said(&crashed).contains("signal 11"), "{}", said(&crashed));
+
     let unknown = run(&["chat", "--isolate", "example.nobody", "--model", "trap/obedient", "hi"]);
     assert_eq!(unknown.status.code(), Some(2), "{}", said(&unknown));
     assert!(said(&unknown).contains("example.nobody"), "{}", said(&unknown));

@@ -202,17 +202,9 @@ pub(crate) fn own() -> Result<&'static [(Plugin, Source)], Failure> {
     for found in dropped.find().map_err(Failure::run)? {
         match found.state {
             State::Allowed => {
-                let inspected = Loader::new().allow(&found.path).inspect(&found.path).map_err(Failure::run)?;
-                let isolation = isolation(&inspected)?;
-                let loaded = match &isolation {
-                    None => dropped.load(&found.path),
-                    #[cfg(unix)]
-                    Some(isolation) => dropped.load_isolated(&found.path, isolation),
-                    #[cfg(not(unix))]
-                    Some(isolation) => match *isolation {},
-                };
+                let (loaded, is_isolated) = load_own(&dropped, &found.path)?;
                 let loaded = loaded.map_err(Failure::run)?;
-                started.push((loaded.plugin().clone(), Source::of(&loaded, isolation.is_some())));
+                started.push((loaded.plugin().clone(), Source::of(&loaded, is_isolated)));
             }
             // One that was allowed once is missed; a new one is not.
             State::Changed { .. } => say(format_args!(
@@ -223,6 +215,21 @@ pub(crate) fn own() -> Result<&'static [(Plugin, Source)], Failure> {
         }
     }
     Ok(OWN.get_or_init(|| started))
+}
+
+/// Loads one of the user's own plugins, into a process of its own if it was allowed so or `--isolate` names it. Whether it
+/// was.
+pub(crate) fn load_own(dropped: &Dropped, path: &Path) -> Result<(Result<LoadedPlugin, LoadError>, bool), Failure> {
+    let inspected = Loader::new().allow(path).inspect(path).map_err(Failure::run)?;
+    let is_named = names(inspected.manifest().id(), Some(path));
+    if !is_named && !dropped.is_isolated(path) {
+        return Ok((dropped.load(path), false));
+    }
+    let isolation = process()?;
+    #[cfg(unix)]
+    return Ok((dropped.load_isolated(path, &isolation), true));
+    #[cfg(not(unix))]
+    match isolation {}
 }
 
 /// The folders of the user's own plugins.
@@ -263,16 +270,19 @@ fn names(id: &str, file: Option<&Path>) -> bool {
 
 /// How the plugin of a file runs in a process of its own, if it does.
 fn isolation(inspected: &Inspected) -> Result<Option<Isolation>, Failure> {
-    if !names(inspected.manifest().id(), Some(inspected.path())) {
-        return Ok(None);
-    }
+    let is_named = names(inspected.manifest().id(), Some(inspected.path()));
+    is_named.then(process).transpose()
+}
+
+/// This command as the process of a plugin.
+fn process() -> Result<Isolation, Failure> {
     #[cfg(unix)]
     {
         let program = std::env::current_exe().map_err(|error| Failure::run(format_args!("this command: {error}")))?;
-        Ok(Some(Isolation::new(program, ["plugin-host"])))
+        Ok(Isolation::new(program, ["plugin-host"]))
     }
     #[cfg(not(unix))]
-    Err(Failure::usage("--isolate: this system cannot do it"))
+    Err(Failure::usage("this system cannot run a plugin in a process of its own"))
 }
 
 /// Whether every plugin that `--isolate` names was found; a slip would leave one where it may do harm.

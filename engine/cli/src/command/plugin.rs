@@ -36,6 +36,9 @@ pub(crate) enum Plugin {
     Install {
         /// The shared object
         file: PathBuf,
+        /// Allow it in a process of its own only, so that a crash, a hang or a leak ends nothing else
+        #[arg(long)]
+        isolated: bool,
     },
     /// Load FILE, show what it says of itself, and try it with good and bad input
     ///
@@ -52,7 +55,7 @@ impl Plugin {
         let result = match self {
             Self::New(new) => new.execute(&mut out),
             Self::List => list(&mut out),
-            Self::Install { file } => install(&file, &mut out),
+            Self::Install { file, isolated } => install(&file, isolated, &mut out),
             Self::Check(check) => check.execute(&mut out),
         };
         out.flush()?;
@@ -98,14 +101,14 @@ fn list_own(out: &mut impl Write) -> Result<bool, Failure> {
     writeln!(out, "your own plugins, in {}{none}\n", folders.join(" and "))?;
     let mut broken = false;
     for Found { path, state } in found {
-        let loaded = (state == State::Allowed).then(|| dropped.load(&path));
+        let loaded = (state == State::Allowed).then(|| plugins::load_own(&dropped, &path)).transpose()?;
         let why = match (loaded, state) {
-            (Some(Ok(loaded)), _) => {
-                let source = Source::of(&loaded, false);
+            (Some((Ok(loaded), is_isolated)), _) => {
+                let source = Source::of(&loaded, is_isolated);
                 show(loaded.plugin(), &source, out)?;
                 continue;
             }
-            (Some(Err(error)), _) => format!("does not load: {error}"),
+            (Some((Err(error), _)), _) => format!("does not load: {error}"),
             (None, State::New) => "new, not allowed".to_owned(),
             (None, State::Changed { pinned }) => format!("changed since it was allowed, when its sha256 was {pinned}"),
             (None, State::Unfit(why)) => format!("cannot be loaded: {why}"),
@@ -130,14 +133,19 @@ fn quoted(path: &Path) -> String {
     if path.bytes().all(is_plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
 
-fn install(file: &Path, out: &mut impl Write) -> Result<(), Failure> {
+fn install(file: &Path, is_isolated: bool, out: &mut impl Write) -> Result<(), Failure> {
     let path =
         file.canonicalize().map_err(|error| Failure::usage(format_args!("cannot read {}: {error}", file.display())))?;
-    let installed = plugins::dropped()?.install(&path).map_err(Failure::run)?;
+    let mut dropped = plugins::dropped()?;
+    let installed = if is_isolated { dropped.install_isolated(&path) } else { dropped.install(&path) };
+    let installed = installed.map_err(Failure::run)?;
     let manifest = installed.manifest();
     writeln!(out, "allowed    {} {}", manifest.id(), manifest.version())?;
     writeln!(out, "path       {}", installed.path().display())?;
     writeln!(out, "sha256     {}", installed.sha256())?;
+    if is_isolated {
+        writeln!(out, "runs       in a process of its own")?;
+    }
     Ok(())
 }
 
@@ -146,10 +154,10 @@ fn show(plugin: &Started, source: &Source, out: &mut impl Write) -> io::Result<(
     writeln!(out, "{} {}", manifest.id(), manifest.version())?;
     writeln!(out, "  offers  {}", offers(plugin).join(", "))?;
     match source {
-        Source::File { path, sha256, .. } => {
+        Source::File { path, sha256, is_isolated } => {
             writeln!(out, "  path    {}", path.display())?;
             writeln!(out, "  sha256  {sha256}")?;
-            writeln!(out, "  state   loads\n")
+            writeln!(out, "  state   loads{}\n", if *is_isolated { ", in a process of its own" } else { "" })
         }
         Source::LinkedIn => writeln!(out, "  state   linked in\n"),
     }

@@ -106,10 +106,28 @@ impl Dropped {
     /// # Errors
     /// When it is no plugin for this engine, others can write to it, or it cannot be copied.
     pub fn install(&mut self, file: &Path) -> Result<Inspected, LoadError> {
+        self.allow(file, false)
+    }
+
+    /// As [`Dropped::install`], but for a process of its own only: [`Dropped::is_isolated`] says so from then on.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn install_isolated(&mut self, file: &Path) -> Result<Inspected, LoadError> {
+        self.allow(file, true)
+    }
+
+    /// Whether a file was allowed for a process of its own only; [`Dropped::load`] does not load it into this one.
+    #[must_use]
+    pub fn is_isolated(&self, path: &Path) -> bool {
+        self.pins.is_isolated(path)
+    }
+
+    fn allow(&mut self, file: &Path, is_isolated: bool) -> Result<Inspected, LoadError> {
         let inspected = self.loader.clone().allow(file).inspect(file)?;
         let lies_there = file.parent().is_some_and(|folder| self.folders.iter().any(|known| known == folder));
         if lies_there {
-            self.pins.set(file, inspected.sha256())?;
+            self.pins.set(file, inspected.sha256(), is_isolated)?;
             return Ok(inspected);
         }
         let (Some(folder), Some(name)) = (self.folders.first(), file.file_name()) else {
@@ -118,15 +136,18 @@ impl Dropped {
         let target = folder.join(name);
         // What was looked at is what is written, whatever became of the file since.
         os::replace(&target, &[&inspected.bytes]).map_err(|source| LoadError::Read { path: target.clone(), source })?;
-        self.pins.set(&target, inspected.sha256())?;
+        self.pins.set(&target, inspected.sha256(), is_isolated)?;
         self.loader.clone().allow(&target).inspect(&target)
     }
 
     /// Loads and starts a file that was allowed.
     ///
     /// # Errors
-    /// When it was not, when it is not what was allowed, or as [`Loader::load`].
+    /// When it was not, or not for this process; when it is not what was allowed; or as [`Loader::load`].
     pub fn load(&self, path: &Path) -> Result<LoadedPlugin, LoadError> {
+        if self.is_isolated(path) {
+            return Err(LoadError::Isolated { path: path.to_owned() });
+        }
         self.pinned(path)?.load(path)
     }
 

@@ -16,6 +16,12 @@ pub enum LoadError {
         /// Where it could have been.
         folders: Vec<PathBuf>,
     },
+    /// It was allowed for a process of its own only.
+    #[error("{}: allowed for a process of its own only; install it again to allow it in this one", .path.display())]
+    Isolated {
+        /// The file.
+        path: PathBuf,
+    },
     /// The path is not absolute.
     #[error("{}: a plugin is named by its absolute path", .path.display())]
     NotAbsolute {

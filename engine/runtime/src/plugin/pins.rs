@@ -14,7 +14,14 @@ use crate::plugin::{LoadError, os};
 pub(crate) struct Pins {
     /// `None`: there is nowhere to write.
     file: Option<PathBuf>,
-    by_path: BTreeMap<PathBuf, String>,
+    by_path: BTreeMap<PathBuf, Terms>,
+}
+
+/// On what terms a file was allowed.
+#[derive(Clone, Debug)]
+struct Terms {
+    sha256: String,
+    is_isolated: bool,
 }
 
 #[derive(Default, Deserialize, Serialize)]
@@ -29,6 +36,8 @@ struct Content {
 struct Pin {
     path: PathBuf,
     sha256: String,
+    #[serde(default, rename = "isolated", skip_serializing_if = "std::ops::Not::not")]
+    is_isolated: bool,
 }
 
 impl Pins {
@@ -45,25 +54,36 @@ impl Pins {
         let text = io::read_to_string(opened).map_err(failed)?;
         let content: Content = toml::from_str(&text)
             .map_err(|error| LoadError::Pins { path: file.clone(), reason: error.message().to_owned() })?;
-        let by_path = content.plugin.into_iter().map(|pin| (pin.path, pin.sha256)).collect();
+        let terms = |pin: Pin| (pin.path, Terms { sha256: pin.sha256, is_isolated: pin.is_isolated });
+        let by_path = content.plugin.into_iter().map(terms).collect();
         Ok(Self { file: Some(file), by_path })
     }
 
     /// The sum that the file at `path` had when it was allowed.
     pub(crate) fn get(&self, path: &Path) -> Option<&str> {
-        self.by_path.get(path).map(String::as_str)
+        self.by_path.get(path).map(|terms| terms.sha256.as_str())
+    }
+
+    /// Whether the file at `path` was allowed in a process of its own only.
+    pub(crate) fn is_isolated(&self, path: &Path) -> bool {
+        self.by_path.get(path).is_some_and(|terms| terms.is_isolated)
     }
 
     /// Sets a pin and writes the file anew, in one step.
-    pub(crate) fn set(&mut self, path: &Path, sha256: String) -> Result<(), LoadError> {
+    pub(crate) fn set(&mut self, path: &Path, sha256: String, is_isolated: bool) -> Result<(), LoadError> {
         let file = self.file.clone().ok_or_else(|| LoadError::NotAllowed { path: path.to_owned() })?;
-        self.by_path.insert(path.to_owned(), sha256);
+        self.by_path.insert(path.to_owned(), Terms { sha256, is_isolated });
         self.write(&file).map_err(|source| LoadError::Read { path: file, source })
     }
 
     fn write(&self, file: &Path) -> io::Result<()> {
         let pins = self.by_path.iter();
-        let plugin = pins.map(|(path, sha256)| Pin { path: path.clone(), sha256: sha256.clone() }).collect();
+        let pin = |(path, terms): (&PathBuf, &Terms)| Pin {
+            path: path.clone(),
+            sha256: terms.sha256.clone(),
+            is_isolated: terms.is_isolated,
+        };
+        let plugin = pins.map(pin).collect();
         let text = toml::to_string(&Content { plugin }).map_err(io::Error::other)?;
         os::replace(file, &[HEAD.as_bytes(), text.as_bytes()])
     }
