@@ -47,6 +47,7 @@ BEGIN {
         gsub(/\[`Embed`\]/, "`thw_embed`", line)
         gsub(/\[`Models`\]/, "`thw_models`", line)
         gsub(/\[`Serve`\]/, "`thw_serve`", line)
+        gsub(/\[`Http`\]/, "`thw_http`", line)
         gsub(/\[`Json`\]/, "`thw_json`", line)
         gsub(/\[`Provider`\]/, "`thw_provider`", line)
         gsub(/\[`Tool`\]/, "`thw_tool`", line)

@@ -131,6 +131,7 @@ fn constants_agree_on_both_sides_and_none_is_missing() {
         ("THW_ENTRY_SYMBOL", table::ENTRY_SYMBOL),
         ("THW_MANIFEST_SYMBOL", table::MANIFEST_SYMBOL),
         ("THW_EXTENSION_JSON", table::EXTENSION_JSON),
+        ("THW_EXTENSION_HTTP", table::EXTENSION_HTTP),
         ("THW_INTERFACE_CODEC", table::INTERFACE_CODEC),
         ("THW_INTERFACE_PROVIDER", table::INTERFACE_PROVIDER),
         ("THW_INTERFACE_TOOL", table::INTERFACE_TOOL),

@@ -474,6 +474,7 @@ typedef struct thw_host_services {
 
 // Ids of extensions, for `get_extension`.
 #define THW_EXTENSION_JSON "thw.json/1"
+#define THW_EXTENSION_HTTP "thw.http/1"
 
 // Lookups in JSON, so that a plugin in C needs no parser. Texts are borrowed for the call, and what is found is a part
 // of what was searched. All functions may be called from any thread and do not block.
@@ -823,6 +824,73 @@ typedef struct thw_serve {
   // Ends the stream and frees it; allowed after every error. NULL is accepted. `[stream-thread]`
   void (*close)(void *stream);
 } thw_serve;
+
+// ---- HTTP by the engine: thw.http/1 ----
+
+// A request of a plugin. All that it points to is borrowed for the call of `send`.
+typedef struct thw_http_call {
+  // Size as the plugin compiled it.
+  uint32_t struct_size;
+  // Number of `headers`.
+  uint32_t headers_len;
+  // `GET`, `POST` and so on.
+  struct thw_str method;
+  // All of it, with scheme and host. Redirects are not followed.
+  struct thw_str url;
+  // `headers_len` headers beyond those of the engine.
+  const struct thw_http_header *headers;
+  // Bytes of the body; may be empty.
+  struct thw_str body;
+  // Name of the environment variable that holds a key, which the engine adds; empty for none. The plugin never sees the
+  // key, and it goes only to hosts that the table of providers or the user names for it.
+  struct thw_str credential;
+  // The header that carries the key; empty for `authorization`, after `Bearer`.
+  struct thw_str credential_header;
+} thw_http_call;
+
+// Takes the reply. The engine copies the table in `send`. Its functions are called on a thread of the engine, one at a
+// time for one exchange, perhaps before `send` has returned; they must not block, and may call `resume` and `abort`.
+typedef struct thw_http_receiver {
+  // Size as the plugin compiled it.
+  uint32_t struct_size;
+  // Zero.
+  uint32_t flags;
+  // The plugin's own; stays valid until `end` has returned.
+  void *user;
+  // The head has come: HTTP status and headers with lower-case names, borrowed for the call. Gives what `body` gives.
+  // May be NULL. `[any-thread]`
+  thw_status (*head)(void *user, uint32_t status, const struct thw_http_header *headers, uint32_t headers_len);
+  // Bytes of the body, as they came, borrowed for the call. `THW_OK`: go on. `THW_PENDING`: no more until `resume`; the
+  // server is slowed down, too. Anything else aborts. `[any-thread]`
+  thw_status (*body)(void *user, const struct thw_str *bytes);
+  // The last call, exactly once for each exchange, also after `abort`: `THW_OK` when the body is complete, else below 0, and
+  // `error`, borrowed for the call, says why. `[any-thread]`
+  void (*end)(void *user, thw_status status, const struct thw_error *error);
+} thw_http_receiver;
+
+// HTTP for providers that drive themselves and for tools: by the engine's client, with its timeouts, proxy and certificates.
+//
+// A plugin may ask only the hosts that the user allowed for it. An exchange belongs to a running call of the plugin, and is
+// aborted when that call is cancelled or ends.
+typedef struct thw_http {
+  // Size of the table as the engine compiled it.
+  uint32_t struct_size;
+  // Zero.
+  uint32_t flags;
+  // Sends a request. `call` is the `thw_cancel` of the running call; `exchange` is written before any function of
+  // `receiver` is called; `error` is the caller's and may be NULL. On an error no function of `receiver` is called.
+  // `THW_E_REJECTED`: the host, or the key for it, is not allowed. `THW_E_CLOSED`: the call has ended. Does not block.
+  // `[any-thread]`
+  thw_status (*send)(thw_cancel *call,
+                     const struct thw_http_call *request,
+                     const struct thw_http_receiver *receiver,
+                     uint64_t *exchange,
+                     struct thw_error *error);
+  // Goes on behind a `THW_PENDING`. `THW_E_CLOSED`: the exchange has ended. `[any-thread]`
+  thw_status (*resume)(uint64_t exchange);
+  // Ends an exchange: `end` follows soon, on whichever thread. `THW_E_CLOSED`: it has ended. `[any-thread]`
+  thw_status (*abort)(uint64_t exchange);
+} thw_http;
 
 #ifdef __cplusplus
 } // extern "C"

@@ -157,5 +157,27 @@ int main(void) {
   MEMBER(thw_serve, encode, 32, 8);
   MEMBER(thw_serve, finish, 40, 8);
   MEMBER(thw_serve, close, 48, 8);
+  TYPE(thw_http_call, 96, 8);
+  MEMBER(thw_http_call, struct_size, 0, 4);
+  MEMBER(thw_http_call, headers_len, 4, 4);
+  MEMBER(thw_http_call, method, 8, 16);
+  MEMBER(thw_http_call, url, 24, 16);
+  MEMBER(thw_http_call, headers, 40, 8);
+  MEMBER(thw_http_call, body, 48, 16);
+  MEMBER(thw_http_call, credential, 64, 16);
+  MEMBER(thw_http_call, credential_header, 80, 16);
+  TYPE(thw_http_receiver, 40, 8);
+  MEMBER(thw_http_receiver, struct_size, 0, 4);
+  MEMBER(thw_http_receiver, flags, 4, 4);
+  MEMBER(thw_http_receiver, user, 8, 8);
+  MEMBER(thw_http_receiver, head, 16, 8);
+  MEMBER(thw_http_receiver, body, 24, 8);
+  MEMBER(thw_http_receiver, end, 32, 8);
+  TYPE(thw_http, 32, 8);
+  MEMBER(thw_http, struct_size, 0, 4);
+  MEMBER(thw_http, flags, 4, 4);
+  MEMBER(thw_http, send, 8, 8);
+  MEMBER(thw_http, resume, 16, 8);
+  MEMBER(thw_http, abort, 24, 8);
   return 0;
 }

@@ -32,6 +32,10 @@ struct Arguments {
     /// Run a plugin in a process of its own, so that a crash, a hang or a leak ends nothing else: its id, its file, or `all`
     #[arg(long, global = true, value_name = "PLUGIN", value_delimiter = ',')]
     isolate: Vec<String>,
+    /// Let a plugin ask a host by HTTP, and perhaps with the key that an environment variable holds:
+    /// `example.search=https://api.example.com,EXAMPLE_KEY`
+    #[arg(long, global = true, value_name = "PLUGIN=ORIGIN[,KEY]")]
+    allow_http: Vec<String>,
 }
 
 #[derive(Subcommand)]
@@ -57,6 +61,9 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     plugins::isolate(arguments.isolate);
+    if let Err(failure) = plugins::allow_http(&arguments.allow_http) {
+        return end(&failure);
+    }
     // One thread: it starts faster than a pool, and a conversation never needs more. Tools that block have their own.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -6,7 +6,7 @@ use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 
 #[cfg(unix)]
 use thalweg::plugin::Isolation;
-use thalweg::plugin::{Dropped, Inspected, LoadError, LoadedPlugin, Loader, State};
+use thalweg::plugin::{Dropped, HttpGrant, Inspected, LoadError, LoadedPlugin, Loader, State};
 use thalweg_abi::host::{Codec, Host, Plugin, Tool};
 use thalweg_abi::module::Module;
 
@@ -241,6 +241,23 @@ pub(crate) fn dropped() -> Result<Dropped, Failure> {
 pub(crate) fn codec(dialect: &str) -> Result<Codec, Failure> {
     let plugin = load(Wanted::Dialect(dialect), Tools::None)?.speaker;
     plugin.codec().ok_or_else(|| Failure::run(format_args!("plugin `{}` has no codec", plugin.id())))
+}
+
+/// Gives the grants of `--allow-http`: `PLUGIN=ORIGIN`, and the variables of keys behind commas.
+pub(crate) fn allow_http(grants: &[String]) -> Result<(), Failure> {
+    for grant in grants {
+        let Some((plugin, rest)) = grant.split_once('=').filter(|(plugin, _)| !plugin.is_empty()) else {
+            return Err(Failure::usage(format_args!(
+                "--allow-http {grant}: name a plugin and an origin, as in example.search=https://api.example.com"
+            )));
+        };
+        let mut parts = rest.split(',');
+        let origin = parts.next().unwrap_or_default();
+        let granted = HttpGrant::new(plugin, origin);
+        let granted = granted.map_err(|error| Failure::usage(format_args!("--allow-http {grant}: {error}")))?;
+        parts.fold(granted, HttpGrant::with_key).give();
+    }
+    Ok(())
 }
 
 /// What `--isolate` names, and which of these were found.

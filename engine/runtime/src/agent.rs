@@ -46,7 +46,7 @@ impl Agent {
     /// Starts to describe an agent.
     #[must_use]
     pub fn builder() -> AgentBuilder {
-        thalweg_extensions::offer();
+        crate::plugin::offer();
         AgentBuilder::default()
     }
 

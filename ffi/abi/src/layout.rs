@@ -128,4 +128,14 @@ frozen! {
     "thw_serve" table::Serve[56, 8] {
         struct_size 0 4, flags 4 4, describe 8 8, open 16 8, parse 24 8, encode 32 8, finish 40 8, close 48 8,
     }
+    "thw_http_call" table::HttpCall[96, 8] {
+        struct_size 0 4, headers_len 4 4, method 8 16, url 24 16, headers 40 8, body 48 16, credential 64 16,
+        credential_header 80 16,
+    }
+    "thw_http_receiver" table::HttpReceiver[40, 8] {
+        struct_size 0 4, flags 4 4, user 8 8, head 16 8, body 24 8, end 32 8,
+    }
+    "thw_http" table::Http[32, 8] {
+        struct_size 0 4, flags 4 4, send 8 8, resume 16 8, abort 24 8,
+    }
 }

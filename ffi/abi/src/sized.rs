@@ -1,6 +1,6 @@
 //! Reads a table that another compiler sized: what lies past the size that it states is absent.
 
-use crate::table::{Codec, Embed, HostServices, Models, Plugin, Provider, Serve, Tool};
+use crate::table::{Codec, Embed, HostServices, Http, Models, Plugin, Provider, Serve, Tool};
 use core::mem::MaybeUninit;
 
 /// A `#[repr(C)]` struct that starts with its size in a `u32`, has another `u32`, then only addresses, and is valid when
@@ -26,6 +26,8 @@ unsafe impl Sized32 for Models {}
 unsafe impl Sized32 for Embed {}
 // SAFETY: as above.
 unsafe impl Sized32 for Serve {}
+// SAFETY: as above.
+unsafe impl Sized32 for Http {}
 
 /// A copy of the table at `table`, with zeros for what it does not have. `None` when it is NULL, misaligned or states a
 /// size that cannot hold its own head.

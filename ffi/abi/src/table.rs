@@ -1,5 +1,5 @@
 //! The tables of the plugin ABI, version 1: manifest, host services, plugin, codec, provider, tool; and, in files of their
-//! own, models, embed and serve.
+//! own, models, embed, serve and http.
 //!
 //! Every table starts with its size as the side that made it compiled it; tables only ever grow at the end, and a
 //! reader treats what lies past the size, or is NULL, as absent. Each function says on which thread it is called:
@@ -10,10 +10,12 @@ use crate::types::{Error, Event, Frame, Status, Str};
 use core::ffi::{c_char, c_void};
 
 mod embed;
+mod http;
 mod models;
 mod serve;
 
 pub use embed::{Embed, Embeddings, INTERFACE_EMBED};
+pub use http::{EXTENSION_HTTP, Http, HttpCall, HttpReceiver};
 pub use models::{INTERFACE_MODELS, Models};
 pub use serve::{INTERFACE_SERVE, Serve};
 

@@ -3,6 +3,7 @@
 //! The script is the field `script` of the request's `extra`, or a file whose path is the model (`script//home/me/s.json`):
 //! `{"replies": [reply, …]}`, one reply for each request of a conversation, in order; [`Reply`] says what each may hold.
 
+mod fetch;
 mod reply;
 
 use std::borrow::Cow;
@@ -13,6 +14,7 @@ use serde_json::value::RawValue;
 use thalweg_abi::guest::{self, Failure, Model, Models, Provider};
 use thalweg_abi::types::E_INVALID;
 
+pub use fetch::Fetch;
 pub use reply::Reply;
 
 /// The provider.

@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
+use crate::fetch::Fetch;
 use serde::Deserialize;
 use serde_json::Value;
 use thalweg_abi::guest::{Closed, Failure, Reply as Sink};
@@ -19,6 +20,8 @@ pub struct Reply {
     pub thinking: String,
     /// The text, word by word.
     pub text: String,
+    /// Text that a server gives, behind the other.
+    pub fetch: Option<Fetch>,
     /// Tools to call: `{"name": …, "arguments": {…}}`, with an `id` where it matters.
     pub tool_calls: Vec<ToolCall>,
     /// How often the text is said; 1 unless set.
@@ -60,6 +63,10 @@ impl Reply {
             for _ in 0..self.repeat.unwrap_or(1) {
                 self.say(EVENT_TEXT, block, &self.text, sink)?;
             }
+            block += 1;
+        }
+        if let Some(fetch) = &self.fetch {
+            fetch.say(block, sink)?;
             block += 1;
         }
         for (index, call) in self.tool_calls.iter().enumerate() {

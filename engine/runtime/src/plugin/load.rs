@@ -26,7 +26,7 @@ impl Loader {
     /// A loader of what lies beside the executable; lines that plugins log are dropped.
     #[must_use]
     pub fn new() -> Self {
-        thalweg_extensions::offer();
+        super::offer();
         Self { allowed: Vec::new(), pinned: HashMap::new(), host: Host::silent() }
     }
 

@@ -122,7 +122,7 @@ pub(super) fn check(url: &str) -> Result<(), String> {
 }
 
 /// Whether both lead to the same port of the same host in the same way.
-pub(super) fn is_same_origin(one: &str, other: &str) -> bool {
+pub(crate) fn is_same_origin(one: &str, other: &str) -> bool {
     let origin = |url: &str| {
         let uri: Uri = url.parse().ok()?;
         let scheme = uri.scheme_str()?.to_ascii_lowercase();

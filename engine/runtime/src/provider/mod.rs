@@ -23,6 +23,7 @@ mod route;
 mod row;
 mod table;
 
+pub(crate) use address::is_same_origin;
 pub use error::Error;
 pub use name::{LEVELS, split_thinking};
 pub use route::{Key, Route, Wish};

@@ -12,6 +12,7 @@ mod direct;
 mod embed;
 #[doc(hidden)]
 pub mod export;
+mod http;
 mod macros;
 mod models;
 mod out;
@@ -27,6 +28,7 @@ pub use crate::failure::Failure;
 pub use codec::{Codec, CodecStream, Request};
 pub use direct::Direct;
 pub use embed::{Embed, EmbedStream, Embeddings};
+pub use http::{HttpRequest, HttpResponse};
 pub use models::{Model, Models};
 pub use out::Out;
 pub use package::{NoCodec, Package, Parts, manifest, module};

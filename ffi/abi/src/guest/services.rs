@@ -1,7 +1,7 @@
 //! The engine, as a plugin that was started by it sees it.
 
 use crate::sized;
-use crate::table::{Host, HostServices};
+use crate::table::{Host, HostServices, Http};
 use crate::types::Str;
 
 /// The host that started the plugin, and what it offers.
@@ -31,6 +31,16 @@ impl Services {
     #[cfg(feature = "host")]
     pub(crate) const fn of_engine(host: *const Host, table: &'static HostServices) -> Self {
         Self { host, table: *table }
+    }
+
+    /// The engine's HTTP, if it offers that with all its functions.
+    pub(crate) fn http(&self) -> Option<Http> {
+        let find = self.table.get_extension?;
+        // SAFETY: the id is NUL-terminated.
+        let table = unsafe { find(self.host, c"thw.http/1".as_ptr()) };
+        // SAFETY: NULL, or the table of that id, which lives as long as the process.
+        let http: Http = unsafe { sized::read(table.cast()) }?;
+        (http.send.is_some() && http.resume.is_some() && http.abort.is_some()).then_some(http)
     }
 
     /// Writes a line to the engine's log.

@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use crate::guest::services::Services;
+use crate::guest::{HttpRequest, HttpResponse};
 use crate::table::{Cancel, Sink as RawSink};
 use crate::types::{
     E_CANCELLED, E_FAILED, E_PANIC, E_UNSUPPORTED, EVENT_TOOL_PROGRESS, EVENT_TOOL_RESULT, Error, Event, OK, Status,
@@ -117,6 +118,17 @@ impl Sink {
             _ => 0,
         };
         CancelGuard { sink: self, registration, user }
+    }
+
+    /// Sends an HTTP request by the engine's client and waits for the head of its reply. Only hosts that the user allowed for
+    /// this plugin are asked; the exchange ends with this call.
+    ///
+    /// # Errors
+    /// When the engine has no HTTP, does not allow the host or the key, or gets no reply.
+    pub fn http(&self, request: &HttpRequest) -> Result<HttpResponse, Failure> {
+        let http = self.services.http().ok_or(Failure::unsupported("the engine does not offer thw.http/1"))?;
+        // SAFETY: the call is running, since the sink is not finished.
+        unsafe { HttpResponse::open(http, self.cancel, request) }
     }
 
     /// Writes a line to the engine's log. `level`: 1 error, 2 warning, 3 info, 4 debug, 5 trace.

@@ -39,8 +39,38 @@ pub(crate) struct Call {
     token: Mutex<Option<CancelListener>>,
     state: Mutex<State>,
     cancelled: AtomicBool,
+    /// Told when the call is cancelled or ends.
+    over: CancelToken,
     callbacks: Mutex<Callbacks>,
     callback_ended: Condvar,
+}
+
+/// A call of a plugin that is running, as an extension of the engine sees it.
+pub struct RunningCall(Arc<Call>);
+
+impl RunningCall {
+    /// The call behind the `thw_cancel` that a plugin holds; `None` if it has ended.
+    #[must_use]
+    pub fn find(cancel: *const Cancel) -> Option<Self> {
+        find(cancel).map(Self)
+    }
+
+    /// Id of the plugin.
+    #[must_use]
+    pub fn plugin(&self) -> &str {
+        self.0.plugin.name()
+    }
+
+    /// Has `listener` called once when the call is cancelled or ends, at once if that has happened. The guard takes it back.
+    pub fn on_end(&self, listener: impl FnOnce() + Send + 'static) -> CancelListener {
+        self.0.over.on_cancel(listener)
+    }
+}
+
+impl core::fmt::Debug for RunningCall {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("RunningCall").field("plugin", &self.plugin()).finish_non_exhaustive()
+    }
 }
 
 /// Keeps the plugin started as long as one of its calls runs. It does not end the plugin: the last of a call may go while
@@ -136,6 +166,7 @@ impl Call {
             token: Mutex::default(),
             state: Mutex::new(State { listener: Some(listener), ..State::default() }),
             cancelled: AtomicBool::new(false),
+            over: CancelToken::new(),
             callbacks: Mutex::default(),
             callback_ended: Condvar::new(),
         });
@@ -163,6 +194,7 @@ impl Call {
     /// Sets the flag, wakes the plugin where it waits for room, and runs its callbacks on this thread.
     pub(crate) fn cancel(&self) {
         self.cancelled.store(true, Ordering::Release);
+        self.over.cancel();
         if let Some(room) = &self.room {
             room.close();
         }
@@ -237,6 +269,7 @@ impl Call {
             }
         };
         drop(lock(&self.token).take());
+        self.over.cancel();
         self.forget_callbacks(|_| true);
         handle.remove();
         let mut state = lock(&self.state);

@@ -22,6 +22,7 @@ mod serve;
 mod services;
 mod tool;
 
+pub use call::RunningCall;
 pub use cancel::{CancelListener, CancelToken};
 pub use codec::{Codec, CodecStream};
 pub use embed::{DIMENSIONS_MAX, Embed, EmbedStream, Embeddings};
