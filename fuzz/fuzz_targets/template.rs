@@ -129,7 +129,7 @@ impl Program<'_> {
     /// Frames, mostly of the kind of the one before, and with values as they come mostly.
     fn payloads(&mut self, frames: Frames) -> Vec<String> {
         let (mut payloads, mut kind) = (Vec::new(), 0);
-        while !self.0.is_empty() && payloads.len() < 200 {
+        while !self.0.is_empty() && payloads.len() < 40 {
             let what = self.next();
             if what >= 128 {
                 kind = what % frames.len();
