@@ -270,6 +270,11 @@ fn two_tools_are_called_and_the_conversation_moves_to_another_agent() {
 }
 
 #[test]
+fn hooks_stand_around_tools_and_requests_and_a_provider_of_the_program_replies() {
+    run("hooks", &[], &[]);
+}
+
+#[test]
 fn abort_from_another_thread_keeps_what_came_and_tells_a_waiting_tool() {
     // The first event is out, and the second is not whole.
     let silent = server(reply(), Options::in_order().fault(0..100, Fault::HangAfter(200)));
@@ -318,6 +323,15 @@ fn example_that_measures_the_decoder_checks_its_answer() {
     let program = compile(&repository().join("ffi/examples/c/decode_speed.c"), "decode_speed");
     let output = c::run(command(&program).args(["1000", "2"]));
     assert!(String::from_utf8_lossy(&output.stdout).contains("ns an event"));
+    fs::remove_file(program).unwrap();
+}
+
+#[test]
+fn example_with_a_provider_of_its_own_prints_its_reply() {
+    let program = compile(&repository().join("ffi/examples/c/own_provider.c"), "own_provider");
+    let output = c::run(&mut command(&program));
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(printed.starts_with("I was asked in a request of "), "{printed:?}");
     fs::remove_file(program).unwrap();
 }
 

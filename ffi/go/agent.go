@@ -5,7 +5,9 @@ package thalweg
 
 static inline thw_agent *go_agent_new(thw_engine *engine, _GoString_ options, uint32_t tools_len, const thw_host_tool *tools,
                                       thw_error *error) {
-  thw_callbacks callbacks = { sizeof callbacks, tools_len, tools };
+  thw_callbacks callbacks = THW_CALLBACKS_INIT;
+  callbacks.tools_len = tools_len;
+  callbacks.tools = tools;
   return thw_agent_new(engine, _GoStringPtr(options), _GoStringLen(options), &callbacks, error);
 }
 

@@ -57,6 +57,8 @@ extern "C" {
 #define THW_FEATURE_DECODER 1
 #define THW_FEATURE_DRAIN 1
 #define THW_FEATURE_STEER 1
+#define THW_FEATURE_HOOKS 1
+#define THW_FEATURE_PROVIDERS 1
 #if defined(__linux__)
 #define THW_FEATURE_FD 1
 #endif
@@ -203,16 +205,96 @@ typedef struct {
   void (*drop)(void *context);
 } thw_host_tool;
 
-// What an agent calls in your program. Members that are not there, because your `struct_size` ends before them, count
-// as 0.
+// Before a tool runs. Gets `{"tool_call_id", "tool_name", "args"}`. Answers `{"args": {...}}` to run it with other arguments,
+// or `{"block": true, "reason": s}` to tell the model the reason instead.
+#define THW_HOOK_BEFORE_TOOL_CALL 1
+
+// After a tool ran, or was blocked. Gets `{"tool_call_id", "tool_name", "args", "text", "is_error"}`. Answers
+// `{"text": s, "is_error": b}`, both optional, to tell the model something else.
+#define THW_HOOK_AFTER_TOOL_CALL 2
+
+// Before each request. Gets `{"messages": [...]}`, the whole conversation. Answers the array of messages to send in its
+// place; the conversation stays as it is.
+#define THW_HOOK_TRANSFORM_CONTEXT 3
+
+// The same, behind all of `THW_HOOK_TRANSFORM_CONTEXT`: the last word on what is sent.
+#define THW_HOOK_CONVERT_MESSAGES 4
+
+// A hook that is a function of your program. Several at a point are asked in their order, each with what the one before
+// made of it.
+typedef struct {
+  // `sizeof(thw_host_hook)`.
+  uint32_t struct_size;
+  // `THW_HOOK_*`.
+  uint32_t point;
+  // Asks the hook, as `invoke` of a tool is called, with an empty `call_id`. `input` is a JSON object, borrowed for the call.
+  // The answer is JSON; an empty one, or `null`, says: go on as it is. A failure is told to the model where a tool is
+  // called, else it ends the run. When the run is aborted, `cancel` says so.
+  //
+  // It may block. Where several tools run at once, it may be asked for several at once. `[tool-thread]`
+  thw_status (*invoke)(void *context,
+                       const thw_str *call_id,
+                       const thw_str *input,
+                       thw_sink *sink,
+                       thw_cancel *cancel,
+                       thw_error *error);
+  // Yours; handed to `invoke` and `drop`.
+  void *context;
+  // As that of a tool. May be NULL. `[any-thread]`
+  void (*drop)(void *context);
+} thw_host_hook;
+
+// A provider that is a function of your program: a model in the process, a test, a service with a client of its own.
+typedef struct {
+  // `sizeof(thw_host_provider)`.
+  uint32_t struct_size;
+  // Zero.
+  uint32_t flags;
+  // Its name, without a slash, borrowed for the call that takes it. An agent asks it whose option `model` is
+  // "NAME/MODEL", or whose `provider` is NAME.
+  thw_str name;
+  // Starts one reply, as `invoke` of a tool is called, with an empty `call_id`. `request` is JSON with the keys `model`,
+  // `messages`, `tools` and what else the agent was told, borrowed for the call.
+  //
+  // The events of the reply go to `thw_sink_push`: those that a codec gives (thalweg_plugin.h), with plain texts, each
+  // delta in a block of its own number; a `THW_EVENT_STOP` is among the last. Then `thw_sink_answer` with an empty text
+  // ends it, or says how it failed: now, and `THW_OK` is given; or later, from any thread, after `THW_PENDING`.
+  //
+  // It may block. Several replies may be started at once, those of different runs. `[tool-thread]`
+  thw_status (*invoke)(void *context,
+                       const thw_str *call_id,
+                       const thw_str *request,
+                       thw_sink *sink,
+                       thw_cancel *cancel,
+                       thw_error *error);
+  // Yours; handed to `invoke` and `drop`.
+  void *context;
+  // As that of a tool. May be NULL. `[any-thread]`
+  void (*drop)(void *context);
+} thw_host_provider;
+
+// What an agent calls in your program; begin with THW_CALLBACKS_INIT. Members that are not there, because your
+// `struct_size` ends before them, count as 0. The arrays are borrowed for the call, all members of one with the same
+// `struct_size`, but their contexts are taken over, also on an error.
 typedef struct {
   // `sizeof(thw_callbacks)`.
   uint32_t struct_size;
   // Number of `tools`.
   uint32_t tools_len;
-  // Tools, all with the same `struct_size`; borrowed for the call, but their contexts are taken over, also on an error.
+  // Tools.
   const thw_host_tool *tools;
+  // Number of `hooks`.
+  uint32_t hooks_len;
+  // Number of `providers`.
+  uint32_t providers_len;
+  // Hooks.
+  const thw_host_hook *hooks;
+  // Providers.
+  const thw_host_provider *providers;
 } thw_callbacks;
+
+// A thw_callbacks, to initialise with.
+#define THW_CALLBACKS_INIT { (uint32_t)sizeof(thw_callbacks), 0, 0, 0, 0, 0, 0 }
 
 // Makes an agent; NULL on an error. Opens no connection. `options` is JSON, borrowed for the call; an unknown key is an
 // error that names it. Its keys, all optional but for `model`:
@@ -458,7 +540,7 @@ THW_API thw_status thw_run_drain(thw_run *run,
                          void *user,
                          thw_error *error);
 
-// ---- Within a tool ----
+// ---- Within a tool, a hook or a provider ----
 
 // Ends a call of a tool with its answer, or, with a `status` below 0, with why it failed; `answer` is UTF-8 for the model
 // to read, copied before this returns, at most 16 MiB. `sink` and `cancel` are gone then, and no callback of `thw_cancel_on`
@@ -475,6 +557,20 @@ THW_API thw_status thw_sink_progress(thw_sink *sink,
                              const char *text,
                              size_t text_len,
                              int32_t permille);
+
+// Hands `count` events of a provider's reply to the engine, which copies them and their texts before this returns.
+// `THW_OK`: taken. `THW_PENDING`: taken, and please slow down: see `thw_sink_wait`. `THW_E_CLOSED`: nobody listens any more; end
+// the work. `THW_E_INVALID`: a text is not UTF-8; the reply will fail. One sink is used by one thread at a time.
+// `[any-thread]`
+THW_API thw_status thw_sink_push(thw_sink *sink,
+                         const thw_event *events,
+                         uint32_t count);
+
+// Blocks until the engine has taken what a provider pushed, at most `timeout_ms` milliseconds; 0 only asks, below 0 is
+// without limit. `THW_OK`: push on. `THW_PENDING`: the time is over. `THW_E_CLOSED`: cancelled, or nobody listens any more.
+// Without it a provider may push 64 MiB ahead; further pushes fail the reply. `[any-thread]`
+THW_API thw_status thw_sink_wait(thw_sink *sink,
+                         int32_t timeout_ms);
 
 // 1 once nobody waits for the call any more, else 0. Cheap enough for a loop. `[any-thread]`
 THW_API int32_t thw_cancel_is_set(const thw_cancel *cancel);

@@ -95,7 +95,8 @@ static void cancel_tool(const char *base_url) {
   thw_reader *reader;
   CHECK_OK(engine = thw_engine_new("{\"threads\": 2}", THW_NUL, &error));
   thw_host_tool tool = { sizeof tool, 0, str("echo"), str(""), str("{}"), wait_for_cancel, NULL, NULL };
-  thw_callbacks callbacks = { sizeof callbacks, 1, &tool };
+  thw_callbacks callbacks = THW_CALLBACKS_INIT;
+  callbacks.tools_len = 1, callbacks.tools = &tool;
   CHECK_OK(agent = thw_agent_new(engine, options(base_url, ""), THW_NUL, &callbacks, &error));
   CHECK_OK(run = thw_agent_prompt(agent, "go", 2, NULL, &error));
   CHECK_OK(reader = thw_run_reader(run, &error));

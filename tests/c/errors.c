@@ -48,12 +48,14 @@ static void wrong_tools(thw_engine *engine) {
   bad[4].struct_size = 8;
   const char *messages[] = { "no good name", "`invoke` of tool good is NULL", "`parameters` of tool good", "not UTF-8", "sizeof(thw_host_tool)" };
   for (int i = 0; i < 5; i++) {
-    thw_callbacks callbacks = { sizeof callbacks, 1, &bad[i] };
+    thw_callbacks callbacks = THW_CALLBACKS_INIT;
+    callbacks.tools_len = 1, callbacks.tools = &bad[i];
     GIVES_NULL(thw_agent_new(engine, json, THW_NUL, &callbacks, &error), THW_E_INVALID, messages[i]);
   }
   CHECK(dropped == 4); // The fifth could not be read.
   thw_host_tool twice[2] = { good, good };
-  thw_callbacks callbacks = { sizeof callbacks, 2, twice };
+  thw_callbacks callbacks = THW_CALLBACKS_INIT;
+  callbacks.tools_len = 2, callbacks.tools = twice;
   GIVES_NULL(thw_agent_new(engine, json, THW_NUL, &callbacks, &error), THW_E_INVALID, "two tools are named");
   CHECK(dropped == 6);
   callbacks.struct_size = 4;

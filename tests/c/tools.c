@@ -66,7 +66,8 @@ int main(int argc, char **argv) {
   tools[0].name = str("get_weather"), tools[0].invoke = weather;
   tools[1].name = str("calculate"), tools[1].invoke = calculate;
   tools[2].name = str("never_called"), tools[2].invoke = refuse;
-  thw_callbacks callbacks = { sizeof callbacks, 3, tools };
+  thw_callbacks callbacks = THW_CALLBACKS_INIT;
+  callbacks.tools_len = 3, callbacks.tools = tools;
   thw_agent *agent;
   CHECK_OK(agent = thw_agent_new(engine, options(argv[1], ""), THW_NUL, &callbacks, &error));
   memset(tools, 0xEE, sizeof tools); // They were only borrowed.

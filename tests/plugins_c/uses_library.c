@@ -31,7 +31,13 @@ int main(void) {
   thw_error error = THW_ERROR_INIT;
   thw_host_tool tool = { sizeof(thw_host_tool), THW_TOOL_PARALLEL, THW_STR("echo"), THW_STR("Says it again."),
                          THW_STR("{}"), echo, NULL, NULL };
-  thw_callbacks callbacks = { sizeof(thw_callbacks), 1, &tool };
+  thw_host_hook hook = { sizeof(thw_host_hook), THW_HOOK_TRANSFORM_CONTEXT, echo, NULL, NULL };
+  thw_host_provider provider = { sizeof(thw_host_provider), 0, THW_STR("own"), echo, NULL, NULL };
+  thw_callbacks callbacks = THW_CALLBACKS_INIT;
+  callbacks.tools_len = callbacks.hooks_len = callbacks.providers_len = 1;
+  callbacks.tools = &tool;
+  callbacks.hooks = &hook;
+  callbacks.providers = &provider;
   thw_run_options options = { sizeof(thw_run_options), THW_RUN_DRAIN, NULL };
   thw_engine *engine = thw_engine_new(NULL, 0, &error);
   thw_agent *agent = thw_agent_new(engine, "{}", THW_NUL, &callbacks, &error);

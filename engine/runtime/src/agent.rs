@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::backend::{Backend, Endpoint, describe, describe_provider, find_codec};
 use crate::drive::{Driver, Session, Setup};
 use crate::error::Error;
+use crate::hook::{Hook, Hooks};
 use crate::http;
 use crate::plugin::Registry;
 use crate::provider::{Route, Table, Wish, split_thinking};
@@ -261,6 +262,7 @@ pub struct AgentBuilder {
     codecs: Vec<host::Codec>,
     self_driving: Vec<host::Provider>,
     tools: Vec<Tool>,
+    hooks: Hooks,
     /// The first plugin that could not be started.
     broken: Option<host::Error>,
     request: Request,
@@ -520,6 +522,13 @@ impl AgentBuilder {
         self
     }
 
+    /// A function that runs ask before they go on; several at a point are asked in their order.
+    #[must_use]
+    pub fn hook(mut self, hook: Hook) -> Self {
+        self.hooks.0.push(hook);
+        self
+    }
+
     /// How the tool calls of one reply run; all at once unless set.
     #[must_use]
     pub const fn tool_mode(mut self, mode: ToolMode) -> Self {
@@ -599,6 +608,7 @@ impl AgentBuilder {
             backend,
             request,
             tools,
+            hooks: self.hooks,
             retry: self.retry,
             max_turns: self.max_turns.unwrap_or(defaults.max_turns).max(1),
             tool_mode: self.tool_mode,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use thalweg_abi::host::CancelToken;
 use thalweg_agent::assembly::End;
 use thalweg_agent::failure::{Failure, FailureKind};
+use thalweg_agent::history::History;
 use thalweg_agent::machine::{Action, Machine, ToolMode, ToolOutput};
 use thalweg_agent::message::ToolCall;
 use thalweg_agent::request::{Delivery, Request};
@@ -15,6 +16,7 @@ use tokio::task::JoinSet;
 use crate::backend::{Backend, Source};
 use crate::cpu_clock::CpuClock;
 use crate::error::Error;
+use crate::hook::Hooks;
 use crate::http;
 use crate::recorder::Recorder;
 use crate::reply::{self, Ask, Reply};
@@ -34,6 +36,7 @@ pub(crate) struct Setup {
     pub(crate) backend: Backend,
     pub(crate) request: Request,
     pub(crate) tools: Vec<Tool>,
+    pub(crate) hooks: Hooks,
     pub(crate) retry: http::Retry,
     pub(crate) max_turns: u32,
     pub(crate) tool_mode: ToolMode,
@@ -102,29 +105,9 @@ impl Driver {
     }
 
     async fn stream_reply(&mut self, turn: u32) {
-        let mut attempt = 0;
-        let end = loop {
-            attempt += 1;
-            self.recorder.stats.requests += 1;
-            let mut abort = self.abort.clone();
-            let reply = tokio::select! {
-                biased;
-                () = aborted(&mut abort) => Reply::Ended(End::Aborted),
-                reply = self.attempt_reply(turn, attempt) => reply,
-            };
-            match reply {
-                Reply::Ended(end) => break end,
-                Reply::Retry { failure, wait } => {
-                    if !self.session.machine.handle_stream_restart() {
-                        break End::Error(failure);
-                    }
-                    tokio::select! {
-                        biased;
-                        () = aborted(&mut abort) => break End::Aborted,
-                        () = tokio::time::sleep(wait) => {}
-                    }
-                }
-            }
+        let end = match self.context().await {
+            Ok(context) => self.stream_reply_to(turn, context.as_ref()).await,
+            Err(end) => end,
         };
         if let Source::Server(wire) = &mut self.session.source {
             self.recorder.count(wire.pipeline.counters());
@@ -139,15 +122,61 @@ impl Driver {
         self.session.machine.handle_stream_end(end, now);
     }
 
+    /// What the hooks put in the place of the conversation, if there are any; or how the reply ended because of them.
+    async fn context(&mut self) -> Result<Option<History>, End> {
+        let mut abort = self.abort.clone();
+        let context = tokio::select! {
+            biased;
+            () = aborted(&mut abort) => return Err(End::Aborted),
+            context = self.setup.hooks.context(self.session.machine.history()) => context,
+        };
+        let context = context.map_err(|why| End::Error(Failure::new(FailureKind::Other, why)))?;
+        if context.is_some() {
+            // Other messages than those of the last request need another stream of the codec.
+            let opened = self.setup.backend.open();
+            self.session.source =
+                opened.map_err(|error| End::Error(Failure::new(FailureKind::Plugin, error.to_string())))?;
+        }
+        Ok(context)
+    }
+
+    /// Asks until there is a reply or no more use in asking.
+    async fn stream_reply_to(&mut self, turn: u32, context: Option<&History>) -> End {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            self.recorder.stats.requests += 1;
+            let mut abort = self.abort.clone();
+            let reply = tokio::select! {
+                biased;
+                () = aborted(&mut abort) => Reply::Ended(End::Aborted),
+                reply = self.attempt_reply(turn, attempt, context) => reply,
+            };
+            match reply {
+                Reply::Ended(end) => return end,
+                Reply::Retry { failure, wait } => {
+                    if !self.session.machine.handle_stream_restart() {
+                        return End::Error(failure);
+                    }
+                    tokio::select! {
+                        biased;
+                        () = aborted(&mut abort) => return End::Aborted,
+                        () = tokio::time::sleep(wait) => {}
+                    }
+                }
+            }
+        }
+    }
+
     /// Asks the backend once and reads the reply to its end.
-    async fn attempt_reply(&mut self, turn: u32, attempt: u32) -> Reply {
+    async fn attempt_reply(&mut self, turn: u32, attempt: u32, context: Option<&History>) -> Reply {
         let Self { setup, session, recorder, .. } = self;
         let Session { machine, source } = session;
         recorder.begin_reply();
         let envelope = setup.request.envelope(turn, Delivery::Stream);
         match source {
-            Source::Server(wire) => Ask { setup, recorder, machine, wire }.read(&envelope, attempt).await,
-            Source::Provider(provider) => reply::read_provider(provider, recorder, machine, &envelope).await,
+            Source::Server(wire) => Ask { setup, recorder, machine, wire, context }.read(&envelope, attempt).await,
+            Source::Provider(provider) => reply::read_provider(provider, recorder, machine, context, &envelope).await,
         }
     }
 
@@ -161,10 +190,11 @@ impl Driver {
         };
         let context = ToolContext::new(call.id.clone(), self.progress.0.clone(), self.cancel.clone());
         let id = call.id.clone();
+        let setup = Arc::clone(&self.setup);
         let handle = self.tools.spawn(async move {
-            let mut arguments = call.arguments.into_bytes();
+            let mut arguments = call.arguments.clone().into_bytes();
             let result = match simd_json::serde::from_slice(&mut arguments) {
-                Ok(arguments) => tool.call(arguments, context).await,
+                Ok(arguments) => setup.hooks.call(&tool, &call, arguments, context).await,
                 Err(error) => Err(format!("the arguments are not JSON: {error}")),
             };
             (call.id, result)

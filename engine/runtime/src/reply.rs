@@ -8,6 +8,7 @@ use thalweg_abi::retry_hint::retry_after_ms;
 use thalweg_abi::types::{E_INVALID, E_REMOTE, E_TIMEOUT, EVENT_ERROR, FAILURE_OTHER, FRAME_ERROR_BODY, StreamEvent};
 use thalweg_agent::assembly::End;
 use thalweg_agent::failure::{Failure, FailureKind};
+use thalweg_agent::history::History;
 use thalweg_agent::machine::Machine;
 use thalweg_wire::pipeline::{self, Pipeline};
 
@@ -33,14 +34,17 @@ pub(crate) struct Ask<'a> {
     pub(crate) recorder: &'a mut Recorder,
     pub(crate) machine: &'a mut Machine,
     pub(crate) wire: &'a mut Wire,
+    /// What to send in the place of the conversation.
+    pub(crate) context: Option<&'a History>,
 }
 
 impl Ask<'_> {
     /// Sends the request once and reads the reply to its end.
     pub(crate) async fn read(self, envelope: &str, attempt: u32) -> Reply {
-        let Self { setup, recorder, machine, wire } = self;
+        let Self { setup, recorder, machine, wire, context } = self;
         let Wire { endpoint, conversation, pipeline } = wire;
-        let encoded = match conversation.request(pipeline.decoder_mut(), machine.history(), envelope) {
+        let history = context.unwrap_or_else(|| machine.history());
+        let encoded = match conversation.request(pipeline.decoder_mut(), history, envelope) {
             Ok(encoded) => encoded,
             Err(error) => return Reply::Ended(End::Error(Failure::new(FailureKind::Plugin, error.to_string()))),
         };
@@ -151,9 +155,11 @@ pub(crate) async fn read_provider(
     provider: &host::Provider,
     recorder: &mut Recorder,
     machine: &mut Machine,
+    context: Option<&History>,
     envelope: &str,
 ) -> Reply {
-    let messages: Vec<&str> = machine.history().sendable_from(0).map(|(_, entry)| entry.json.as_str()).collect();
+    let history = context.unwrap_or_else(|| machine.history());
+    let messages: Vec<&str> = history.sendable_from(0).map(|(_, entry)| entry.json.as_str()).collect();
     // The envelope is an object with at least one key.
     let head = envelope.strip_suffix('}').unwrap_or(envelope);
     let request = format!("{head},\"messages\":[{}]}}", messages.join(","));

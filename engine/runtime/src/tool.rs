@@ -132,7 +132,7 @@ impl From<host::Tool> for Tool {
     }
 }
 
-async fn run_plugin_tool(tool: host::Tool, arguments: Value, context: ToolContext) -> ToolResult {
+pub(crate) async fn run_plugin_tool(tool: host::Tool, arguments: Value, context: ToolContext) -> ToolResult {
     let (answer, answered) = oneshot::channel();
     let mut answer = Some(answer);
     let cancel = context.cancel.clone();

@@ -18,8 +18,8 @@ use crate::engine::{Engine, EngineObject, Shared};
 use crate::fault::Fault;
 use crate::handle::{self, Class};
 use crate::json::{self, Conversation};
+use crate::program::{self, Callbacks, Given};
 use crate::run::{self, Run, RunOptions};
-use crate::tool::{self, Callbacks};
 use crate::{guard, text};
 
 /// A model, its tools, and the conversation with it.
@@ -112,7 +112,8 @@ impl Options {
     }
 }
 
-fn build(engine: &Shared, mut options: Options, mut tools: Vec<Tool>) -> Result<Inner, Fault> {
+fn build(engine: &Shared, mut options: Options, given: Given) -> Result<Inner, Fault> {
+    let Given { mut tools, hooks, providers } = given;
     let wanted = options.tools.take();
     let registry = engine.registry();
     match wanted {
@@ -126,6 +127,12 @@ fn build(engine: &Shared, mut options: Options, mut tools: Vec<Tool>) -> Result<
         None => tools.extend(registry.tools().cloned().map(Tool::from_plugin)),
     }
     let mut builder = options.builder().client(engine.client.clone()).tools(tools);
+    for provider in providers {
+        builder = builder.self_driving(provider);
+    }
+    for hook in hooks {
+        builder = builder.hook(hook);
+    }
     for codec in registry.codecs() {
         builder = builder.codec(codec.clone());
     }
@@ -165,15 +172,15 @@ pub unsafe extern "C" fn thw_agent_new(
     error: *mut Error,
 ) -> *mut Agent {
     let body = || {
-        // First, since the contexts of the tools are taken over whatever happens.
+        // First, since the contexts are taken over whatever happens.
         // SAFETY: by contract.
-        let tools = unsafe { tool::read(callbacks) }?;
+        let given = unsafe { program::read(callbacks) }?;
         // SAFETY: by contract.
         let EngineObject(engine) = unsafe { handle::get::<EngineObject>(engine) }?;
         engine.process.check()?;
         // SAFETY: by contract.
         let options = json::read(unsafe { text::text(options, options_len, "options") }?, "options")?;
-        let agent = build(engine, options, tools)?;
+        let agent = build(engine, options, given)?;
         Ok(handle::new(AgentObject { engine: Arc::clone(engine), agent }))
     };
     // SAFETY: by contract.

@@ -6,11 +6,12 @@ use std::ptr;
 use serde_json::Value;
 use thalweg::Tool;
 use thalweg_abi::failure::Failure;
-use thalweg_abi::host::{Host, Plugin, services};
+use thalweg_abi::host::{self, Host, Plugin, services};
 use thalweg_abi::table::{self, Cancel, Sink, ToolInfo};
 use thalweg_abi::types::{E_FAILED, E_INVALID, EVENT_TOOL_PROGRESS, EVENT_TOOL_RESULT, Error, Event, OK, Status, Str};
 
 use crate::fault::Fault;
+use crate::program::{Owned, Registered};
 use crate::{guard, text};
 
 /// A tool that is a function of your program.
@@ -52,81 +53,42 @@ pub struct HostTool {
     pub drop: Option<unsafe extern "C" fn(context: *mut c_void)>,
 }
 
-/// What an agent calls in your program. Members that are not there, because your `struct_size` ends before them, count
-/// as 0.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub struct Callbacks {
-    /// `sizeof(thw_callbacks)`.
-    pub struct_size: u32,
-    /// Number of `tools`.
-    pub tools_len: u32,
-    /// Tools, all with the same `struct_size`; borrowed for the call, but their contexts are taken over, also on an error.
-    pub tools: *const HostTool,
-}
+impl Registered for HostTool {
+    const NAME: &'static str = "tool";
+    const TYPE: &'static str = "thw_host_tool";
 
-/// A context that is given back when nobody needs it any more.
-struct Owned(HostTool);
-
-impl Drop for Owned {
-    fn drop(&mut self) {
-        if let Some(drop) = self.0.drop {
-            // SAFETY: taken over for this call, once, when no tool of it runs.
-            unsafe { drop(self.0.context) };
+    unsafe fn give_back(&self) {
+        if let Some(drop) = self.drop {
+            // SAFETY: promised by the caller.
+            unsafe { drop(self.context) };
         }
     }
 }
 
 /// What the tables of a program's tools get as their context.
 struct Tools {
-    tools: Vec<Owned>,
+    tools: Vec<Owned<HostTool>>,
     /// The texts, since those of the program were only borrowed.
     texts: Vec<[String; 3]>,
 }
 
-/// The tools of `callbacks`. Their contexts are taken over in any case.
+/// The tools of the program.
 ///
 /// # Safety
-/// NULL or as the header says.
-pub(crate) unsafe fn read(callbacks: *const Callbacks) -> Result<Vec<Tool>, Fault> {
-    if callbacks.is_null() {
-        return Ok(Vec::new());
-    }
-    if !callbacks.is_aligned() {
-        return Err(Failure::invalid("`callbacks` is no address of such a struct").into());
-    }
-    // SAFETY: by contract it is at least as long as it states.
-    let stated = unsafe { (*callbacks).struct_size } as usize;
-    if stated < size_of::<Callbacks>() {
-        let message = format!("`callbacks.struct_size` is {stated}; set it to sizeof(thw_callbacks)");
-        return Err(Failure::invalid(message).into());
-    }
-    // SAFETY: long enough, as it states.
-    let callbacks = unsafe { &*callbacks };
-    let mut tools = Vec::new();
-    let mut place = callbacks.tools.cast::<u8>();
-    for index in 0..callbacks.tools_len {
-        if place.is_null() || !place.cast::<HostTool>().is_aligned() {
-            return Err(Fault::null("callbacks.tools"));
-        }
-        // SAFETY: by contract there are that many, each as long as it states.
-        let stated = unsafe { place.cast::<u32>().read() } as usize;
-        if stated < size_of::<HostTool>() {
-            let message = format!("`struct_size` of tool {index} is {stated}; set it to sizeof(thw_host_tool)");
-            return Err(Failure::invalid(message).into());
-        }
-        // SAFETY: as above, and long enough.
-        tools.push(Owned(unsafe { place.cast::<HostTool>().read() }));
-        // SAFETY: to the next one, or to the end of the array.
-        place = unsafe { place.add(stated) };
-    }
-    if tools.is_empty() {
-        return Ok(Vec::new());
-    }
+/// Their texts are readable.
+pub(crate) unsafe fn read(tools: Vec<Owned<HostTool>>) -> Result<Vec<Tool>, Fault> {
     let mut texts = Vec::new();
     for (index, Owned(tool)) in tools.iter().enumerate() {
-        // SAFETY: by contract the texts of the tool are readable.
+        // SAFETY: promised by the caller.
         texts.push(unsafe { check(tool, index) }?);
+    }
+    Ok(adopt(tools, texts)?.into_iter().map(Tool::from_plugin).collect())
+}
+
+/// Makes tools as those of a plugin are. The texts of each are here, since those of the program were only borrowed.
+pub(crate) fn adopt(tools: Vec<Owned<HostTool>>, texts: Vec<[String; 3]>) -> Result<Vec<host::Tool>, Fault> {
+    if tools.is_empty() {
+        return Ok(Vec::new());
     }
     let context: *mut Tools = Box::into_raw(Box::new(Tools { tools, texts }));
     let table = table::Plugin {
@@ -139,7 +101,7 @@ pub(crate) unsafe fn read(callbacks: *const Callbacks) -> Result<Vec<Tool>, Faul
     // SAFETY: the functions below keep the rules of the ABI as far as the program keeps those of the header.
     let plugin = unsafe { Plugin::adopt("program", table, Host::silent()) };
     let plugin = plugin.map_err(|error| Failure::invalid(error.to_string()))?;
-    Ok(plugin.tools().into_iter().map(Tool::from_plugin).collect())
+    Ok(plugin.tools())
 }
 
 /// The texts of a tool, if a model could be told of it.
@@ -257,8 +219,9 @@ pub unsafe extern "C" fn thw_sink_answer(
         let failed = match (status, answer) {
             (OK.., Ok(answer)) => {
                 let event = tool_event(EVENT_TOOL_RESULT, answer, 0);
+                // Of a provider it is empty, and no part of the reply.
                 // SAFETY: one event of ours; the sink is only looked up.
-                let pushed = unsafe { push(sink, &raw const event, 1) };
+                let pushed = if answer.is_empty() { OK } else { unsafe { push(sink, &raw const event, 1) } };
                 // Also after a refusal: the call is over in any case.
                 // SAFETY: as above.
                 let finished = unsafe { finish(sink, OK, ptr::null()) };

@@ -7,7 +7,7 @@ use std::mem::offset_of;
 use std::path::Path;
 use std::process::Command;
 
-use thalweg_capi::{events, packed, run, tool, version};
+use thalweg_capi::{events, hook, packed, program, provider, run, tool, version};
 use thalweg_tests::c;
 
 /// The structs of the header with their members.
@@ -39,7 +39,11 @@ fn layouts_agree_on_both_sides() {
         "thw_host_tool" tool::HostTool {
             struct_size, flags, name, description, parameters, invoke, context, drop,
         }
-        "thw_callbacks" tool::Callbacks { struct_size, tools_len, tools }
+        "thw_host_hook" hook::HostHook { struct_size, point, invoke, context, drop }
+        "thw_host_provider" provider::HostProvider { struct_size, flags, name, invoke, context, drop }
+        "thw_callbacks" program::Callbacks {
+            struct_size, tools_len, tools, hooks_len, providers_len, hooks, providers,
+        }
         "thw_run_options" run::RunOptions { struct_size, flags, user }
         "thw_batch" thalweg_capi::Batch { user, events, count, status, reserved }
         "thw_record" packed::Record {
@@ -71,9 +75,10 @@ fn constants_agree_on_both_sides_and_none_is_missing() {
             EVENT_TURN_END, EVENT_AGENT_END,
         }
         run::{ RUN_DRAIN }
+        hook::{ HOOK_BEFORE_TOOL_CALL, HOOK_AFTER_TOOL_CALL, HOOK_TRANSFORM_CONTEXT, HOOK_CONVERT_MESSAGES }
     };
     // What the header says of itself, and of the package.
-    for feature in ["AGENT", "DECODER", "DRAIN", "FD", "STEER"] {
+    for feature in ["AGENT", "DECODER", "DRAIN", "FD", "HOOKS", "PROVIDERS", "STEER"] {
         ours.insert(format!("THW_FEATURE_{feature}"), 1);
     }
     let parts = [env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"), env!("CARGO_PKG_VERSION_PATCH")];

@@ -696,7 +696,9 @@ class agent {
     }
     // Taken over by the call, whatever comes of it.
     for (auto &each : owned) static_cast<void>(each.release());
-    thw_callbacks callbacks = {sizeof(thw_callbacks), static_cast<std::uint32_t>(table.size()), table.data()};
+    thw_callbacks callbacks = THW_CALLBACKS_INIT;
+    callbacks.tools_len = static_cast<std::uint32_t>(table.size());
+    callbacks.tools = table.data();
     thw_error from = detail::no_error();
     thw_agent *handle = thw_agent_new(engine.get(), options.data(), options.size(), &callbacks, &from);
     handle_.reset(detail::check(handle, from));

@@ -69,7 +69,9 @@ static napi_value make(napi_env env, napi_callback_info info) {
     bool is_read = tools != NULL && texts != NULL && read == count;
     if (is_read) {
         /* Takes the tools over, whatever comes of it. */
-        thw_callbacks callbacks = { sizeof callbacks, count, tools };
+        thw_callbacks callbacks = THW_CALLBACKS_INIT;
+        callbacks.tools_len = count;
+        callbacks.tools = tools;
         handle = thw_agent_new(engine_handle(env, arguments[0]), options, len, &callbacks, &error);
     } else {
         for (uint32_t i = 0; i < read; i++) drop_tool(tools[i].context);

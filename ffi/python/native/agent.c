@@ -53,7 +53,9 @@ static PyObject *agent_new(PyTypeObject *type, PyObject *arguments, PyObject *ke
     }
     /* Taken over by the call, whatever comes of it. */
     for (Py_ssize_t i = 0; i < count; i++) Py_INCREF((PyObject *)tools[i].context);
-    thw_callbacks callbacks = { sizeof callbacks, (uint32_t)count, tools };
+    thw_callbacks callbacks = THW_CALLBACKS_INIT;
+    callbacks.tools_len = (uint32_t)count;
+    callbacks.tools = tools;
     thw_error error = THW_ERROR_INIT;
     thw_agent *handle;
     Py_BEGIN_ALLOW_THREADS
