@@ -135,10 +135,7 @@ impl<D: Decode> Reader<D> {
             let start = hits.at;
             let before = batch.len();
             let mut expected = None;
-            if matches!(hits.ended, Ended::Untried | Ended::Miss)
-                && self.templates.is_armed()
-                && self.framer.is_between_frames()
-            {
+            if hits.ended == Ended::Untried && self.templates.is_armed() && self.framer.is_between_frames() {
                 let room = before + self.check.room();
                 hits = self.templates.run(self.level, chunk, hits, &mut batch, room, self.limits.event_bytes_max);
                 if self.check.takes(batch.len() - before) {

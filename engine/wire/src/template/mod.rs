@@ -195,11 +195,9 @@ impl Templates {
         room: usize,
         frame_max: usize,
     ) -> Hits {
-        if hits.ended == Ended::Untried {
-            let has_escapes = hits.has_escapes;
-            hits = self.run_tight(level, input, hits.at, batch, room, frame_max);
-            hits.has_escapes |= has_escapes;
-        }
+        let has_escapes = hits.has_escapes;
+        hits = self.run_tight(level, input, hits.at, batch, room, frame_max);
+        hits.has_escapes |= has_escapes;
         while hits.ended == Ended::Miss {
             let frame = &input[hits.at..];
             let (position, fit) = match self.find(frame, frame_max, |_, _| true) {

@@ -1,8 +1,8 @@
 //! The embed table of a package.
 
 use super::guard::{guard, text};
-use super::instance;
 use super::request::Written;
+use super::{describe_to, instance, open_to};
 use crate::failure::Failure;
 use crate::guest::{Embed, EmbedStream, Embeddings, Package};
 use crate::table::{self, Embed as Table, HttpRequest};
@@ -70,18 +70,10 @@ unsafe fn embed<'a, P: Package>(context: *mut c_void) -> Result<&'a dyn Embed, F
 /// # Safety
 /// As [`Table::describe`] says.
 unsafe extern "C" fn describe<P: Package>(context: *mut c_void, json: *mut Str) -> Status {
-    let work = || {
-        // SAFETY: by contract.
-        let embed = unsafe { embed::<P>(context) }?;
-        if json.is_null() {
-            return Err(Failure::invalid("an argument is NULL"));
-        }
-        // SAFETY: not NULL, writable by contract. The text lives until `deinit`.
-        unsafe { json.write(Str::new(embed.describe().as_bytes())) };
-        Ok(OK)
-    };
-    // SAFETY: NULL is allowed.
-    unsafe { guard(core::ptr::null_mut(), work) }
+    // SAFETY: by contract.
+    let embed = || unsafe { embed::<P>(context) };
+    // SAFETY: by contract.
+    unsafe { describe_to(json, || Ok(embed()?.describe())) }
 }
 
 /// # Safety
@@ -92,22 +84,18 @@ unsafe extern "C" fn open<P: Package>(
     stream: *mut *mut c_void,
     error: *mut Error,
 ) -> Status {
-    let work = || {
+    let open = |options: &str| {
         // SAFETY: by contract.
         let embed = unsafe { embed::<P>(context) }?;
-        // SAFETY: borrowed for the call, by contract.
-        let options = unsafe { text(options) }?;
-        if stream.is_null() {
-            return Err(Failure::invalid("an argument is NULL"));
-        }
-        let (written, embeddings) = (Written::default(), Embeddings::default());
-        let opened = Box::new(Stream { embed: embed.open(options)?, written, embeddings, poisoned: false });
-        // SAFETY: not NULL, writable by contract.
-        unsafe { stream.write(Box::into_raw(opened).cast()) };
-        Ok(OK)
+        Ok(Stream {
+            embed: embed.open(options)?,
+            written: Written::default(),
+            embeddings: Embeddings::default(),
+            poisoned: false,
+        })
     };
-    // SAFETY: `error` is NULL or writable, by contract.
-    unsafe { guard(error, work) }
+    // SAFETY: by contract.
+    unsafe { open_to(options, stream, error, open) }
 }
 
 /// # Safety

@@ -20,11 +20,11 @@ use crate::table::{
     Host, HostServices, INTERFACE_CODEC, INTERFACE_EMBED, INTERFACE_MODELS, INTERFACE_PROVIDER, INTERFACE_SERVE,
     INTERFACE_TOOL, Plugin,
 };
-use crate::types::{E_VERSION, Error, OK, Status};
+use crate::types::{E_VERSION, Error, OK, Status, Str};
 use core::ffi::{CStr, c_char, c_void};
 #[cfg(feature = "host")]
 use core::marker::PhantomData;
-use guard::guard;
+use guard::{guard, text};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
@@ -46,6 +46,49 @@ struct Instance<P: Package> {
 unsafe fn instance<'a, P: Package>(context: *mut c_void) -> Result<&'a Instance<P>, Failure> {
     // SAFETY: promised by the caller.
     unsafe { context.cast::<Instance<P>>().as_ref() }.ok_or(Failure::invalid("the context is NULL"))
+}
+
+/// The body of a `describe`: writes a text of the author's, which lives until `deinit`, to `json`.
+///
+/// # Safety
+/// `json` is NULL or writable.
+unsafe fn describe_to<'t>(json: *mut Str, describe: impl FnOnce() -> Result<&'t str, Failure>) -> Status {
+    let work = || {
+        let text = describe()?;
+        if json.is_null() {
+            return Err(Failure::invalid("an argument is NULL"));
+        }
+        // SAFETY: not NULL, writable as the caller promises.
+        unsafe { json.write(Str::new(text.as_bytes())) };
+        Ok(OK)
+    };
+    // SAFETY: NULL is allowed.
+    unsafe { guard(core::ptr::null_mut(), work) }
+}
+
+/// The body of an `open`: gives what the author's code opens with `options` to `stream`.
+///
+/// # Safety
+/// `options` is NULL or borrowed for the call, `stream` is NULL or writable, and `error` is as [`guard`] says.
+unsafe fn open_to<T>(
+    options: *const Str,
+    stream: *mut *mut c_void,
+    error: *mut Error,
+    open: impl FnOnce(&str) -> Result<T, Failure>,
+) -> Status {
+    let work = || {
+        // SAFETY: promised by the caller.
+        let options = unsafe { text(options) }?;
+        if stream.is_null() {
+            return Err(Failure::invalid("an argument is NULL"));
+        }
+        let opened = Box::new(open(options)?);
+        // SAFETY: not NULL, writable as the caller promises.
+        unsafe { stream.write(Box::into_raw(opened).cast()) };
+        Ok(OK)
+    };
+    // SAFETY: promised by the caller.
+    unsafe { guard(error, work) }
 }
 
 /// Starts a package: the body of `thw_plugin_entry_v1`.

@@ -1,7 +1,7 @@
 //! The serve table of a package.
 
 use super::guard::{guard, text};
-use super::instance;
+use super::{describe_to, instance, open_to};
 use crate::failure::Failure;
 use crate::guest::{ClientRequest, Package, Serve, ServeStream};
 use crate::table::{HttpHeader, HttpRequest, Serve as Table};
@@ -74,18 +74,10 @@ unsafe fn serve<'a, P: Package>(context: *mut c_void) -> Result<&'a dyn Serve, F
 /// # Safety
 /// As [`Table::describe`] says.
 unsafe extern "C" fn describe<P: Package>(context: *mut c_void, json: *mut Str) -> Status {
-    let work = || {
-        // SAFETY: by contract.
-        let serve = unsafe { serve::<P>(context) }?;
-        if json.is_null() {
-            return Err(Failure::invalid("an argument is NULL"));
-        }
-        // SAFETY: not NULL, writable by contract. The text lives until `deinit`.
-        unsafe { json.write(Str::new(serve.describe().as_bytes())) };
-        Ok(OK)
-    };
-    // SAFETY: NULL is allowed.
-    unsafe { guard(core::ptr::null_mut(), work) }
+    // SAFETY: by contract.
+    let serve = || unsafe { serve::<P>(context) };
+    // SAFETY: by contract.
+    unsafe { describe_to(json, || Ok(serve()?.describe())) }
 }
 
 /// # Safety
@@ -96,21 +88,13 @@ unsafe extern "C" fn open<P: Package>(
     stream: *mut *mut c_void,
     error: *mut Error,
 ) -> Status {
-    let work = || {
+    let open = |options: &str| {
         // SAFETY: by contract.
         let serve = unsafe { serve::<P>(context) }?;
-        // SAFETY: borrowed for the call, by contract.
-        let options = unsafe { text(options) }?;
-        if stream.is_null() {
-            return Err(Failure::invalid("an argument is NULL"));
-        }
-        let opened = Box::new(Stream { serve: serve.open(options)?, given: String::new(), poisoned: false });
-        // SAFETY: not NULL, writable by contract.
-        unsafe { stream.write(Box::into_raw(opened).cast()) };
-        Ok(OK)
+        Ok(Stream { serve: serve.open(options)?, given: String::new(), poisoned: false })
     };
-    // SAFETY: `error` is NULL or writable, by contract.
-    unsafe { guard(error, work) }
+    // SAFETY: by contract.
+    unsafe { open_to(options, stream, error, open) }
 }
 
 /// The request behind a record.
