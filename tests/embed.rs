@@ -45,10 +45,11 @@ fn serve(answer: impl Fn(usize, &Value) -> (&'static str, String) + Send + 'stat
             let length = reply.len();
             let reply =
                 format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n{more}connection: close\r\n\r\n{reply}");
-            socket.get_mut().write_all(reply.as_bytes()).unwrap();
+            // Told first: whoever has the answer finds the request.
             if told.send(Seen { head, body }).is_err() {
                 return;
             }
+            socket.get_mut().write_all(reply.as_bytes()).unwrap();
         }
     });
     (url, seen)

@@ -1,0 +1,47 @@
+//! What a run answers.
+
+use thalweg_agent::message::Message;
+
+/// What a run answers: one text, or messages.
+#[derive(Clone, Debug, Default)]
+pub struct Prompt {
+    pub(super) messages: Vec<Message>,
+}
+
+impl Prompt {
+    /// Answers what the conversation ends with.
+    #[must_use]
+    pub const fn go_on() -> Self {
+        Self { messages: Vec::new() }
+    }
+}
+
+impl From<&str> for Prompt {
+    fn from(text: &str) -> Self {
+        Self { messages: vec![Message::user(text)] }
+    }
+}
+
+impl From<String> for Prompt {
+    fn from(text: String) -> Self {
+        Self { messages: vec![Message::user(text)] }
+    }
+}
+
+impl From<&String> for Prompt {
+    fn from(text: &String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+impl From<Message> for Prompt {
+    fn from(message: Message) -> Self {
+        Self { messages: vec![message] }
+    }
+}
+
+impl From<Vec<Message>> for Prompt {
+    fn from(messages: Vec<Message>) -> Self {
+        Self { messages }
+    }
+}
