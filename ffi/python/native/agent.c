@@ -31,37 +31,100 @@ static bool read_tool(PyObject *tuple, thw_host_tool *tool) {
     return true;
 }
 
+/* One of the tuples (point, function). */
+static bool read_hook(PyObject *tuple, thw_host_hook *hook) {
+    unsigned int point;
+    PyObject *function;
+    if (!PyArg_ParseTuple(tuple, "IO", &point, &function)) return false;
+    hook->struct_size = sizeof *hook;
+    hook->point = point;
+    hook->invoke = call_invoke;
+    hook->context = function;
+    hook->drop = drop_function;
+    return true;
+}
+
+/* One of the tuples (name, function). */
+static bool read_provider(PyObject *tuple, thw_host_provider *provider) {
+    const char *name;
+    Py_ssize_t name_len;
+    PyObject *function;
+    if (!PyArg_ParseTuple(tuple, "s#O", &name, &name_len, &function)) return false;
+    provider->struct_size = sizeof *provider;
+    provider->name = (thw_str){ (const uint8_t *)name, (size_t)name_len };
+    provider->invoke = call_invoke;
+    provider->context = function;
+    provider->drop = drop_function;
+    return true;
+}
+
+/* What an agent calls in Python; the texts stay those of the tuples. */
+typedef struct {
+    thw_callbacks callbacks;
+    thw_host_tool *tools;
+    thw_host_hook *hooks;
+    thw_host_provider *providers;
+} Given;
+
+static void given_free(Given *given) {
+    PyMem_Free(given->tools);
+    PyMem_Free(given->hooks);
+    PyMem_Free(given->providers);
+}
+
+/* One more than there are, since none is no memory. */
+#define ARRAY_OF(tuples, type) PyMem_Calloc((size_t)PyTuple_Size(tuples) + 1, sizeof(type))
+
+static bool given_read(Given *given, PyObject *tools, PyObject *hooks, PyObject *providers) {
+    given->callbacks = (thw_callbacks)THW_CALLBACKS_INIT;
+    given->tools = ARRAY_OF(tools, thw_host_tool);
+    given->hooks = ARRAY_OF(hooks, thw_host_hook);
+    given->providers = ARRAY_OF(providers, thw_host_provider);
+    if (given->tools == NULL || given->hooks == NULL || given->providers == NULL) {
+        PyErr_NoMemory();
+        return false;
+    }
+    uint32_t tools_len = (uint32_t)PyTuple_Size(tools), hooks_len = (uint32_t)PyTuple_Size(hooks),
+             providers_len = (uint32_t)PyTuple_Size(providers);
+    for (uint32_t i = 0; i < tools_len; i++)
+        if (!read_tool(PyTuple_GetItem(tools, i), &given->tools[i])) return false;
+    for (uint32_t i = 0; i < hooks_len; i++)
+        if (!read_hook(PyTuple_GetItem(hooks, i), &given->hooks[i])) return false;
+    for (uint32_t i = 0; i < providers_len; i++)
+        if (!read_provider(PyTuple_GetItem(providers, i), &given->providers[i])) return false;
+    /* Taken over by the agent, whatever comes of it. */
+    for (uint32_t i = 0; i < tools_len; i++) Py_INCREF((PyObject *)given->tools[i].context);
+    for (uint32_t i = 0; i < hooks_len; i++) Py_INCREF((PyObject *)given->hooks[i].context);
+    for (uint32_t i = 0; i < providers_len; i++) Py_INCREF((PyObject *)given->providers[i].context);
+    given->callbacks.tools_len = tools_len, given->callbacks.tools = given->tools;
+    given->callbacks.hooks_len = hooks_len, given->callbacks.hooks = given->hooks;
+    given->callbacks.providers_len = providers_len, given->callbacks.providers = given->providers;
+    return true;
+}
+
 static PyObject *agent_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
     EngineObject *engine;
     const char *options;
     Py_ssize_t options_len;
-    PyObject *tuples;
+    PyObject *tools, *hooks, *providers;
     if (keywords != NULL && PyDict_Size(keywords) > 0) {
         PyErr_SetString(PyExc_TypeError, "no keywords here");
         return NULL;
     }
-    if (!PyArg_ParseTuple(arguments, "O!s#O!", EngineType, &engine, &options, &options_len, &PyTuple_Type, &tuples))
+    if (!PyArg_ParseTuple(arguments, "O!s#O!O!O!", EngineType, &engine, &options, &options_len, &PyTuple_Type, &tools,
+                          &PyTuple_Type, &hooks, &PyTuple_Type, &providers))
         return NULL;
-    Py_ssize_t count = PyTuple_Size(tuples);
-    thw_host_tool *tools = PyMem_Calloc(count > 0 ? (size_t)count : 1, sizeof *tools);
-    if (tools == NULL) return PyErr_NoMemory();
-    for (Py_ssize_t i = 0; i < count; i++) {
-        if (!read_tool(PyTuple_GetItem(tuples, i), &tools[i])) {
-            PyMem_Free(tools);
-            return NULL;
-        }
+    Given given;
+    if (!given_read(&given, tools, hooks, providers)) {
+        given_free(&given);
+        return NULL;
     }
-    /* Taken over by the call, whatever comes of it. */
-    for (Py_ssize_t i = 0; i < count; i++) Py_INCREF((PyObject *)tools[i].context);
-    thw_callbacks callbacks = THW_CALLBACKS_INIT;
-    callbacks.tools_len = (uint32_t)count;
-    callbacks.tools = tools;
     thw_error error = THW_ERROR_INIT;
     thw_agent *handle;
     Py_BEGIN_ALLOW_THREADS
-    handle = thw_agent_new(engine->handle, options, (size_t)options_len, &callbacks, &error);
+    handle = thw_agent_new(engine->handle, options, (size_t)options_len, &given.callbacks, &error);
     Py_END_ALLOW_THREADS
-    PyMem_Free(tools);
+    given_free(&given);
     if (handle == NULL) return failure_raise(&error);
     AgentObject *self = new_object(type);
     if (self == NULL) {

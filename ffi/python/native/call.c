@@ -1,4 +1,4 @@
-/* Call: one call of a tool, from the moment the model asks until it is answered. */
+/* Call: one call of a tool, a hook or a provider, from the moment the engine asks until it is answered. */
 #include "native.h"
 
 typedef struct {
@@ -60,6 +60,53 @@ static PyObject *call_progress(PyObject *object, PyObject *arguments) {
     if (!PyArg_ParseTuple(arguments, "s#i", &text, &len, &permille)) return NULL;
     if (self->sink == NULL) Py_RETURN_FALSE;
     return PyBool_FromLong(thw_sink_progress(self->sink, text, (size_t)len, permille) == THW_OK);
+}
+
+/* Events of a provider at a time. */
+#define PUSH_MAX 64
+
+/* Hands on tuples (kind, block, num, text, aux), and gives the status. */
+static PyObject *call_push(PyObject *object, PyObject *list) {
+    CallObject *self = (CallObject *)object;
+    if (!PyList_Check(list)) {
+        PyErr_SetString(PyExc_TypeError, "a list of events is wanted");
+        return NULL;
+    }
+    thw_status status = THW_OK;
+    Py_ssize_t count = PyList_Size(list);
+    for (Py_ssize_t start = 0; start < count && status >= 0; start += PUSH_MAX) {
+        thw_event events[PUSH_MAX] = { { 0 } };
+        uint32_t len = (uint32_t)(count - start < PUSH_MAX ? count - start : PUSH_MAX);
+        for (uint32_t i = 0; i < len; i++) {
+            unsigned int kind, block;
+            long long num;
+            const char *text, *aux;
+            Py_ssize_t text_len, aux_len;
+            if (!PyArg_ParseTuple(PyList_GetItem(list, start + i), "IILs#s#", &kind, &block, &num, &text, &text_len, &aux,
+                                  &aux_len))
+                return NULL;
+            events[i].kind = kind, events[i].block = block, events[i].num = num;
+            events[i].text = (thw_str){ (const uint8_t *)text, (size_t)text_len };
+            events[i].aux = (thw_str){ (const uint8_t *)aux, (size_t)aux_len };
+        }
+        /* Answered meanwhile, when that is NULL. */
+        status = self->sink == NULL ? THW_E_CLOSED : thw_sink_push(self->sink, events, len);
+    }
+    return PyLong_FromLong(status);
+}
+
+/* Waits until there is room for more, and gives the status. */
+static PyObject *call_wait(PyObject *object, PyObject *timeout) {
+    CallObject *self = (CallObject *)object;
+    long timeout_ms = PyLong_AsLong(timeout);
+    if (timeout_ms == -1 && PyErr_Occurred()) return NULL;
+    thw_sink *sink = self->sink;
+    if (sink == NULL) return PyLong_FromLong(THW_E_CLOSED);
+    thw_status status;
+    Py_BEGIN_ALLOW_THREADS
+    status = thw_sink_wait(sink, (int32_t)timeout_ms);
+    Py_END_ALLOW_THREADS
+    return PyLong_FromLong(status);
 }
 
 /* On any thread; the call is not answered before this has returned. */
@@ -127,6 +174,8 @@ static PyMethodDef methods[] = {
     { "answer", call_answer, METH_O, "Ends the call; False when nobody waits any more." },
     { "fail", call_fail, METH_O, "Ends the call with why it failed; False when nobody waits any more." },
     { "progress", call_progress, METH_VARARGS, "Tells how far it is; False when nobody waits any more." },
+    { "push", call_push, METH_O, "Hands on events of a reply; gives the status." },
+    { "wait", call_wait, METH_O, "Waits so many milliseconds for room to push more; gives the status." },
     { "on_cancel", call_on_cancel, METH_O, "Has a function called, on any thread, when nobody waits any more." },
     { NULL, NULL, 0, NULL },
 };
@@ -143,7 +192,7 @@ static PyGetSetDef getters[] = {
 };
 
 static PyType_Slot slots[] = {
-    { Py_tp_doc, "One call of a tool." },
+    { Py_tp_doc, "One call of a tool, a hook or a provider." },
     { Py_tp_dealloc, call_dealloc },
     { Py_tp_methods, methods },
     { Py_tp_members, members },

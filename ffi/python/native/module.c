@@ -8,6 +8,22 @@ static struct PyModuleDef definition = {
     .m_size = -1,
 };
 
+/* The points at which hooks are asked, by their names. */
+static bool hooks_init(PyObject *module) {
+    static const struct {
+        const char *name;
+        long point;
+    } POINTS[] = {
+        { "HOOK_BEFORE_TOOL_CALL", THW_HOOK_BEFORE_TOOL_CALL },
+        { "HOOK_AFTER_TOOL_CALL", THW_HOOK_AFTER_TOOL_CALL },
+        { "HOOK_TRANSFORM_CONTEXT", THW_HOOK_TRANSFORM_CONTEXT },
+        { "HOOK_CONVERT_MESSAGES", THW_HOOK_CONVERT_MESSAGES },
+    };
+    for (size_t i = 0; i < sizeof POINTS / sizeof *POINTS; i++)
+        if (PyModule_AddIntConstant(module, POINTS[i].name, POINTS[i].point) != 0) return false;
+    return true;
+}
+
 PyMODINIT_FUNC PyInit__native(void) {
     if (thw_version_number() != THW_VERSION_NUMBER) {
         PyErr_Format(PyExc_ImportError, "built for libthalweg %s, but %s was found", THW_VERSION, thw_version());
@@ -20,6 +36,7 @@ PyMODINIT_FUNC PyInit__native(void) {
         PyModule_AddStringConstant(module, "VERSION", thw_version()) == 0 &&
         PyModule_AddIntConstant(module, "FOREVER", (long)THW_FOREVER) == 0 &&
         PyModule_AddIntConstant(module, "TOOL_PARALLEL", THW_TOOL_PARALLEL) == 0 &&
+        PyModule_AddIntConstant(module, "PENDING", THW_PENDING) == 0 && hooks_init(module) &&
         PyModule_AddIntMacro(module, ALL_EVENTS) == 0 && PyModule_AddIntMacro(module, ONLY_TEXT) == 0 &&
         PyModule_AddIntMacro(module, NOTHING) == 0)
         return module;

@@ -61,7 +61,7 @@ bool call_init(PyObject *module);
 PyObject *run_new(EngineObject *engine, thw_run *handle);
 PyObject *reader_new(RunObject *run, int what);
 PyObject *stream_new(RunObject *run, PyObject *loop, int what);
-/* A call of a tool: asks `function(call)`; see call.c. */
+/* A call of a tool, a hook or a provider: asks `function(call)`; see call.c. */
 thw_status call_invoke(void *function, const thw_str *id, const thw_str *arguments, thw_sink *sink, thw_cancel *cancel,
                        thw_error *error);
 

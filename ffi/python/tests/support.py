@@ -1,10 +1,13 @@
 """What the tests share: the replay server with the scenarios of all bindings, and a server that notices closed sockets."""
 
+import contextlib
+import http.server
 import json
 import os
 import re
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -77,3 +80,73 @@ class Endless:
 
 def agent_options(base_url):
     return {"model": "hand-written-1", "base_url": base_url, "api_key": "anything"}
+
+
+class Loopback:
+    """An OpenAI-compatible server that answers with what `answer(body)` gives: a text, or a list of (id, name, arguments) to be called.
+    It keeps the requests, as (path, headers, body)."""
+
+    def __init__(self, answer):
+        self.requests = []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                outer.requests.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+                self.send_response(200)
+                self.send_header("content-type", "text/event-stream")
+                self.send_header("connection", "close")
+                self.end_headers()
+                for chunk in outer._chunks(answer(body)):
+                    self.wfile.write(b"data: " + chunk.encode() + b"\n\n")
+                self.close_connection = True
+
+            def log_message(self, *_):
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.base_url = f"http://127.0.0.1:{self._server.server_port}/v1"
+
+    @staticmethod
+    def _chunks(said):
+        def chunk(delta, **more):
+            return json.dumps({"choices": [{"index": 0, "delta": delta, "finish_reason": None, **more}]})
+
+        if isinstance(said, str):
+            for word in re.findall(r"\s*\S+", said):
+                yield chunk({"content": word})
+            yield chunk({}, finish_reason="stop")
+        else:
+            for index, (id, name, arguments) in enumerate(said):
+                call = {"index": index, "id": id, "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
+                yield chunk({"tool_calls": [call]})
+            yield chunk({}, finish_reason="tool_calls")
+        usage = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12, "prompt_tokens_details": {"cached_tokens": 4}}
+        yield json.dumps({"choices": [], "usage": usage})
+        yield "[DONE]"
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@contextlib.contextmanager
+def stand_in(base_url):
+    """The environment of a program in which one server stands in for all providers, and each has a key."""
+    environment = dict(os.environ)
+    with tempfile.NamedTemporaryFile("w", suffix=".toml", delete=False) as file:
+        for name in ("openai", "openrouter", "chutes", "minimax", "minimax-cn", "anthropic"):
+            key = name.upper().replace("-", "_") + "_API_KEY"
+            environment[key] = f"key of {key}"
+            # Anthropic's path begins with the version itself.
+            url = base_url[: -len("/v1")] if name == "anthropic" else base_url
+            file.write(f'[[provider]]\nid = "{name}"\nlike = "{name}"\nbase_url = "{url}"\nkeys = "{key}"\n\n')
+    environment["THALWEG_PROVIDERS"] = file.name
+    try:
+        yield environment
+    finally:
+        os.unlink(file.name)

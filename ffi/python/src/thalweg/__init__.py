@@ -11,6 +11,8 @@ The work is done by libthalweg, outside of the GIL; this package turns its batch
 from ._native import VERSION as __version__
 from ._native import Event
 from .agent import Agent
+from .calls import ToolError
+from .content import document, image
 from .engine import Engine, default_engine
 from .errors import (
     Aborted,
@@ -28,7 +30,7 @@ from .errors import (
 )
 from .result import Result
 from .run import Run, Texts
-from .tool import Tool, ToolContext, ToolError, tool
+from .tool import Tool, ToolContext, tool
 
 __all__ = [
     "Aborted",
@@ -54,5 +56,7 @@ __all__ = [
     "VersionError",
     "__version__",
     "default_engine",
+    "document",
+    "image",
     "tool",
 ]

@@ -1,9 +1,14 @@
 from asyncio import AbstractEventLoop
-from typing import Any, AsyncIterator, Callable, Iterator, Optional, Tuple
+from typing import Any, AsyncIterator, Callable, Iterator, List, Optional, Tuple
 
 VERSION: str
 FOREVER: int
+PENDING: int
 TOOL_PARALLEL: int
+HOOK_BEFORE_TOOL_CALL: int
+HOOK_AFTER_TOOL_CALL: int
+HOOK_TRANSFORM_CONTEXT: int
+HOOK_CONVERT_MESSAGES: int
 ALL_EVENTS: int
 ONLY_TEXT: int
 NOTHING: int
@@ -49,7 +54,15 @@ class Engine:
     def drain(self) -> None: ...
 
 class Agent:
-    def __new__(cls, engine: Engine, options: str, tools: Tuple[Tuple[Any, ...], ...], /) -> Agent: ...
+    def __new__(
+        cls,
+        engine: Engine,
+        options: str,
+        tools: Tuple[Tuple[Any, ...], ...],
+        hooks: Tuple[Tuple[int, Callable[[Call], Any]], ...],
+        providers: Tuple[Tuple[str, Callable[[Call], Any]], ...],
+        /,
+    ) -> Agent: ...
     def prompt(self, text: str, /) -> Run: ...
     def prompt_json(self, messages: str, /) -> Run: ...
     def steer(self, text: str, /) -> None: ...
@@ -77,4 +90,6 @@ class Call:
     def answer(self, text: str, /) -> bool: ...
     def fail(self, why: str, /) -> bool: ...
     def progress(self, text: str, permille: int, /) -> bool: ...
+    def push(self, events: List[Tuple[int, int, int, str, str]], /) -> int: ...
+    def wait(self, timeout_ms: int, /) -> int: ...
     def on_cancel(self, function: Callable[[], Any], /) -> None: ...

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import weakref
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Union
 
-from . import _native
+from . import _native, hook, provider as providers_
+from .calls import Scope
 from .engine import Engine, default_engine
+from .listeners import Listener, Listeners
+from .provider import StreamFunction
 from .run import Run
-from .tool import Scope, Tool
+from .tool import Tool
 
 Message = Dict[str, Any]
-Prompt = Union[str, Message, Sequence[Message], None]
+Prompt = Union[str, Mapping[str, Any], Sequence[Union[str, Mapping[str, Any]]], None]
 
 
 class Agent:
@@ -21,6 +25,15 @@ class Agent:
     provider's environment variable, such as OPENAI_API_KEY, unless `api_key` gives it. `tools` are functions or what `tool` makes
     of them. The other options are those of `thw_agent_new` in thalweg.h; what the engine has no word for goes into `extra`, and from
     there into the body of each request.
+
+    Instead of a provider of the network, `stream` may be a function of the program: asked with the request, it gives the reply piece
+    by piece, as a generator or an asynchronous one. A piece is a text, or a dict by its "type": "text_delta", "thinking_delta" (with
+    "text"), "tool_call" (with "id", "name", "arguments"), "usage", "stop" (with "reason").
+
+    Hooks are plain or asynchronous functions; each may give None for: go on as it is. `before_tool_call` and `after_tool_call` are
+    asked with what the call is, as a dict. The first may give {"args": ...}, or a text, for which the tool is not run and which the
+    model is told; the second a text that the model is told instead, or {"text": ..., "is_error": ...}. `transform_context` and behind it
+    `convert_to_llm` are asked with the messages before each request, and may give others, for that request only.
     """
 
     def __init__(
@@ -37,17 +50,32 @@ class Agent:
         max_tokens: Optional[int] = None,
         temperature: Optional[float] = None,
         top_p: Optional[float] = None,
+        top_k: Optional[int] = None,
+        seed: Optional[int] = None,
+        frequency_penalty: Optional[float] = None,
+        presence_penalty: Optional[float] = None,
         stop: Optional[Sequence[str]] = None,
         thinking: Union[str, Mapping[str, Any], None] = None,
         tool_choice: Union[str, Mapping[str, str], None] = None,
         tool_mode: Optional[str] = None,
+        parallel_tools: Optional[bool] = None,
         plugin_tools: Optional[Sequence[str]] = None,
         max_turns: Optional[int] = None,
         retries: Optional[int] = None,
+        output: Optional[Mapping[str, Any]] = None,
+        cache: Optional[str] = None,
+        session: Optional[str] = None,
         extra: Optional[Mapping[str, Any]] = None,
         messages: Optional[Sequence[Message]] = None,
+        stream: Optional[StreamFunction] = None,
+        before_tool_call: Optional[Callable[..., Any]] = None,
+        after_tool_call: Optional[Callable[..., Any]] = None,
+        transform_context: Optional[Callable[..., Any]] = None,
+        convert_to_llm: Optional[Callable[..., Any]] = None,
         engine: Optional[Engine] = None,
     ) -> None:
+        if stream is not None:
+            provider = provider or "program"
         options: Dict[str, Any] = {
             "model": model,
             "system": system,
@@ -59,35 +87,100 @@ class Agent:
             "max_tokens": max_tokens,
             "temperature": temperature,
             "top_p": top_p,
+            "top_k": top_k,
+            "seed": seed,
+            "frequency_penalty": frequency_penalty,
+            "presence_penalty": presence_penalty,
             "stop": stop and list(stop),
             "thinking": {"level": thinking} if isinstance(thinking, str) else thinking,
             "tool_choice": tool_choice,
             "tool_mode": tool_mode,
+            "parallel_tools": parallel_tools,
             "tools": plugin_tools and list(plugin_tools),
             "max_turns": max_turns,
             "retries": retries,
+            "output": output and dict(output),
+            "cache": cache,
+            "session": session,
             "extra": extra and dict(extra),
             "messages": messages and list(messages),
         }
         self.tools = [tool if isinstance(tool, Tool) else Tool(tool) for tool in tools]
         self.engine = engine or default_engine()
         self._scope = Scope()
+        scope = self._scope
+        hooks = (
+            (hook.before_tool_call, before_tool_call),
+            (hook.after_tool_call, after_tool_call),
+            (hook.transform_context, transform_context),
+            (hook.convert_to_llm, convert_to_llm),
+        )
         self._native = _native.Agent(
             self.engine._native,
             json.dumps({key: value for key, value in options.items() if value is not None}),
-            tuple(tool._native_form(self._scope) for tool in self.tools),
+            tuple(tool._native_form(scope) for tool in self.tools),
+            tuple(make(function, scope) for make, function in hooks if function is not None),
+            () if stream is None else (providers_.native_form(str(provider), stream, scope),),
         )
+        self._listeners = Listeners()
+        self._run: Callable[[], Optional[Run]] = lambda: None
 
     def prompt(self, prompt: Prompt) -> Run:
-        """Starts a run that answers a text, a user message, or several; None answers what the conversation ends with.
+        """Starts a run that answers a text, a user message or several, or content: a list of texts, and of what `image` and `document`
+        give. None answers what the conversation ends with.
 
         The run goes on in the background. StateError while another run of this agent goes on.
         """
         self._scope.enter()
         if isinstance(prompt, str):
-            return Run(self._native.prompt(prompt), self.engine)
-        messages = [] if prompt is None else [prompt] if isinstance(prompt, Mapping) else list(prompt)
-        return Run(self._native.prompt_json(json.dumps(messages)), self.engine)
+            native = self._native.prompt(prompt)
+        else:
+            native = self._native.prompt_json(json.dumps(_messages(prompt)))
+        run = Run(native, self.engine)
+        self._run = weakref.ref(run)
+        self._listeners.follow(run, self._scope.loop)
+        return run
+
+    def continue_(self) -> Run:
+        """Starts a run that answers what the conversation ends with."""
+        return self.prompt(None)
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Has `listener(event)` called for each event of the runs that are prompted from now on; gives the function that ends this.
+
+        Listeners are called in their order, on the event loop of the prompt, or on a thread where there is none. A run that is listened
+        to goes on also when nobody holds it. What a listener raises is reported, and harms nothing else.
+        """
+        return self._listeners.add(listener)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run goes on."""
+        run = self._run()
+        return run is not None and not run.is_over
+
+    def abort(self) -> None:
+        """Stops the run that goes on, if one does."""
+        run = self._run()
+        if run is not None:
+            run.abort()
+
+    def wait_for_idle(self, timeout: Optional[float] = None) -> bool:
+        """Waits until no run goes on and all listeners were told; False when that takes longer than `timeout` seconds. For threads; an
+        event loop awaits `idle`."""
+        run = self._run()
+        return (run is None or run._wait(timeout)) and self._listeners.wait(timeout)
+
+    async def idle(self) -> None:
+        """As `wait_for_idle`, for event loops."""
+        run = self._run()
+        if run is not None:
+            await run._ended()
+        await self._listeners.idle()
+
+    def reset(self) -> None:
+        """Forgets the conversation. StateError during a run."""
+        self.messages = []
 
     def steer(self, text: str) -> None:
         """Says something while a run goes on: it comes in before the next request, behind the tools that run now, and a run that would
@@ -101,7 +194,8 @@ class Agent:
     @property
     def messages(self) -> List[Message]:
         """The conversation; during a run, as it was when the run began. May be set between runs."""
-        return json.loads(self._native.conversation())["messages"]
+        messages: List[Message] = json.loads(self._native.conversation())["messages"]
+        return messages
 
     @messages.setter
     def messages(self, messages: Sequence[Message]) -> None:
@@ -114,3 +208,13 @@ class Agent:
     def load(self, conversation: str) -> None:
         """Goes on with a conversation that `save` gave. VersionError for a schema that is not read here."""
         self._native.set_conversation(conversation)
+
+
+def _messages(prompt: Prompt) -> List[Any]:
+    if prompt is None:
+        return []
+    given = [prompt] if isinstance(prompt, (str, Mapping)) else list(prompt)
+    if all(isinstance(each, Mapping) and "role" in each for each in given):
+        return given
+    content = [{"type": "text", "text": each} if isinstance(each, str) else each for each in given]
+    return [{"role": "user", "content": content}]

@@ -19,12 +19,14 @@ class Result:
     @property
     def message(self) -> Optional[Json]:
         """The last reply; None when none came."""
-        return self.json["message"]
+        message: Optional[Json] = self.json["message"]
+        return message
 
     @property
     def messages(self) -> List[Json]:
         """What the run added to the conversation, the prompt among it."""
-        return self.json["messages"]
+        messages: List[Json] = self.json["messages"]
+        return messages
 
     @property
     def text(self) -> str:
@@ -45,17 +47,20 @@ class Result:
     @property
     def usage(self) -> Json:
         """Tokens of all turns."""
-        return self.json["usage"]
+        usage: Json = self.json["usage"]
+        return usage
 
     @property
     def stats(self) -> Json:
         """Requests, bytes, events and times."""
-        return self.json["stats"]
+        stats: Json = self.json["stats"]
+        return stats
 
     @property
     def error(self) -> Optional[Json]:
         """Why the run failed; None if it did not."""
-        return self.json["error"]
+        error: Optional[Json] = self.json["error"]
+        return error
 
     def _content(self, kind: str, key: str) -> str:
         blocks = (self.message or {}).get("content", [])

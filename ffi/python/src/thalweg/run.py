@@ -9,6 +9,7 @@ from typing import Any, AsyncIterator, Generator, Iterator, Optional
 from . import _native
 from ._native import Event
 from .engine import Engine
+from .errors import Error
 from .result import Result
 
 
@@ -24,7 +25,8 @@ class Texts:
         return self._run._native.reader(_native.ONLY_TEXT)
 
     def __aiter__(self) -> AsyncIterator[str]:
-        return self._run._stream(_native.ONLY_TEXT)
+        texts: AsyncIterator[str] = self._run._stream(_native.ONLY_TEXT)
+        return texts
 
 
 class Run:
@@ -38,7 +40,7 @@ class Run:
     block.
     """
 
-    __slots__ = ("_native", "_engine")
+    __slots__ = ("_native", "_engine", "__weakref__")
 
     def __init__(self, native: _native.Run, engine: Engine) -> None:
         self._native = native
@@ -48,7 +50,8 @@ class Run:
         return self._native.reader(_native.ALL_EVENTS)
 
     def __aiter__(self) -> AsyncIterator[Event]:
-        return self._stream(_native.ALL_EVENTS)
+        events: AsyncIterator[Event] = self._stream(_native.ALL_EVENTS)
+        return events
 
     @property
     def texts(self) -> Texts:
@@ -69,13 +72,28 @@ class Run:
 
         Raises the built-in TimeoutError when it goes on for longer than `timeout` seconds.
         """
-        wait = _native.FOREVER if timeout is None else min(round(timeout * 1000), _native.FOREVER - 1)
-        if not self._native.wait(wait):
+        if not self._wait(timeout, raising=True):
             raise TimeoutError(f"the run goes on after {timeout} s")
         return self._result()
 
     def __await__(self) -> Generator[Any, None, Result]:
         return self._finished().__await__()
+
+    def _wait(self, timeout: Optional[float], raising: bool = False) -> bool:
+        wait = _native.FOREVER if timeout is None else min(max(round(timeout * 1000), 0), _native.FOREVER - 1)
+        try:
+            return self._native.wait(wait)
+        except Error:
+            if raising:
+                raise
+            return True
+
+    async def _ended(self) -> None:
+        try:
+            async for _ in self._stream(_native.NOTHING):
+                pass
+        except Error:
+            pass  # For those who ask what came of it.
 
     async def _finished(self) -> Result:
         try:

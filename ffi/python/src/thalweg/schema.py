@@ -57,7 +57,7 @@ def of_type(hint: Any) -> Dict[str, Any]:
     if not isinstance(base, type):
         raise TypeError(f"no JSON Schema for {hint!r}; use a plain type, or pass `parameters` yourself")
     if hasattr(base, "model_json_schema"):
-        return base.model_json_schema()
+        return dict(base.model_json_schema())
     if issubclass(base, enum.Enum):
         return {"enum": [member.value for member in base]}
     if dataclasses.is_dataclass(base):

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import dataclasses
-import inspect
 import json
-from typing import Any, Awaitable, Callable, Dict, Optional, Union, get_args, overload
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union, get_args, get_type_hints, overload
 
 from . import _native, schema
-
-
-class ToolError(Exception):
-    """Raised in a tool, its text goes to the model as it stands; of other exceptions the model also sees the class."""
+from .calls import Scope, ToolError, serve
 
 
 class ToolContext:
@@ -38,21 +32,6 @@ class ToolContext:
         return self._call.progress(text, permille)
 
 
-class Scope:
-    """Where the tools of an agent run: the event loop and the context variables of the last prompt."""
-
-    loop: Optional[asyncio.AbstractEventLoop] = None
-    context: Optional[contextvars.Context] = None
-
-    def enter(self) -> None:
-        """Takes over those of the caller."""
-        try:
-            self.loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self.loop = None
-        self.context = contextvars.copy_context()
-
-
 class Tool:
     """A function that the model may call; made by `tool`, and callable as the function itself."""
 
@@ -69,19 +48,16 @@ class Tool:
         self.name = name or function.__name__
         self.description = schema.summary(function) if description is None else description
         self.parallel = parallel
-        self._skipped = []
+        self._skipped: List[str] = []
+        self._types: Dict[str, Any] = {}
         if parameters is None:
             parameters, self._types, self._skipped = schema.of_parameters(function, _is_context)
         else:
-            self._types = {}
-            for parameter, hint in schema.get_type_hints(function).items():
+            for parameter, hint in get_type_hints(function).items():
                 if _is_context(hint):
                     self._skipped.append(parameter)
         #: JSON Schema of the arguments.
         self.parameters = parameters
-        self.is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-            getattr(function, "__call__", None)
-        )
         self.__doc__ = function.__doc__
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -91,7 +67,7 @@ class Tool:
         return f"<Tool {self.name}>"
 
     def _bound(self, call: _native.Call) -> Dict[str, Any]:
-        arguments = json.loads(call.arguments)
+        arguments: Dict[str, Any] = json.loads(call.arguments)
         unknown = [name for name in arguments if self._types and name not in self._types]
         if unknown:
             raise ToolError(f"{self.name} has no parameter {unknown[0]!r}; it has {', '.join(self._types)}")
@@ -105,20 +81,9 @@ class Tool:
             arguments[name] = ToolContext(call)
         return arguments
 
-    def _native_form(self, scope: Scope) -> tuple:
+    def _native_form(self, scope: Scope) -> Tuple[Any, ...]:
         def invoke(call: _native.Call) -> None:
-            try:
-                arguments = self._bound(call)
-                context = scope.context.copy() if scope.context is not None else contextvars.copy_context()
-                if not self.is_async:
-                    call.answer(_text(context.run(self.function, **arguments)))
-                elif scope.loop is not None and scope.loop.is_running():
-                    scope.loop.call_soon_threadsafe(_start, self, call, arguments, scope.loop, context=context)
-                else:
-                    call.answer(_text(context.run(asyncio.run, self.function(**arguments))))
-            except BaseException as error:
-                # Also SystemExit: it would end a thread that is not ours.
-                call.fail(_why(error))
+            serve(call, scope, lambda: self.function(**self._bound(call)), _text)
 
         flags = _native.TOOL_PARALLEL if self.parallel else 0
         return (self.name, self.description, json.dumps(self.parameters), flags, invoke)
@@ -152,50 +117,13 @@ def _is_context(hint: Any) -> bool:
     return hint is ToolContext or ToolContext in get_args(hint)
 
 
-def _start(tool: Tool, call: _native.Call, arguments: Dict[str, Any], loop: asyncio.AbstractEventLoop) -> None:
-    async def work() -> None:
-        try:
-            answer: Awaitable[Any] = tool.function(**arguments)
-            text = _text(await answer)
-        except asyncio.CancelledError:
-            call.fail("cancelled")
-            raise
-        except Exception as error:
-            call.fail(_why(error))
-        else:
-            call.answer(text)
-
-    task = loop.create_task(work())
-    # The loop keeps tasks weakly only.
-    _tasks.add(task)
-    task.add_done_callback(_tasks.discard)
-
-    def cancel() -> None:
-        try:
-            loop.call_soon_threadsafe(task.cancel)
-        except RuntimeError:
-            pass  # The loop is closed, and the task gone.
-
-    call.on_cancel(cancel)
-
-
 def _text(answer: Any) -> str:
     if isinstance(answer, str):
         return answer
     if answer is None:
         return "done"
     if hasattr(answer, "model_dump_json"):
-        return answer.model_dump_json()
+        return str(answer.model_dump_json())
     if dataclasses.is_dataclass(answer) and not isinstance(answer, type):
         answer = dataclasses.asdict(answer)
     return json.dumps(answer, ensure_ascii=False, default=str)
-
-
-def _why(error: BaseException) -> str:
-    text = str(error)
-    if isinstance(error, ToolError) and text:
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-_tasks: set = set()
