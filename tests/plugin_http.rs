@@ -109,8 +109,7 @@ async fn what_the_user_did_not_allow_is_not_asked() {
     let (other, _) = serve(|_| ());
     allow("thalweg.script", &other);
     let message = said(outcome(&fetching(json!({"url": format!("{origin}/x")})).build().unwrap()).await).unwrap_err();
-    let expected =
-        format!("plugin `thalweg.script` may not ask {origin}; allow it with --allow-http thalweg.script={origin}");
+    let expected = format!("it may not ask {origin}; allow it with --allow-http thalweg.script={origin}");
     assert!(message.ends_with(&expected), "{message}");
     assert!(seen.try_recv().is_err(), "nothing was sent");
     for (origin, word) in [("http://api.example.com", "not https"), ("ftp://x", ""), ("example.com", "")] {

@@ -106,7 +106,7 @@ fn allowed(plugin: &str, url: &str) -> Result<Vec<String>, Failure> {
         grants.iter().filter(|grant| grant.plugin == plugin && is_same_origin(&grant.origin, url)).peekable();
     if granted.peek().is_none() {
         let origin: String = url.split('/').take(3).collect::<Vec<_>>().join("/");
-        let message = format!("plugin `{plugin}` may not ask {origin}; allow it with --allow-http {plugin}={origin}");
+        let message = format!("it may not ask {origin}; allow it with --allow-http {plugin}={origin}");
         return Err(Failure::new(E_REJECTED, message));
     }
     Ok(granted.flat_map(|grant| grant.keys.clone()).collect())
