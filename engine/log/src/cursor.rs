@@ -4,10 +4,9 @@ use crate::batch::Batch;
 use crate::entry::Entry;
 use crate::slots::{Place, Sleeper};
 use crate::sync;
+use crate::unpark::unpark_this_thread;
 use core::future::poll_fn;
-use core::task::{Context, Poll, Waker};
-use std::sync::Arc;
-use std::task::Wake;
+use core::task::{Context, Poll};
 
 /// A reader with its own place in the log. Independent of all other readers and of the writer; clones go their own way
 /// from here.
@@ -22,7 +21,17 @@ impl Cursor {
         Self { place, sleeper: Sleeper::default() }
     }
 
+    /// Has a writer that asks for [room](crate::Writer::poll_room) wait for this reader, as long as it lives: it then misses
+    /// nothing, not even of a window. Clones of it do the same. It must go on reading, or nothing more is written.
+    #[must_use]
+    pub fn hold_back(mut self) -> Self {
+        self.place.hold_back();
+        self
+    }
+
     /// The next entry that is published, or `None` when all were read. Never waits.
+    ///
+    /// An entry of the kind [`LAGGED`](crate::LAGGED) stands for what a window has dropped before this reader came to it.
     #[expect(clippy::should_implement_trait, reason = "the entry borrows from the cursor, which no iterator can say")]
     #[inline]
     pub fn next(&mut self) -> Option<Entry<'_>> {
@@ -68,7 +77,7 @@ impl Cursor {
         if let Some(answer) = self.try_ready() {
             return answer;
         }
-        let waker = Waker::from(Arc::new(Unpark(sync::current())));
+        let waker = unpark_this_thread();
         let mut cx = Context::from_waker(&waker);
         loop {
             match self.poll_ready(&mut cx) {
@@ -82,7 +91,7 @@ impl Cursor {
     #[cfg(not(loom))]
     pub fn wait_timeout(&mut self, timeout: core::time::Duration) -> Option<bool> {
         let start = std::time::Instant::now();
-        let waker = Waker::from(Arc::new(Unpark(sync::current())));
+        let waker = unpark_this_thread();
         let mut cx = Context::from_waker(&waker);
         loop {
             if let Poll::Ready(answer) = self.poll_ready(&mut cx) {
@@ -93,8 +102,8 @@ impl Cursor {
         }
     }
 
-    fn try_ready(&mut self) -> Option<bool> {
-        if self.place.available() > 0 {
+    fn try_ready(&self) -> Option<bool> {
+        if self.place.has_unread() {
             return Some(true);
         }
         self.place.is_drained().then_some(false)
@@ -128,18 +137,5 @@ impl Clone for Cursor {
 impl Drop for Cursor {
     fn drop(&mut self) {
         self.place.leave(&mut self.sleeper);
-    }
-}
-
-/// Wakes a blocked thread.
-struct Unpark(sync::Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.0.unpark();
     }
 }

@@ -1,6 +1,11 @@
 //! One step of a run as the log keeps it and as readers see it.
 
-/// An entry. The log gives meaning to `seq` only; what the rest says is between the writer and the readers.
+/// Kind of the entry that stands in the place of entries which a window has dropped before this reader came to them: `num`
+/// is how many, `seq` the number of the last one. Made for the reader that fell behind; no writer appends it.
+pub const LAGGED: u32 = u32::MAX;
+
+/// An entry. The log gives meaning to `seq` and to the kind [`LAGGED`] only; what the rest says is between the writer and
+/// the readers.
 ///
 /// For readers both slices live as long as the cursor stands still. For [`Writer::append`](crate::Writer::append) they
 /// may come from anywhere, since they are copied once.

@@ -3,7 +3,7 @@
 use crate::cursor::Cursor;
 use crate::slots::Place;
 
-/// A log to be read. As long as one clone lives, everything stays for replay.
+/// A log to be read. As long as one clone lives, everything stays for replay, but for what a window drops.
 #[derive(Clone, Debug)]
 pub struct Log(Place);
 
@@ -12,7 +12,8 @@ impl Log {
         Self(start)
     }
 
-    /// A reader before the first entry.
+    /// A reader before the first entry. In a window that has moved on, it first reads how many came before the oldest one
+    /// kept.
     #[must_use]
     pub fn cursor(&self) -> Cursor {
         Cursor::new(self.0.clone())

@@ -4,7 +4,7 @@
 //! [`PREEMPTIONS`] (or `LOOM_MAX_PREEMPTIONS`): without a bound the models do not end in reasonable time, and bugs of this
 //! kind show with one or two.
 
-use crate::{Cursor, Entry, Options, Writer, channel};
+use crate::{Cursor, Entry, LAGGED, Options, Pool, PoolOptions, WhenFull, Writer, channel};
 use core::task::{Context, Poll, Waker};
 use loom::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use loom::thread;
@@ -20,9 +20,10 @@ fn model(body: impl Fn() + Sync + Send + 'static) {
 }
 
 /// One record a segment: every append but the first one steps over to a new segment.
-const TINY: Options = Options { bytes_max: 1 << 16, segment_bytes_first: 48, segment_bytes_max: 48 };
+const TINY: Options = Options { bytes_max: 1 << 16, segment_bytes_first: 48, segment_bytes_max: 48, ..Options::new() };
 /// All records of a model in one segment.
-const ROOMY: Options = Options { bytes_max: 1 << 16, segment_bytes_first: 512, segment_bytes_max: 512 };
+const ROOMY: Options =
+    Options { bytes_max: 1 << 16, segment_bytes_first: 512, segment_bytes_max: 512, ..Options::new() };
 
 fn append(writer: &mut Writer, num: i64) {
     writer.append(&Entry::new(1).with_num(num).with_text(b"text")).unwrap();
@@ -299,5 +300,119 @@ fn reader_that_is_dropped_asleep_disturbs_nobody() {
         writer.publish();
         assert_not_left_asleep(asleep, living);
         reader.join().unwrap();
+    });
+}
+
+/// A window of two records: one segment is written while another is kept.
+const WINDOW: Options = Options { entries_max: 2, when_full: WhenFull::DropOldest, ..TINY };
+
+/// Reads what is there now; gives how far it is, and how many entries it was told to have missed.
+fn read_or_lag(cursor: &mut Cursor) -> (i64, i64) {
+    let (mut expected, mut missed) = (cursor.seq() as i64, 0);
+    while let Some(entry) = cursor.next() {
+        if entry.kind == LAGGED {
+            missed += entry.num;
+            // It stands in the place of the last one dropped.
+            expected = entry.seq as i64 + 1;
+        } else {
+            assert_eq!((entry.num, entry.text), (expected, &b"text"[..]));
+            expected += 1;
+        }
+    }
+    (expected, missed)
+}
+
+#[test]
+fn window_may_drop_the_segment_that_a_reader_steps_over_to() {
+    model(|| {
+        let (mut writer, log) = channel(WINDOW);
+        append(&mut writer, 0);
+        writer.publish();
+        let mut cursor = log.cursor();
+        assert_eq!(cursor.next().map(|entry| entry.num), Some(0));
+        let reader = thread::spawn(move || {
+            let (now, missed) = read_or_lag(&mut cursor);
+            (now, missed, cursor)
+        });
+        for num in 1..4 {
+            append(&mut writer, num);
+            writer.publish();
+        }
+        let (now, missed, mut cursor) = reader.join().unwrap();
+        let (end, missed_later) = read_or_lag(&mut cursor);
+        assert!((1..=4).contains(&now) && end == 4, "{now} {end}");
+        assert!(missed + missed_later <= 2, "the newest two are kept");
+    });
+}
+
+#[test]
+fn reader_may_attach_while_the_window_moves() {
+    model(|| {
+        let (mut writer, log) = channel(WINDOW);
+        append(&mut writer, 0);
+        append(&mut writer, 1);
+        writer.publish();
+        let late = log.clone();
+        let reader = thread::spawn(move || {
+            let mut cursor = late.cursor();
+            let (end, missed) = read_or_lag(&mut cursor);
+            assert!(end >= 2 && missed < end, "{missed} of {end}");
+        });
+        append(&mut writer, 2);
+        writer.publish();
+        drop(writer);
+        reader.join().unwrap();
+    });
+}
+
+#[test]
+fn writer_that_waits_for_a_reader_is_never_left_asleep() {
+    model(|| {
+        let (mut writer, log) = channel(Options { ahead_bytes_max: 48, ..WINDOW });
+        let mut cursor = log.cursor().hold_back();
+        drop(log);
+        let reader = thread::spawn(move || read_all(&mut cursor));
+        for num in 0..3 {
+            writer.wait_room();
+            append(&mut writer, num);
+            writer.publish();
+        }
+        drop(writer);
+        assert_eq!(reader.join().unwrap(), 3, "who holds the writer back misses nothing");
+    });
+}
+
+#[test]
+fn reader_that_goes_away_lets_the_writer_go_on() {
+    model(|| {
+        let (mut writer, log) = channel(Options { ahead_bytes_max: 0, ..TINY });
+        let cursor = log.cursor().hold_back();
+        let reader = thread::spawn(move || drop(cursor));
+        append(&mut writer, 0);
+        writer.wait_room();
+        reader.join().unwrap();
+    });
+}
+
+#[test]
+fn segment_goes_back_to_its_pool_once_whoever_lets_go_last() {
+    model(|| {
+        let pool = Pool::new(PoolOptions::default());
+        let (mut writer, log) = pool.channel(ROOMY);
+        append(&mut writer, 0);
+        writer.publish();
+        let mut cursor = log.cursor();
+        let reader = thread::spawn(move || {
+            assert_eq!(cursor.next().map(|entry| entry.num), Some(0));
+        });
+        drop((writer, log));
+        reader.join().unwrap();
+        assert_eq!(pool.bytes_used(), 0);
+        // Or it was freed, when both let go at the same time.
+        assert!(pool.bytes_kept() <= 512);
+        let (mut writer, log) = pool.channel(ROOMY);
+        append(&mut writer, 0);
+        writer.publish();
+        assert_eq!(log.cursor().next().map(|entry| entry.num), Some(0));
     });
 }

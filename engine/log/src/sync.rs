@@ -5,11 +5,16 @@ pub(crate) use checked::*;
 #[cfg(not(loom))]
 pub(crate) use plain::*;
 
+/// Locks. A thread that panicked under the lock has left nothing half done: no lock here is held over foreign code.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 #[cfg(not(loom))]
 mod plain {
     pub(crate) use std::hint::spin_loop;
-    pub(crate) use std::sync::Arc;
     pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
+    pub(crate) use std::sync::{Arc, Mutex, MutexGuard};
     pub(crate) use std::thread::{Thread, current, park};
 
     /// `core::cell::UnsafeCell` with loom's way of access.
@@ -53,8 +58,8 @@ mod plain {
 mod checked {
     pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::hint::spin_loop;
-    pub(crate) use loom::sync::Arc;
     pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
+    pub(crate) use loom::sync::{Arc, Mutex, MutexGuard};
     pub(crate) use loom::thread::{Thread, current, park};
 
     #[derive(Debug)]

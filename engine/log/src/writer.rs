@@ -3,6 +3,10 @@
 use crate::entry::Entry;
 use crate::failure::AppendError;
 use crate::slots::Tail;
+use crate::sync;
+use crate::unpark::unpark_this_thread;
+use core::future::poll_fn;
+use core::task::{Context, Poll};
 
 /// The one writer of a log. Dropping it closes the log.
 #[derive(Debug)]
@@ -16,8 +20,9 @@ impl Writer {
     /// Appends a copy of `entry`, which readers see from the next [`Writer::publish`] on, and gives its number.
     ///
     /// # Errors
-    /// [`AppendError::Full`] at the limit on bytes, [`AppendError::TooLong`] above 4 GiB in one entry,
-    /// [`AppendError::Closed`] after [`Writer::close`]. The entry is then not in the log; what is in it stays.
+    /// [`AppendError::Full`] and [`AppendError::TooMany`] at the limits of the log, [`AppendError::PoolFull`] at that of all
+    /// logs of its pool, [`AppendError::TooLong`] above 4 GiB in one entry, [`AppendError::Closed`] after
+    /// [`Writer::close`]. The entry is then not in the log; what is in it stays.
     #[inline]
     pub fn append(&mut self, entry: &Entry<'_>) -> Result<u64, AppendError> {
         self.0.append(entry)
@@ -30,19 +35,49 @@ impl Writer {
         self.0.publish();
     }
 
+    /// Ready when no reader that [holds the writer back](crate::Cursor::hold_back) is more than
+    /// [`ahead_bytes_max`](crate::Options::ahead_bytes_max) behind; else publishes, and the waker is called once when that
+    /// changes. Only who asks waits: to append goes on in any case, and takes memory. Free without such readers.
+    #[inline]
+    pub fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.0.has_room(cx.waker()) { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Waits for [room](Writer::poll_room). A dropped future loses nothing.
+    pub async fn room(&mut self) {
+        poll_fn(|cx| self.poll_room(cx)).await;
+    }
+
+    /// As [`Writer::room`], but blocks the thread. Not for async code.
+    pub fn wait_room(&mut self) {
+        let waker = unpark_this_thread();
+        while self.poll_room(&mut Context::from_waker(&waker)).is_pending() {
+            sync::park();
+        }
+    }
+
     /// Publishes, and tells the readers that no more will come. Later calls do nothing.
     pub fn close(&mut self) {
         self.0.close();
     }
 
-    /// Appends a last entry and closes. The limit on bytes does not hold for this one: a log that is full can still say
+    /// Appends an entry that should be the last one: no limit on bytes or entries holds for it, nor for any that comes
+    /// behind, so that a log that is full can still say how it ended.
+    ///
+    /// # Errors
+    /// As [`Writer::append`], but for those limits.
+    pub fn append_last(&mut self, entry: &Entry<'_>) -> Result<u64, AppendError> {
+        self.0.lift_limit();
+        self.0.append(entry)
+    }
+
+    /// Appends a last entry and closes. No limit on bytes or entries holds for this one: a log that is full can still say
     /// how it ended.
     ///
     /// # Errors
-    /// As [`Writer::append`], but for [`AppendError::Full`]. The log is closed in any case.
+    /// As [`Writer::append`], but for those limits. The log is closed in any case.
     pub fn close_with(&mut self, entry: &Entry<'_>) -> Result<u64, AppendError> {
-        self.0.lift_limit();
-        let seq = self.0.append(entry);
+        let seq = self.append_last(entry);
         self.0.close();
         seq
     }
@@ -65,7 +100,8 @@ impl Writer {
         self.0.pending()
     }
 
-    /// Bytes of all segments made so far: what [`Options::bytes_max`](crate::Options::bytes_max) limits.
+    /// Bytes of all segments made so far, in a window of those that are kept: what
+    /// [`Options::bytes_max`](crate::Options::bytes_max) limits.
     #[must_use]
     pub const fn bytes(&self) -> usize {
         self.0.bytes()

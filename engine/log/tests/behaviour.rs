@@ -317,7 +317,8 @@ fn entry_longer_than_any_segment_gets_one_of_its_own() {
 fn odd_options_only_cost_speed() {
     let mut outcomes = Vec::new();
     for (first, max) in [(0, 0), (1, 1), (49, 50), (usize::MAX, usize::MAX), (100, 10)] {
-        let options = Options { segment_bytes_first: first, segment_bytes_max: max, bytes_max: 1 << 16 };
+        let options =
+            Options { segment_bytes_first: first, segment_bytes_max: max, bytes_max: 1 << 16, ..Options::new() };
         let (mut writer, log) = channel(options);
         say(&mut writer, &["a", "a text that goes to the page", "c"]);
         outcomes.push(texts(&mut log.cursor()));

@@ -10,7 +10,8 @@ use thalweg_log::{Cursor, Entry, Log, Options, channel};
 
 /// Under Miri every step costs a microsecond and more.
 const ENTRIES: u64 = if cfg!(miri) { 100 } else { 200_000 };
-const OPTIONS: Options = Options { bytes_max: 1 << 30, segment_bytes_first: 96, segment_bytes_max: 4096 };
+const OPTIONS: Options =
+    Options { bytes_max: 1 << 30, segment_bytes_first: 96, segment_bytes_max: 4096, ..Options::new() };
 
 /// The text of an entry: from nothing to more than fits a record, and now and then more than a segment.
 fn text_of(seq: u64) -> Vec<u8> {

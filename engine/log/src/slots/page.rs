@@ -28,6 +28,11 @@ impl Page {
         Self { words, tracks: Tracks::new(bytes / RECORD_BYTES) }
     }
 
+    /// Forgets what was written, when nobody else can look any more.
+    pub(super) fn restart(&mut self) {
+        self.tracks = Tracks::new(self.bytes() / RECORD_BYTES);
+    }
+
     /// Bytes of the page.
     pub(super) fn bytes(&self) -> usize {
         self.words.len() * WORD

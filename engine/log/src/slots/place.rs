@@ -2,25 +2,29 @@
 
 use crate::entry::Entry;
 use crate::slots::Shared;
+use crate::slots::held::Held;
 use crate::slots::parked::Sleeper;
-use crate::slots::segment::Segment;
-use crate::sync::Arc;
+use crate::slots::segment::{Next, Segment};
+use crate::slots::shelf::Hold;
+use crate::sync::{Arc, lock};
 use core::task::Waker;
 
 /// A place between two entries, with the segment it lies in.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     shared: Arc<Shared>,
-    segment: Arc<Segment>,
+    segment: Held,
     /// Number of the next entry.
     next: u64,
     /// INVARIANT: entries `next..limit` are published, seen so with Acquire, and lie in `segment`.
     limit: u64,
+    /// Of a reader that holds the writer back.
+    hold: Option<Hold>,
 }
 
 impl Place {
-    pub(super) const fn new(shared: Arc<Shared>, start: Arc<Segment>) -> Self {
-        Self { shared, segment: start, next: 0, limit: 0 }
+    pub(super) const fn new(shared: Arc<Shared>, start: Held) -> Self {
+        Self { shared, segment: start, next: 0, limit: 0, hold: None }
     }
 
     /// Number of the next entry.
@@ -45,7 +49,7 @@ impl Place {
         // all of `len` lies in this segment.
         let len = self.shared.published.load().len();
         if len == self.next {
-            return;
+            return self.tell();
         }
         self.limit = match self.segment.next.get() {
             None => len,
@@ -61,10 +65,45 @@ impl Place {
             if self.next < after.first {
                 return len.min(after.first);
             }
-            let after = Arc::clone(after);
-            self.segment = after;
+            self.segment = match &after.segment {
+                Some(segment) => segment.clone(),
+                None => match self.left_in_window() {
+                    Some(segment) => segment,
+                    // Never: the writer puts a segment there before it links it, and takes out the last one only with the log.
+                    None => return self.next,
+                },
+            };
+            if let Some(hold) = &self.hold {
+                hold.move_to(self.next, self.segment.bytes_before);
+            }
         }
         len
+    }
+
+    /// The segment of the window to go on in; or, if the next entry is no longer there, one that says how many are not.
+    fn left_in_window(&mut self) -> Option<Held> {
+        let found = lock(&self.shared.shelf).as_ref()?.find(self.next)?.clone();
+        if found.first <= self.next {
+            return Some(found);
+        }
+        let gap = Segment::gap(self.next, found);
+        self.next = gap.first;
+        Some(gap.into())
+    }
+
+    /// From now on the writer waits for this reader.
+    pub(crate) fn hold_back(&mut self) {
+        if self.hold.is_none() {
+            self.hold = Some(Hold::new(&self.shared, self.next, self.segment.bytes_before));
+        }
+    }
+
+    /// Lets the writer know how far this reader is, if it waits for this one.
+    #[inline]
+    fn tell(&self) {
+        if let Some(hold) = &self.hold {
+            hold.move_to(self.next, self.segment.bytes_before);
+        }
     }
 
     /// The next entry, and steps behind it.
@@ -97,6 +136,12 @@ impl Place {
 
     /// Goes to entry `seq`, or behind the last one that is published. Only forward.
     pub(crate) fn skip_to(&mut self, seq: u64) {
+        if let Some(Next { segment: None, .. }) = self.segment.next.get() {
+            // In a window what lies between need not be there any more, and nobody asked for it.
+            self.next = seq.min(self.len()).max(self.next);
+            self.limit = self.next;
+            return;
+        }
         while self.next < seq {
             let available = self.available();
             if available == 0 {
@@ -106,8 +151,15 @@ impl Place {
         }
     }
 
+    /// Whether there is something to read.
+    #[inline]
+    pub(crate) fn has_unread(&self) -> bool {
+        self.next != self.limit || self.len() != self.next
+    }
+
     /// Queues the reader, unless there is something to read or the log is closed. Says whether it may sleep.
     pub(crate) fn park(&self, sleeper: &mut Sleeper, waker: &Waker) -> bool {
+        self.tell();
         self.shared.parked.push(sleeper, waker);
         let state = self.shared.published.mark_parked();
         state.len() == self.next && !state.is_closed()

@@ -1,9 +1,11 @@
 //! One piece of the chain.
 
-use crate::entry::Entry;
+use crate::entry::{Entry, LAGGED};
+use crate::pool::Pool;
+use crate::slots::held::Held;
 use crate::slots::link::Link;
 use crate::slots::page::Page;
-use crate::slots::record::Texts;
+use crate::slots::record::{RECORD_BYTES, Record, Texts};
 use crate::sync::Arc;
 
 /// A page and the link to the next segment.
@@ -11,13 +13,50 @@ use crate::sync::Arc;
 pub(crate) struct Segment {
     /// Number of its first entry.
     pub(super) first: u64,
+    /// Bytes of all segments before it.
+    pub(super) bytes_before: u64,
     pub(super) page: Page,
-    pub(super) next: Link<Self>,
+    pub(super) next: Link<Next>,
+    /// Where it goes back to, and where its bytes count.
+    pub(super) pool: Option<Pool>,
+}
+
+/// What comes behind a segment.
+#[derive(Debug)]
+pub(super) struct Next {
+    /// Number of the first entry there.
+    pub(super) first: u64,
+    /// The segment; `None` in a window, where the [shelf](crate::slots::shelf::Shelf) says which one is still there.
+    pub(super) segment: Option<Held>,
 }
 
 impl Segment {
-    pub(super) fn new(first: u64, bytes: usize) -> Self {
-        Self { first, page: Page::new(bytes), next: Link::new() }
+    pub(crate) fn new(first: u64, bytes: usize) -> Self {
+        Self { first, bytes_before: 0, page: Page::new(bytes), next: Link::new(), pool: None }
+    }
+
+    /// Makes an old segment, which nobody else holds, a new one.
+    pub(crate) fn reuse(&mut self, first: u64, pool: Pool) {
+        drop(self.next.take());
+        (self.first, self.bytes_before, self.pool) = (first, 0, Some(pool));
+        self.page.restart();
+    }
+
+    /// Bytes of its page.
+    pub(crate) fn bytes(&self) -> usize {
+        self.page.bytes()
+    }
+
+    /// What a reader reads in the place of the entries from `seq` on that were dropped, with `after` behind it.
+    pub(super) fn gap(seq: u64, after: Held) -> Self {
+        let first = after.first;
+        let gap = Self::new(first - 1, RECORD_BYTES);
+        let lagged = Entry::new(LAGGED).with_num((first - seq) as i64);
+        // SAFETY: nobody else has this segment yet, and its page is one record long.
+        unsafe { gap.page.write_record(0, Record::inline(&lagged)) };
+        // SAFETY: as above.
+        unsafe { gap.next.set(Next { first, segment: Some(after) }) };
+        gap
     }
 
     /// Entry `seq`.
@@ -43,14 +82,16 @@ impl Segment {
     }
 }
 
+impl From<Segment> for Held {
+    fn from(segment: Segment) -> Self {
+        Self::new(Arc::new(segment))
+    }
+}
+
 impl Drop for Segment {
-    /// Frees the rest of the chain in a loop: dropping link by link would recurse once a segment and overflow the stack.
     fn drop(&mut self) {
-        let mut next = self.next.take();
-        while let Some(segment) = next {
-            // Somebody else still holds it: then they free it and what follows.
-            let Ok(mut segment) = Arc::try_unwrap(segment) else { break };
-            next = segment.next.take();
+        if let Some(pool) = self.pool.take() {
+            pool.forget(self.bytes());
         }
     }
 }

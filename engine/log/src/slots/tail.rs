@@ -2,38 +2,57 @@
 
 use crate::entry::Entry;
 use crate::failure::AppendError;
-use crate::options::Options;
+use crate::options::{Options, WhenFull};
+use crate::pool::Pool;
 use crate::slots::Shared;
+use crate::slots::held::Held;
 use crate::slots::page::PAGE_BYTES_MAX;
 use crate::slots::record::{INLINE_BYTES, RECORD_BYTES, Record};
-use crate::slots::segment::Segment;
-use crate::sync::Arc;
+use crate::slots::segment::{Next, Segment};
+use crate::slots::shelf::Published;
+use crate::sync::{Arc, lock};
+use core::task::Waker;
 
 /// The one writer's place: behind the last entry. Not `Clone`, and every method takes `&mut self`.
 #[derive(Debug)]
 pub(crate) struct Tail {
     shared: Arc<Shared>,
-    segment: Arc<Segment>,
+    segment: Held,
     options: Options,
+    pool: Option<Pool>,
     /// Entries appended.
     len: u64,
     /// Entries published.
     published: u64,
     closed: bool,
+    /// No limit holds any more.
+    is_last: bool,
     /// INVARIANT: records of `segment` take the bytes before `front`.
     front: usize,
     /// INVARIANT: texts of `segment` take the bytes from `back` on; `front <= back <= segment.page.bytes()`.
     back: usize,
     /// Bytes of the next segment.
     next_bytes: usize,
-    /// Bytes of all segments made.
+    /// Bytes of all segments made; in a window, of those that are kept.
     bytes: usize,
 }
 
 impl Tail {
-    pub(super) fn new(shared: Arc<Shared>, segment: Arc<Segment>, options: Options) -> Self {
-        let next_bytes = options.segment_bytes_first;
-        Self { shared, segment, options, len: 0, published: 0, closed: false, front: 0, back: 0, next_bytes, bytes: 0 }
+    pub(super) fn new(shared: Arc<Shared>, segment: Held, options: Options, pool: Option<Pool>) -> Self {
+        Self {
+            shared,
+            segment,
+            options,
+            pool,
+            len: 0,
+            published: 0,
+            closed: false,
+            is_last: false,
+            front: 0,
+            back: 0,
+            next_bytes: options.segment_bytes_first,
+            bytes: 0,
+        }
     }
 
     /// Appends an entry that nobody sees yet, and gives its number.
@@ -81,25 +100,84 @@ impl Tail {
 
     /// Links a new segment with room for `needed` bytes.
     fn grow(&mut self, needed: usize) -> Result<(), AppendError> {
+        let bytes = self.bytes_of_next(needed)?;
+        let mut segment = match &self.pool {
+            Some(pool) => pool.take(self.len, bytes, self.is_last)?,
+            None => Arc::new(Segment::new(self.len, bytes)),
+        };
+        // Nobody else has it yet.
+        if let Some(segment) = Arc::get_mut(&mut segment) {
+            segment.bytes_before = self.segment.bytes_before + self.segment.bytes() as u64;
+        }
+        let segment = Held::new(segment);
+        self.front = 0;
+        self.back = segment.bytes();
+        self.bytes += self.back;
+        self.next_bytes = self.next_bytes.saturating_mul(2).min(self.options.segment_bytes_max);
+        let first = self.len;
+        let next = match self.options.when_full {
+            WhenFull::Refuse => Next { first, segment: Some(segment.clone()) },
+            WhenFull::DropOldest => {
+                self.move_window(&segment);
+                Next { first, segment: None }
+            }
+        };
+        // SAFETY: we are the writer, and leave this segment for the new one in the next line.
+        unsafe { self.segment.next.set(next) };
+        self.segment = segment;
+        Ok(())
+    }
+
+    /// Bytes of a new segment with room for `needed`.
+    fn bytes_of_next(&self, needed: usize) -> Result<usize, AppendError> {
         if needed > PAGE_BYTES_MAX {
             return Err(AppendError::TooLong { bytes: needed, bytes_max: PAGE_BYTES_MAX });
         }
         // A page is whole words, so what is left of the limit is rounded down and what is needed up.
-        let left = self.options.bytes_max.saturating_sub(self.bytes) & !7;
         let needed = needed.next_multiple_of(8);
-        if needed > left {
-            return Err(AppendError::Full { needed, bytes: self.bytes, bytes_max: self.options.bytes_max });
+        let Options { bytes_max, entries_max, .. } = self.options;
+        if self.is_last {
+            return Ok(needed);
         }
-        let bytes = self.next_bytes.max(needed).min(left).min(PAGE_BYTES_MAX);
-        let segment = Arc::new(Segment::new(self.len, bytes));
-        self.front = 0;
-        self.back = segment.page.bytes();
-        self.bytes += self.back;
-        self.next_bytes = self.next_bytes.saturating_mul(2).min(self.options.segment_bytes_max);
-        // SAFETY: we are the writer, and leave this segment for the new one in the next line.
-        unsafe { self.segment.next.set(Arc::clone(&segment)) };
-        self.segment = segment;
-        Ok(())
+        let (usual, bytes_left, entries_left) = match self.options.when_full {
+            WhenFull::Refuse => {
+                (self.next_bytes, bytes_max.saturating_sub(self.bytes), entries_max.saturating_sub(self.len))
+            }
+            // Four segments at least, so that what goes at once is never more than a quarter.
+            WhenFull::DropOldest => (self.next_bytes.min(bytes_max / 4), bytes_max, entries_max.div_ceil(4)),
+        };
+        if entries_left == 0 {
+            return Err(AppendError::TooMany { entries_max });
+        }
+        let bytes_left = bytes_left & !7;
+        if needed > bytes_left {
+            return Err(AppendError::Full { needed, bytes: self.bytes, bytes_max });
+        }
+        // What is needed besides the record is taken at once by its texts, so what is left has room for no more entries.
+        let entries_bytes = usize::try_from(entries_left).unwrap_or(usize::MAX).saturating_mul(RECORD_BYTES);
+        let for_entries = entries_bytes.saturating_add(needed - RECORD_BYTES);
+        Ok(usual.max(needed).min(for_entries).min(bytes_left).min(PAGE_BYTES_MAX).next_multiple_of(8))
+    }
+
+    /// Adds a segment to the window and drops the oldest ones until it fits its limits, as far as they are published and read
+    /// by those who hold us back.
+    fn move_window(&mut self, segment: &Held) {
+        let entries = (segment.bytes() / RECORD_BYTES) as u64;
+        lock(&self.shared.shelf).get_or_insert_default().push(segment.clone());
+        loop {
+            // Let go of outside of the lock: it may be the last claim.
+            let dropped = {
+                let mut guard = lock(&self.shared.shelf);
+                let shelf = guard.get_or_insert_default();
+                let kept = self.len + entries - shelf.oldest().unwrap_or(self.len);
+                if self.bytes <= self.options.bytes_max && kept <= self.options.entries_max {
+                    return;
+                }
+                shelf.drop_oldest(self.published)
+            };
+            let Some(dropped) = dropped else { return };
+            self.bytes -= dropped.bytes();
+        }
     }
 
     /// Makes all that was appended readable, and wakes who sleeps. Does nothing when there is nothing new.
@@ -129,9 +207,31 @@ impl Tail {
         }
     }
 
-    /// Lifts the limit on bytes for what comes now.
+    /// Whether no reader that holds us back is too far behind. If one is, publishes, and the waker is called when it has
+    /// read enough.
+    #[inline]
+    pub(crate) fn has_room(&mut self, waker: &Waker) -> bool {
+        !self.shared.has_holds() || self.has_room_for_holds(waker)
+    }
+
+    #[cold]
+    fn has_room_for_holds(&mut self, waker: &Waker) -> bool {
+        self.publish();
+        let used = self.front + self.segment.bytes() - self.back;
+        let end = Published { len: self.len, bytes: self.segment.bytes_before + used as u64 };
+        let ahead_max = self.options.ahead_bytes_max as u64;
+        let mut guard = lock(&self.shared.shelf);
+        let shelf = guard.get_or_insert_default();
+        let has_room = shelf.has_room(end, ahead_max);
+        let before = if has_room { None } else { shelf.await_room(end, ahead_max, waker) };
+        drop(guard);
+        drop(before);
+        has_room
+    }
+
+    /// Lifts the limits for what comes now.
     pub(crate) const fn lift_limit(&mut self) {
-        self.options.bytes_max = usize::MAX;
+        self.is_last = true;
     }
 
     /// Entries appended.
@@ -144,7 +244,7 @@ impl Tail {
         self.len - self.published
     }
 
-    /// Bytes of all segments made.
+    /// Bytes of all segments made; in a window, of those that are kept.
     pub(crate) const fn bytes(&self) -> usize {
         self.bytes
     }
