@@ -59,6 +59,12 @@ impl FailureKind {
         }
     }
 
+    /// Whether failures of this kind pass by themselves.
+    #[must_use]
+    pub const fn may_pass(self) -> bool {
+        matches!(self, Self::RateLimit | Self::Overloaded | Self::Server | Self::Connection | Self::Truncated)
+    }
+
     /// The word of the JSON form.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -96,6 +102,9 @@ pub struct Failure {
     /// How long the provider asks to wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
+    /// Whether another try may help, where the provider or the way to it tells more than the kind does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retryable: Option<bool>,
     /// The provider's own error object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<serde_json::Value>,
@@ -104,7 +113,16 @@ pub struct Failure {
 impl Failure {
     /// A failure with a message.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), http_status: None, retry_after_ms: None, details: None }
+        Self { kind, message: message.into(), http_status: None, retry_after_ms: None, retryable: None, details: None }
+    }
+
+    /// Whether it may pass by itself, so that another try may help.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        match self.retryable {
+            Some(retryable) => retryable,
+            None => self.kind.may_pass(),
+        }
     }
 
     /// The same failure with the HTTP status of the reply.

@@ -9,11 +9,12 @@ use thalweg_abi::host;
 use thalweg_wire::limits::Limits;
 use thalweg_wire::pipeline::{Framing, Pipeline};
 
-use crate::auth::{self, Signer};
+use crate::auth::{self, KeySource, Signer};
 use crate::conversation::{Conversation, EncodedRequest};
 use crate::error::Error;
 use crate::http;
 use crate::provider::{Route, Variables};
+use crate::responder::{PluginResponder, Responder, ServerResponder};
 
 /// What gives the replies.
 #[derive(Clone, Debug)]
@@ -22,12 +23,25 @@ pub(crate) enum Backend {
     Server { endpoint: Arc<Endpoint>, codec: host::Codec },
     /// A plugin.
     Provider { id: String, provider: host::Provider },
+    /// A function of the program, or anything with middleware around.
+    Responder { responder: Shared },
+}
+
+/// A responder that agents and clients share.
+#[derive(Clone)]
+pub(crate) struct Shared(pub(crate) Arc<dyn Responder>);
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Responder").field(&self.0.name()).finish()
+    }
 }
 
 /// What a conversation keeps open with its backend.
 pub(crate) enum Source {
     Server(Box<Wire>),
     Provider(host::Provider),
+    Responder(Arc<dyn Responder>),
 }
 
 /// The state of a conversation with a server.
@@ -43,6 +57,7 @@ impl Backend {
         match self {
             Self::Server { endpoint, .. } => endpoint.name(),
             Self::Provider { id, .. } => id,
+            Self::Responder { responder } => responder.0.name(),
         }
     }
 
@@ -51,22 +66,35 @@ impl Backend {
         match self {
             Self::Server { endpoint, .. } => endpoint.route.provider.as_ref().map(|row| row.id.as_str()),
             Self::Provider { id, .. } => Some(id),
+            Self::Responder { responder } => responder.0.provider(),
         }
     }
 
     pub(crate) fn open(&self) -> Result<Source, Error> {
         match self {
-            Self::Server { endpoint, codec } => {
-                let mut pipeline = open_pipeline(codec, &endpoint.route.codec_options(), Limits::default())?;
-                if let Some(every) = endpoint.check_templates {
-                    pipeline = pipeline.with_template_check(every);
-                }
-                let (endpoint, conversation) = (Arc::clone(endpoint), Conversation::new());
-                Ok(Source::Server(Box::new(Wire { endpoint, conversation, pipeline })))
-            }
+            Self::Server { endpoint, codec } => Ok(Source::Server(Box::new(open_wire(endpoint, codec)?))),
             Self::Provider { provider, .. } => Ok(Source::Provider(provider.clone())),
+            Self::Responder { responder } => Ok(Source::Responder(Arc::clone(&responder.0))),
         }
     }
+
+    /// The same as a responder, to be asked without an agent or through middleware.
+    pub(crate) fn into_responder(self, client: &http::Client) -> Arc<dyn Responder> {
+        match self {
+            Self::Server { endpoint, codec } => Arc::new(ServerResponder::new(endpoint, codec, client.clone())),
+            Self::Provider { id, provider } => Arc::new(PluginResponder { id, provider }),
+            Self::Responder { responder } => responder.0,
+        }
+    }
+}
+
+/// Opens a conversation with a server.
+pub(crate) fn open_wire(endpoint: &Arc<Endpoint>, codec: &host::Codec) -> Result<Wire, Error> {
+    let mut pipeline = open_pipeline(codec, &endpoint.route.codec_options(), Limits::default())?;
+    if let Some(every) = endpoint.check_templates {
+        pipeline = pipeline.with_template_check(every);
+    }
+    Ok(Wire { endpoint: Arc::clone(endpoint), conversation: Conversation::new(), pipeline })
 }
 
 /// Where requests go, and how they are signed.
@@ -75,6 +103,8 @@ pub(crate) struct Endpoint {
     pub(crate) route: Route,
     pub(crate) signer: Signer,
     pub(crate) headers: Vec<(String, String)>,
+    /// Gives the key of each request, where it is not one and the same.
+    pub(crate) keys: Option<KeySource>,
     /// Of so many frames that a template reads, one is read by the codec, too, and compared.
     pub(crate) check_templates: Option<NonZeroU32>,
 }
@@ -99,7 +129,7 @@ impl Endpoint {
         let found = if is_own { auth::Use::Allowed } else { auth::Use::Forbidden };
         let key = route.key.as_ref().map(|key| key.secret.clone());
         let signer = Signer::new(kind, key, found, variables);
-        Ok(Self { route, signer, headers, check_templates: None })
+        Ok(Self { route, signer, headers, keys: None, check_templates: None })
     }
 
     pub(crate) fn is_loopback(&self) -> bool {
@@ -118,7 +148,16 @@ impl Endpoint {
         for (name, value) in encoded.headers.iter().chain(&self.route.headers).chain(&self.headers) {
             request = request.header(name, value)?;
         }
-        self.signer.sign(request.body(encoded.body), client, SystemTime::now()).await
+        let request = request.body(encoded.body);
+        let now = SystemTime::now();
+        match &self.keys {
+            None => self.signer.sign(request, client, now).await,
+            Some(keys) => match keys.key(self.name()).await? {
+                Some(key) => self.signer.with_key(key).sign(request, client, now).await,
+                None if self.route.key.is_some() => self.signer.sign(request, client, now).await,
+                None => Err(auth::Error::NoKeyGiven { provider: self.name().to_owned() }),
+            },
+        }
     }
 }
 

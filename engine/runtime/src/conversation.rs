@@ -1,15 +1,22 @@
 //! The wire form of a conversation: each message is encoded once and kept, so a request grows by appending.
 
-use bytes::Bytes;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
 use thalweg_abi::host;
 use thalweg_agent::history::History;
 
 use crate::error::Error;
 
-/// The encoded messages of one conversation in one dialect, and the codec's stream that encodes them.
+/// The encoded messages of one conversation in one dialect.
+#[derive(Default)]
 pub(crate) struct Conversation {
-    messages: Vec<Bytes>,
-    encoded: usize,
+    /// The wire forms, with commas between them, in few pieces: a request of a long conversation has a handful.
+    pieces: Vec<Bytes>,
+    /// The messages in them; these and no others stand at the beginning of the next request.
+    encoded: Vec<Arc<String>>,
+    /// Messages of the history that [`Conversation::request`] has looked at.
+    seen: usize,
 }
 
 /// A request without its host and its key.
@@ -40,8 +47,8 @@ impl EncodedRequest {
 }
 
 impl Conversation {
-    pub(crate) const fn new() -> Self {
-        Self { messages: Vec::new(), encoded: 0 }
+    pub(crate) fn new() -> Self {
+        Self::default()
     }
 
     /// Encodes what `history` has beyond the last call, and puts the request together.
@@ -54,25 +61,75 @@ impl Conversation {
         history: &History,
         envelope: &str,
     ) -> Result<EncodedRequest, Error> {
-        debug_assert!(self.encoded <= history.len(), "history only grows between requests");
-        for (index, entry) in history.sendable_from(self.encoded) {
-            let wire = codec.encode_message(&entry.json).map_err(Error::codec)?;
-            if !wire.is_empty() {
-                self.messages.push(Bytes::copy_from_slice(wire.as_bytes()));
-            }
-            self.encoded = index + 1;
+        debug_assert!(self.seen <= history.len(), "history only grows between requests");
+        for (index, entry) in history.sendable_from(self.seen) {
+            self.append(codec, &entry.json)?;
+            self.seen = index + 1;
         }
-        self.encoded = history.len();
+        self.seen = history.len();
+        self.compose(codec, envelope)
+    }
+
+    /// As [`Conversation::request`], for messages of which all are sent.
+    pub(crate) fn request_of(
+        &mut self,
+        codec: &mut host::CodecStream,
+        messages: &[Arc<String>],
+        envelope: &str,
+    ) -> Result<EncodedRequest, Error> {
+        for json in &messages[self.encoded.len().min(messages.len())..] {
+            self.append(codec, json)?;
+        }
+        self.compose(codec, envelope)
+    }
+
+    /// Whether `messages` begin with those that were encoded. Only pointers are compared.
+    pub(crate) fn is_begin_of(&self, messages: &[Arc<String>]) -> bool {
+        self.encoded.len() <= messages.len() && self.encoded.iter().zip(messages).all(|(a, b)| Arc::ptr_eq(a, b))
+    }
+
+    /// Number of messages that are encoded.
+    pub(crate) const fn len(&self) -> usize {
+        self.encoded.len()
+    }
+
+    fn append(&mut self, codec: &mut host::CodecStream, json: &Arc<String>) -> Result<(), Error> {
+        let wire = codec.encode_message(json).map_err(Error::codec)?;
+        if !wire.is_empty() {
+            let mut piece = BytesMut::with_capacity(wire.len() + 1);
+            if !self.pieces.is_empty() {
+                piece.extend_from_slice(b",");
+            }
+            piece.extend_from_slice(wire.as_bytes());
+            self.pieces.push(piece.freeze());
+            self.join_pieces();
+        }
+        self.encoded.push(Arc::clone(json));
+        Ok(())
+    }
+
+    /// Joins pieces at the end as a binary counter carries: each byte is copied a few times in all, and there are about
+    /// as many pieces as the logarithm of their number.
+    fn join_pieces(&mut self) {
+        while let [.., before, last] = &self.pieces[..]
+            && before.len() <= 2 * last.len()
+            && before.len() + last.len() <= PIECE_BYTES_MAX
+        {
+            let joined = [&before[..], &last[..]].concat();
+            self.pieces.truncate(self.pieces.len() - 2);
+            self.pieces.push(joined.into());
+        }
+    }
+
+    fn compose(&self, codec: &mut host::CodecStream, envelope: &str) -> Result<EncodedRequest, Error> {
         let request = codec.encode_request(envelope).map_err(Error::codec)?;
-        let mut body = Vec::with_capacity(2 * self.messages.len() + 1);
+        let mut body = Vec::with_capacity(self.pieces.len() + 2);
         body.push(Bytes::copy_from_slice(request.body_head.as_bytes()));
-        for (index, message) in self.messages.iter().enumerate() {
-            if index > 0 {
-                body.push(Bytes::from_static(b","));
-            }
-            body.push(message.clone());
-        }
+        body.extend(self.pieces.iter().cloned());
         body.push(Bytes::copy_from_slice(request.body_tail.as_bytes()));
         Ok(EncodedRequest::with_body(&request, body))
     }
 }
+
+/// Pieces of a body that are longer are not joined any more.
+const PIECE_BYTES_MAX: usize = 64 << 10;

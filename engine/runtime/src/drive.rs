@@ -20,6 +20,7 @@ use crate::hook::Hooks;
 use crate::http;
 use crate::recorder::Recorder;
 use crate::reply::{self, Ask, Reply};
+use crate::responder;
 use crate::run::Outcome;
 use crate::tool::{Progress, Tool, ToolContext};
 use crate::waiting::Waiting;
@@ -34,7 +35,7 @@ pub(crate) struct Session {
 pub(crate) struct Setup {
     pub(crate) client: http::Client,
     pub(crate) backend: Backend,
-    pub(crate) request: Request,
+    pub(crate) request: Arc<Request>,
     pub(crate) tools: Vec<Tool>,
     pub(crate) hooks: Hooks,
     pub(crate) retry: http::Retry,
@@ -177,6 +178,11 @@ impl Driver {
         match source {
             Source::Server(wire) => Ask { setup, recorder, machine, wire, context }.read(&envelope, attempt).await,
             Source::Provider(provider) => reply::read_provider(provider, recorder, machine, context, &envelope).await,
+            Source::Responder(responder) => {
+                let history = context.unwrap_or_else(|| machine.history());
+                let ask = responder::Ask::of_history(Arc::clone(&setup.request), history, turn, Delivery::Stream);
+                reply::read_responder(&**responder, recorder, machine, ask).await
+            }
         }
     }
 

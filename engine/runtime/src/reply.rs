@@ -17,6 +17,7 @@ use crate::backend::{Endpoint, Wire, check_marks};
 use crate::drive::Setup;
 use crate::http;
 use crate::recorder::Recorder;
+use crate::responder::{Ask as ResponderAsk, Responder};
 
 /// How one attempt at a reply ended.
 pub(crate) enum Reply {
@@ -50,8 +51,7 @@ impl Ask<'_> {
         };
         let request = match endpoint.request(encoded, &setup.client).await {
             Ok(request) => request,
-            Err(auth::Error::Http(error)) => return Reply::Ended(End::Error(failure_of(&error))),
-            Err(error) => return Reply::Ended(End::Error(Failure::new(FailureKind::Auth, error.to_string()))),
+            Err(error) => return Reply::Ended(End::Error(failure_of_auth(error))),
         };
         let sent = setup.client.send(request).await;
         // Nothing listens on a port of this machine: waiting does not help, and the person wants to know.
@@ -107,45 +107,86 @@ impl Ask<'_> {
         }
     }
 
-    /// Turns the body of an HTTP error into a failure in the provider's own words.
+    /// What becomes of a reply that is none.
     async fn read_error_body(
         setup: &Setup,
         endpoint: &Endpoint,
         pipeline: &mut Pipeline<CodecStream>,
-        mut response: http::Response,
+        response: http::Response,
         wait: Option<Duration>,
     ) -> Reply {
-        let status = response.status;
-        let asked_by_header = response.asked_wait();
-        let mut body = Vec::new();
-        // As much as came is enough: the status alone says that it failed.
-        let _ = response.body.read_to(&mut body, ERROR_BODY_BYTES_MAX).await;
-        let (mut said, mut asked_ms) = (None, None);
-        let read = pipeline.whole_body(&body, FRAME_ERROR_BODY, u32::from(status), &mut |events| {
-            let error = events.iter().find(|event| event.kind() == EVENT_ERROR);
-            if let (None, Some(event)) = (&said, error) {
-                let details = serde_json::from_slice(event.aux()).ok();
-                asked_ms = retry_after_ms(event.text(), event.aux());
-                said = Some((event.num(), String::from_utf8_lossy(event.text()).into_owned(), details));
-            }
-        });
-        let (num, message, details) = match (read, said) {
-            (Ok(()), Some(said)) => said,
-            _ => (0, first_line(&body), None),
-        };
-        let message = if message.is_empty() { "no message".to_owned() } else { message };
-        let mut failure =
-            Failure::new(FailureKind::from_num(num), format!("HTTP {status} from {}: {message}", endpoint.name()))
-                .with_http_status(status);
-        failure.details = details;
-        // Also of a reply that is not asked for again: the caller may do that.
-        failure.retry_after_ms = asked_ms.or_else(|| asked_by_header.map(|asked| asked.as_millis() as u64));
+        let failure = failure_of_status(endpoint, pipeline, response).await;
         // What only the body asks for: no shorter pause is of use, and one that is too long ends the tries.
-        let asked = asked_ms.map_or(Duration::ZERO, Duration::from_millis);
+        let asked = failure.retry_after_ms.map_or(Duration::ZERO, Duration::from_millis);
         let wait = wait.filter(|_| asked <= setup.retry.asked_max).map(|wait| wait.max(asked));
         match wait {
             Some(wait) => Reply::Retry { failure: failure.with_retry_after_ms(wait.as_millis() as u64), wait },
             None => Reply::Ended(End::Error(failure)),
+        }
+    }
+}
+
+/// Turns the body of an HTTP error into a failure in the provider's own words.
+pub(crate) async fn failure_of_status(
+    endpoint: &Endpoint,
+    pipeline: &mut Pipeline<CodecStream>,
+    mut response: http::Response,
+) -> Failure {
+    let status = response.status;
+    let asked_by_header = response.asked_wait();
+    let mut body = Vec::new();
+    // As much as came is enough: the status alone says that it failed.
+    let _ = response.body.read_to(&mut body, ERROR_BODY_BYTES_MAX).await;
+    let (mut said, mut asked_ms) = (None, None);
+    let read = pipeline.whole_body(&body, FRAME_ERROR_BODY, u32::from(status), &mut |events| {
+        let error = events.iter().find(|event| event.kind() == EVENT_ERROR);
+        if let (None, Some(event)) = (&said, error) {
+            let details = serde_json::from_slice(event.aux()).ok();
+            asked_ms = retry_after_ms(event.text(), event.aux());
+            said = Some((event.num(), String::from_utf8_lossy(event.text()).into_owned(), details));
+        }
+    });
+    let (num, message, details) = match (read, said) {
+        (Ok(()), Some(said)) => said,
+        _ => (0, first_line(&body), None),
+    };
+    let message = if message.is_empty() { "no message".to_owned() } else { message };
+    let kind = FailureKind::from_num(num);
+    let mut failure =
+        Failure::new(kind, format!("HTTP {status} from {}: {message}", endpoint.name())).with_http_status(status);
+    failure.details = details;
+    // Also of a reply that is not asked for again: the caller may do that.
+    failure.retry_after_ms = asked_ms.or_else(|| asked_by_header.map(|asked| asked.as_millis() as u64));
+    failure.retryable = Some(http::Retry::is_wanted(&response));
+    failure
+}
+
+/// Asks a responder and reads its reply to the end.
+pub(crate) async fn read_responder(
+    responder: &dyn Responder,
+    recorder: &mut Recorder,
+    machine: &mut Machine,
+    ask: ResponderAsk,
+) -> Reply {
+    let mut reply = match responder.ask(ask).await {
+        Ok(reply) => reply,
+        Err(failure) => return Reply::Ended(End::Error(failure)),
+    };
+    // With a fallback it may be another one each time.
+    machine.config_mut().provider = reply.provider().map(str::to_owned);
+    loop {
+        match reply.next().await {
+            Some(Ok(batch)) => {
+                recorder.take_batch(machine, batch.iter());
+                if recorder.is_lost() {
+                    return Reply::Ended(End::Eof);
+                }
+            }
+            None => return Reply::Ended(End::Eof),
+            Some(Err(failure)) if failure.kind == FailureKind::Connection => {
+                return Reply::Ended(End::Reset(failure.message));
+            }
+            Some(Err(failure)) => return Reply::Ended(End::Error(failure)),
         }
     }
 }
@@ -180,7 +221,7 @@ pub(crate) async fn read_provider(
     }
 }
 
-fn failure_of_plugin(error: &host::Error) -> Failure {
+pub(crate) fn failure_of_plugin(error: &host::Error) -> Failure {
     let kind = match error {
         host::Error::Failed { failure, .. } => match failure.code {
             E_REMOTE => FailureKind::Server,
@@ -202,7 +243,14 @@ pub(crate) fn failure_of(error: &http::Error) -> Failure {
     Failure::new(kind, error.to_string())
 }
 
-fn failure_kind(error: &pipeline::Error) -> FailureKind {
+pub(crate) fn failure_of_auth(error: auth::Error) -> Failure {
+    match error {
+        auth::Error::Http(error) => failure_of(&error),
+        error => Failure::new(FailureKind::Auth, error.to_string()),
+    }
+}
+
+pub(crate) fn failure_kind(error: &pipeline::Error) -> FailureKind {
     match error {
         pipeline::Error::Codec(_) => FailureKind::Plugin,
         _ => FailureKind::Malformed,

@@ -12,18 +12,32 @@ use thalweg_agent::message::Message;
 use thalweg_agent::request::{Cache, Output, Request, Thinking, ToolChoice, ToolSpec};
 
 use super::{Agent, Inner, State, machine_config, open_session};
-use crate::backend::{Backend, Endpoint, describe, describe_provider, find_codec};
+use crate::auth::KeySource;
+use crate::backend::{Backend, Endpoint, Shared, describe, describe_provider, find_codec};
+use crate::client::Client;
 use crate::drive::Setup;
 use crate::error::Error;
 use crate::hook::{Hook, Hooks};
 use crate::http;
+use crate::middleware::{self, Middleware};
 use crate::plugin::Registry;
 use crate::provider::{Route, Table, Wish, split_thinking};
+use crate::responder::Responder;
 use crate::tool::Tool;
 use crate::waiting::Waiting;
 
 /// A backend, the model's id there, and the level of thinking that its name ended with.
 type Chosen = (Backend, String, Option<&'static str>);
+
+/// Stands for a key that is not known yet.
+const GIVEN_LATER: &str = "given later";
+
+/// What an agent or a client is made of.
+struct Resolved {
+    backend: Backend,
+    request: Request,
+    client: http::Client,
+}
 
 /// Describes an [`Agent`].
 #[derive(Default)]
@@ -38,6 +52,9 @@ pub struct AgentBuilder {
     headers: Vec<(String, String)>,
     codecs: Vec<host::Codec>,
     self_driving: Vec<host::Provider>,
+    responders: Vec<Arc<dyn Responder>>,
+    middleware: Vec<Arc<dyn Middleware>>,
+    keys: Option<KeySource>,
     tools: Vec<Tool>,
     hooks: Hooks,
     /// The first plugin that could not be started.
@@ -107,6 +124,14 @@ impl AgentBuilder {
         self
     }
 
+    /// A function that is asked for the key before each request, such as for keys that run out. What it gives goes over
+    /// [`AgentBuilder::api_key`]; without the latter, no key is looked for in the environment.
+    #[must_use]
+    pub fn key_source(mut self, keys: KeySource) -> Self {
+        self.keys = Some(keys);
+        self
+    }
+
     /// Has the codec read one in `every` of the frames that the engine reads by itself, because the codec has marked one like
     /// them as repeatable, and compares. A run whose codec breaks what it has marked fails and names the plugin. For those
     /// who write a codec, or do not trust one; it costs nothing where it is not set.
@@ -134,6 +159,21 @@ impl AgentBuilder {
     #[must_use]
     pub fn self_driving(mut self, provider: impl Into<host::Provider>) -> Self {
         self.self_driving.push(provider.into());
+        self
+    }
+
+    /// A provider without a plugin, such as [`from_fn`](crate::responder::from_fn) makes of an async function. It is used
+    /// if the model's name begins with its name, or if it is the only one and there is no model.
+    #[must_use]
+    pub fn responder(mut self, responder: Arc<dyn Responder>) -> Self {
+        self.responders.push(responder);
+        self
+    }
+
+    /// What every request passes through on its way; the first one given is the outermost.
+    #[must_use]
+    pub fn middleware(mut self, middleware: impl Middleware + 'static) -> Self {
+        self.middleware.push(Arc::new(middleware));
         self
     }
 
@@ -353,38 +393,17 @@ impl AgentBuilder {
     /// # Errors
     /// When the model, its server, its key, its dialect or a tool cannot be made out.
     pub fn build(mut self) -> Result<Agent, Error> {
-        if let Some(error) = self.broken.take() {
-            return Err(Error::codec(error));
-        }
-        let (backend, model, level) = match self.self_driving_backend()? {
-            Some(found) => found,
-            None => self.server_backend()?,
-        };
-        let thinking = level.map(|level| Thinking { level: level.to_owned(), budget_tokens: None });
-        let thinking = self.request.thinking.take().or(thinking);
-        let mut tools: Vec<Tool> = Vec::new();
-        for tool in self.tools {
-            if tools.iter().any(|other| other.name() == tool.name()) {
-                return Err(Error::DuplicateTool { name: tool.name().to_owned() });
-            }
-            tools.push(tool);
-        }
-        let specs = tools.iter().map(|tool| ToolSpec {
-            name: tool.name().to_owned(),
-            description: tool.description().to_owned(),
-            parameters: tool.parameters().clone(),
-        });
-        let request = Request { model, tools: specs.collect(), thinking, ..self.request };
-        let client = match self.client {
-            Some(client) => client,
-            None => http::Client::new(self.http).map_err(|error| Error::Http(Arc::new(error)))?,
+        let Resolved { backend, request, client } = self.resolve()?;
+        let backend = match self.middleware.is_empty() {
+            true => backend,
+            false => Backend::Responder { responder: Shared(self.stacked(backend, &client)) },
         };
         let defaults = Config::default();
         let setup = Setup {
             client,
             backend,
-            request,
-            tools,
+            request: Arc::new(request),
+            tools: self.tools,
             hooks: self.hooks,
             retry: self.retry,
             max_turns: self.max_turns.unwrap_or(defaults.max_turns).max(1),
@@ -396,6 +415,73 @@ impl AgentBuilder {
         let session = open_session(&setup.backend, machine)?;
         let state = Mutex::new(State::Idle(Box::new(session)));
         Ok(Agent { inner: Arc::new(Inner { setup: Arc::new(setup), state }) })
+    }
+
+    /// A client of the same model: for replies without an agent. What is said of runs has no effect. Opens no connection.
+    ///
+    /// # Errors
+    /// As [`AgentBuilder::build`].
+    pub fn build_client(mut self) -> Result<Client, Error> {
+        let Resolved { backend, request, client } = self.resolve()?;
+        Ok(Client::new(self.stacked(backend, &client), request))
+    }
+
+    /// The backend behind the middleware. A server gets the retries that it has without, unless there are others.
+    fn stacked(&mut self, backend: Backend, client: &http::Client) -> Arc<dyn Responder> {
+        let mut middleware = std::mem::take(&mut self.middleware);
+        if matches!(backend, Backend::Server { .. }) && !middleware.iter().any(|one| one.retries()) {
+            middleware.push(Arc::new(middleware::Retry::new(self.retry.clone())));
+        }
+        middleware::stack(backend.into_responder(client), middleware)
+    }
+
+    fn resolve(&mut self) -> Result<Resolved, Error> {
+        if let Some(error) = self.broken.take() {
+            return Err(Error::codec(error));
+        }
+        let chosen = match self.responder_backend() {
+            Some(chosen) => Some(chosen),
+            None => self.self_driving_backend()?,
+        };
+        let (backend, model, level) = match chosen {
+            Some(chosen) => chosen,
+            None => self.server_backend()?,
+        };
+        let thinking = level.map(|level| Thinking { level: level.to_owned(), budget_tokens: None });
+        let thinking = self.request.thinking.take().or(thinking);
+        let mut names = std::collections::HashSet::new();
+        if let Some(tool) = self.tools.iter().find(|tool| !names.insert(tool.name())) {
+            return Err(Error::DuplicateTool { name: tool.name().to_owned() });
+        }
+        let specs = self.tools.iter().map(|tool| ToolSpec {
+            name: tool.name().to_owned(),
+            description: tool.description().to_owned(),
+            parameters: tool.parameters().clone(),
+        });
+        let request = Request { model, tools: specs.collect(), thinking, ..std::mem::take(&mut self.request) };
+        let client = match self.client.take() {
+            Some(client) => client,
+            None => http::Client::new(self.http.clone()).map_err(|error| Error::Http(Arc::new(error)))?,
+        };
+        Ok(Resolved { backend, request, client })
+    }
+
+    /// The provider without a plugin, if the model or the provider names one.
+    fn responder_backend(&self) -> Option<Chosen> {
+        if self.route.is_some() || self.base_url.is_some() {
+            return None;
+        }
+        let named = self.model.as_deref().unwrap_or_default().trim();
+        let (id, model) = match &self.provider {
+            Some(id) => (id.trim(), named),
+            None => named.split_once('/').unwrap_or((named, "")),
+        };
+        let found = match &self.responders[..] {
+            [only] if named.is_empty() && id.is_empty() => only,
+            all => all.iter().find(|one| one.name() == id)?,
+        };
+        let (model, level) = split_thinking(model);
+        Some((Backend::Responder { responder: Shared(Arc::clone(found)) }, model.to_owned(), level))
     }
 
     /// The plugin that drives itself, if the model or the provider names one.
@@ -431,7 +517,8 @@ impl AgentBuilder {
                     provider: self.provider.as_deref(),
                     base_url: self.base_url.as_deref(),
                     dialect: self.dialect.as_deref(),
-                    key: self.key.take(),
+                    // The rules for where a key may go hold for one that is given later, too.
+                    key: self.key.clone().or_else(|| self.keys.as_ref().map(|_| http::Secret::new(GIVEN_LATER))),
                 };
                 let mut table = self.providers.take().map_or_else(|| Table::of_user(&variables), Ok)?;
                 for codec in &self.codecs {
@@ -440,14 +527,18 @@ impl AgentBuilder {
                         table.add_plugin(codec.plugin(), rows)?;
                     }
                 }
-                table.route(&wish, &variables)?
+                let mut route = table.route(&wish, &variables)?;
+                if self.key.take().is_none() && self.keys.is_some() {
+                    route.key = None;
+                }
+                route
             }
         };
         let (codec, description) = find_codec(std::mem::take(&mut self.codecs), &route.dialect)?;
         let (model, level) = (route.model.clone(), route.thinking);
         let headers = std::mem::take(&mut self.headers);
         let endpoint = Endpoint::new(route, &description["auth"], headers, &variables)?;
-        let endpoint = Arc::new(Endpoint { check_templates: self.check_templates, ..endpoint });
+        let endpoint = Arc::new(Endpoint { check_templates: self.check_templates, keys: self.keys.take(), ..endpoint });
         Ok((Backend::Server { endpoint, codec }, model, level))
     }
 }

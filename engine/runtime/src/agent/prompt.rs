@@ -5,7 +5,7 @@ use thalweg_agent::message::Message;
 /// What a run answers: one text, or messages.
 #[derive(Clone, Debug, Default)]
 pub struct Prompt {
-    pub(super) messages: Vec<Message>,
+    pub(crate) messages: Vec<Message>,
 }
 
 impl Prompt {

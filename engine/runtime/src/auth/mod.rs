@@ -5,6 +5,7 @@
 
 mod aws;
 mod google;
+mod key_source;
 mod sigv4;
 
 use std::time::SystemTime;
@@ -13,6 +14,7 @@ use serde::Deserialize;
 
 use crate::http::{self, AuthKind, Client, Request, Secret};
 pub use google::Account;
+pub use key_source::KeySource;
 pub use sigv4::{Credentials, Scope, sign as sign_aws};
 
 /// The environment as a caller shows it: the value of a variable, if it is set.
@@ -115,6 +117,20 @@ pub enum Error {
         /// Where the request goes.
         host: String,
     },
+    /// The function that is asked for keys failed.
+    #[error("no key for {provider}: the function that gives it says: {reason}")]
+    KeySource {
+        /// The provider.
+        provider: String,
+        /// What the function says.
+        reason: String,
+    },
+    /// The function that is asked for keys gave none, and there is no other.
+    #[error("no key for {provider}: the function that gives it gave none; set one with api_key, or have it give one")]
+    NoKeyGiven {
+        /// The provider.
+        provider: String,
+    },
     /// The request cannot be made or sent.
     #[error(transparent)]
     Http(#[from] http::Error),
@@ -151,6 +167,12 @@ impl Signer {
             _ => Ok(None),
         };
         Self { kind, key, aws, google, may_use_found: found }
+    }
+
+    /// The same signer with another key.
+    #[must_use]
+    pub fn with_key(&self, key: Secret) -> Self {
+        Self { key: Some(key).filter(|key| !key.is_empty()), ..self.clone() }
     }
 
     /// The request, signed at the time `now`; `client` is used to ask for a token where one is needed.

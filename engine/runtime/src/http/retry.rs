@@ -55,26 +55,34 @@ impl Retry {
     /// The pause before retry `number` (from 1) after such an outcome, or `None` when it shall not be made.
     #[must_use]
     pub fn delay(&self, number: u32, outcome: &Result<Response, Error>) -> Option<Duration> {
-        if number > self.retries {
-            return None;
-        }
         match outcome {
-            Err(error) => error.is_retryable().then(|| self.backoff(number, random())),
+            Err(error) => self.pause(number, None).filter(|_| error.is_retryable()),
             Ok(response) => {
-                let wanted = match response.header("x-should-retry") {
-                    Some("true") => true,
-                    Some("false") => false,
-                    _ => matches!(response.status, 408 | 429 | 500..=599),
-                };
-                if !wanted || response.is_success() {
+                if !Self::is_wanted(response) || response.is_success() {
                     return None;
                 }
-                match asked(response, SystemTime::now()) {
-                    Some(delay) if delay > self.asked_max => None,
-                    Some(delay) => Some(delay),
-                    None => Some(self.backoff(number, random())),
-                }
+                self.pause(number, asked(response, SystemTime::now()))
             }
+        }
+    }
+
+    /// Whether the server wants the request again, by its own word or by its status.
+    pub(crate) fn is_wanted(response: &Response) -> bool {
+        match response.header("x-should-retry") {
+            Some("true") => true,
+            Some("false") => false,
+            _ => matches!(response.status, 408 | 429 | 500..=599),
+        }
+    }
+
+    /// The pause before retry `number` (from 1) where a server asks for `asked` or for nothing; `None` when it shall not
+    /// be made.
+    pub(crate) fn pause(&self, number: u32, asked: Option<Duration>) -> Option<Duration> {
+        match asked {
+            _ if number > self.retries => None,
+            Some(asked) if asked > self.asked_max => None,
+            Some(asked) => Some(asked),
+            None => Some(self.backoff(number, random())),
         }
     }
 
