@@ -149,10 +149,12 @@ async fn a_refused_connection_names_the_address_and_what_to_check() {
 }
 
 #[tokio::test]
-async fn a_host_that_does_not_exist_is_a_connect_error_that_names_it() {
+async fn a_host_that_does_not_exist_is_an_error_of_the_name_that_says_it() {
     let request = Request::get("http://no-such-host.invalid:81/").expect("a URL");
     let error = client().send(request).await.expect_err("no such host");
-    assert!(matches!(&error, Error::Connect { target, .. } if target == "no-such-host.invalid:81"), "{error:?}");
+    assert!(matches!(&error, Error::Resolve { target, .. } if target == "no-such-host.invalid:81"), "{error:?}");
+    let text = error.to_string();
+    assert!(text.contains("no-such-host.invalid:81") && text.contains("how the name is spelt"), "{text}");
 }
 
 #[tokio::test]
@@ -446,4 +448,133 @@ async fn no_key_and_no_query_shows_in_any_error_or_debug_text() {
     for text in texts {
         assert!(!text.contains(KEY), "{text}");
     }
+}
+
+/// Answers the first request of each connection with `first`, and closes it after the next one, answering it with `second`.
+fn forgetful(first: &'static [u8], second: &'static [u8]) -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/", listener.local_addr().expect("an address"));
+    let requests = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = std::sync::Arc::clone(&requests);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let counted = std::sync::Arc::clone(&counted);
+            std::thread::spawn(move || {
+                let mut stream = stream.expect("a connection");
+                let mut buffer = [0; 4096];
+                for answer in [first, second] {
+                    if stream.read(&mut buffer).is_ok_and(|read| read > 0) {
+                        counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                        std::thread::sleep(Duration::from_millis(100));
+                        // The client may have gone.
+                        let _ = stream.write_all(answer);
+                    }
+                }
+            });
+        }
+    });
+    (url, requests)
+}
+
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+#[tokio::test]
+async fn the_second_try_is_made_on_a_fresh_connection_though_several_were_kept() {
+    let (url, requests) = forgetful(OK, b"");
+    let client = client();
+    let get = || client.send(Request::get(&url).expect("a URL"));
+    let (first, second, third) = tokio::join!(get(), get(), get());
+    for response in [first, second, third] {
+        assert_eq!(read(response.expect("a reply")).await.0, ["ok"]);
+    }
+    // The connection tasks put their connections back.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let response = client.send(Request::get(&url).expect("a URL")).await.expect("a reply");
+    assert_eq!(read(response).await.0, ["ok"]);
+    assert_eq!(requests.load(std::sync::atomic::Ordering::SeqCst), 5, "three, one that was lost, and that one again");
+}
+
+#[tokio::test]
+async fn a_reply_that_breaks_off_in_its_head_is_not_asked_for_again() {
+    let (url, requests) = forgetful(OK, b"HTTP/1.1 200 OK\r\ncontent-");
+    let client = client();
+    assert_eq!(read(client.send(Request::get(&url).expect("a URL")).await.expect("a reply")).await.0, ["ok"]);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let error = client.send(Request::get(&url).expect("a URL")).await.expect_err("half a head");
+    assert!(matches!(error, Error::Incomplete { received_bytes: 0, .. }), "{error:?}");
+    assert_eq!(requests.load(std::sync::atomic::Ordering::SeqCst), 2, "the server had begun to answer");
+}
+
+#[tokio::test]
+async fn a_head_beyond_the_limits_is_an_error_that_says_them() {
+    let long = format!("HTTP/1.1 200 OK\r\nx: {}\r\ncontent-length: 2\r\n\r\nok", "y".repeat(300_000));
+    let many = format!("HTTP/1.1 200 OK\r\n{}content-length: 2\r\n\r\nok", "x: y\r\n".repeat(101));
+    for head in [long, many] {
+        let (url, _) = forgetful(head.leak().as_bytes(), b"");
+        let sent = client().send(Request::get(&url).expect("a URL")).await;
+        let error = sent.map(|response| response.status).expect_err("too large");
+        assert!(matches!(error, Error::HeadTooLarge { .. }), "{error:?}");
+        let text = error.to_string();
+        assert!(text.starts_with(&url["http://".len()..url.len() - 1]), "{text}");
+        assert!(text.contains("65536 bytes or 100 lines"), "{text}");
+        assert!(!error.is_retryable());
+    }
+    let large = format!("HTTP/1.1 200 OK\r\nx: {}\r\ncontent-length: 2\r\n\r\nok", "y".repeat(60_000));
+    let (url, _) = forgetful(large.leak().as_bytes(), b"");
+    assert_eq!(read(client().send(Request::get(&url).expect("a URL")).await.expect("a reply")).await.0, ["ok"]);
+}
+
+#[tokio::test]
+async fn a_connection_that_was_warmed_up_is_the_one_of_the_first_request() {
+    let server = server(&["a"], Play::in_order());
+    let client = client();
+    client.warm_up(&server.url()).await.expect("a connection");
+    let until = Instant::now() + Duration::from_secs(5);
+    while server.connections().is_empty() {
+        assert!(Instant::now() < until, "no connection was made");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(server.requests().is_empty());
+    for _ in 0..2 {
+        assert_eq!(read(client.send(get(&server)).await.expect("a reply")).await.0, ["a"]);
+    }
+    assert_eq!((server.requests().len(), server.connections().len()), (2, 1));
+}
+
+#[tokio::test]
+async fn a_connection_that_was_warmed_up_in_vain_is_closed() {
+    let server = server(&["a"], Play::in_order());
+    let client = client_with(|options| options.pool_idle_plain = Duration::from_millis(50));
+    client.warm_up(&server.url()).await.expect("a connection");
+    closed(&server, 0).await;
+    assert_eq!(read(client.send(get(&server)).await.expect("a reply")).await.0, ["a"]);
+    assert_eq!(server.connections().len(), 2);
+}
+
+#[tokio::test]
+async fn a_connection_that_was_warmed_up_and_died_costs_no_error() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/", listener.local_addr().expect("an address"));
+    let client = client();
+    let dying = std::thread::spawn(move || {
+        use std::io::{Read as _, Write as _};
+        drop(listener.accept().expect("a connection"));
+        let (mut stream, _) = listener.accept().expect("another one");
+        let mut buffer = [0; 1024];
+        assert!(stream.read(&mut buffer).expect("a request") > 0);
+        stream.write_all(OK).expect("sent");
+    });
+    client.warm_up(&url).await.expect("a connection");
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(read(client.send(Request::get(&url).expect("a URL")).await.expect("a reply")).await.0, ["ok"]);
+    dying.join().expect("answered");
+}
+
+#[tokio::test]
+async fn warming_up_says_why_it_failed() {
+    let url = server(&["a"], Play::in_order()).url();
+    let error = client().warm_up(&url).await.expect_err("refused");
+    assert!(matches!(error, Error::Connect { .. }), "{error:?}");
+    assert!(matches!(client().warm_up("nonsense").await, Err(Error::InvalidUrl { .. })));
 }

@@ -13,11 +13,12 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::body::{Body, Place, Response};
 use super::clock::Clock;
-use super::connector::{Born, Connector};
+use super::connector::Connector;
 use super::error::Error;
 use super::proxy::{Proxy, Rules};
 use super::request::{Pieces, Request};
-use super::tls::Roots;
+use super::stream::About;
+use super::tls::{ClientCertificate, Roots, Settings};
 
 /// Settings of a client. `None` for a limit means that there is none.
 #[derive(Clone, Debug)]
@@ -38,8 +39,12 @@ pub struct Options {
     pub http2: bool,
     /// Which proxy to use.
     pub proxy: Proxy,
-    /// Files with certificates (PEM) to trust besides the bundled ones, or besides those of `SSL_CERT_FILE`.
+    /// Which certificate authorities are trusted. The bundled ones.
+    pub roots: Roots,
+    /// Files with certificates (PEM) to trust besides.
     pub ca_files: Vec<PathBuf>,
+    /// The certificate that servers may ask for. None.
+    pub client_certificate: Option<ClientCertificate>,
     /// Name that servers see.
     pub user_agent: String,
 }
@@ -55,7 +60,9 @@ impl Default for Options {
             pool_idle_tls: Duration::from_secs(55),
             http2: true,
             proxy: Proxy::Environment,
+            roots: Roots::default(),
             ca_files: Vec::new(),
+            client_certificate: None,
             user_agent: concat!("thalweg/", env!("CARGO_PKG_VERSION")).into(),
         }
     }
@@ -97,9 +104,15 @@ impl Client {
         let user_agent = HeaderValue::from_str(&options.user_agent)
             .map_err(|_| Error::InvalidHeader { name: USER_AGENT.to_string() })?;
         let instead = std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty()).map(PathBuf::from);
-        let roots = Roots { instead, more: options.ca_files.clone() };
-        let connector = Connector::new(Rules::new(&options.proxy)?, roots, options.http2, options.connect_timeout);
-        let plain = pool(&connector, options.pool_idle_plain);
+        let settings = Settings {
+            roots: options.roots,
+            instead,
+            more: options.ca_files.clone(),
+            client: options.client_certificate.clone(),
+            http2: options.http2,
+        };
+        let connector = Connector::new(Rules::new(&options.proxy)?, settings, options.connect_timeout);
+        let plain = pool_of(&connector, options.pool_idle_plain);
         Ok(Self { inner: Arc::new(Inner { options, user_agent, connector, plain, secured: Mutex::default() }) })
     }
 
@@ -112,20 +125,34 @@ impl Client {
     /// When there is no reply.
     pub async fn send(&self, request: Request) -> Result<Response, Error> {
         let again = request.clone();
-        match self.attempt(request).await {
-            Err(Failure { on_kept: true, error }) if error.is_retryable() => {
-                self.attempt(again).await.map_err(|failure| failure.error)
+        let (pool, place) = self.inner.pool_for(&request);
+        match self.attempt(request, &pool, place).await {
+            Err(Failure { can_repeat: true, error }) if error.is_retryable() => {
+                // Another kept connection may be as dead: all of them were open while the server or the network went.
+                let pool = pool_of(&self.inner.connector.fresh(), Duration::ZERO);
+                self.attempt(again, &pool, None).await.map_err(|failure| failure.error)
             }
             other => other.map_err(|failure| failure.error),
         }
     }
 
-    async fn attempt(&self, request: Request) -> Result<Response, Failure> {
+    /// Opens a connection to the server of `url`, with TLS and proxy, which the next request there uses. It is kept for as
+    /// long as an unused one ([`Options::pool_idle_tls`]); no request is sent.
+    ///
+    /// # Errors
+    /// When the URL cannot be used, or there is no connection.
+    pub async fn warm_up(&self, url: &str) -> Result<(), Error> {
+        let request = Request::get(url)?;
+        let options = &self.inner.options;
+        let age = if request.is_https() { options.pool_idle_tls } else { options.pool_idle_plain };
+        self.inner.connector.warm_up(&request.uri, age).await
+    }
+
+    async fn attempt(&self, request: Request, pool: &Pool, place: Option<Place>) -> Result<Response, Failure> {
         let target = request.target();
         let options = &self.inner.options;
         let mut clock = Clock::start(options.first_byte_timeout, options.idle_timeout, options.total_timeout);
         let proxy_auth = self.inner.connector.proxy_auth(&request.uri);
-        let (pool, place) = self.inner.pool_for(&request);
 
         let mut sent = hyper::Request::new(Pieces::new(request.body));
         *sent.method_mut() = request.method;
@@ -148,25 +175,29 @@ impl Client {
                 Ok(Response { status: head.status.as_u16(), headers: head.headers, body })
             }
             Ok(Err(error)) => {
-                let mut about = Extensions::new();
-                if let Some(connected) = error.connect_info() {
-                    connected.get_extras(&mut about);
-                }
-                let on_kept = about.get::<Born>().is_some_and(|born| born.0 < clock.started());
-                Err(Failure { on_kept, error: Error::of_exchange(&target, 0, &error) })
+                let can_repeat = match error.connect_info() {
+                    // It ended between being made and being used: nothing was sent.
+                    None => !error.is_connect(),
+                    Some(connected) => {
+                        let mut about = Extensions::new();
+                        connected.get_extras(&mut about);
+                        about.get::<About>().is_some_and(|about| about.born < clock.started() && !about.has_heard())
+                    }
+                };
+                Err(Failure { can_repeat, error: Error::of_exchange(&target, 0, &error) })
             }
             Err((wait, limit)) => {
                 let after_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
                 let error = Error::Timeout { target, wait, after_ms, received_bytes: 0 };
-                Err(Failure { on_kept: false, error })
+                Err(Failure { can_repeat: false, error })
             }
         }
     }
 }
 
 struct Failure {
-    /// It happened on a connection that was kept open from an earlier request.
-    on_kept: bool,
+    /// It happened on a connection that was made before the request, and no byte of a reply came.
+    can_repeat: bool,
     error: Error,
 }
 
@@ -179,7 +210,7 @@ impl Inner {
         let mut lanes = self.secured.lock().unwrap_or_else(PoisonError::into_inner);
         let free = lanes.iter().find(|lane| lane.streams.load(Ordering::Relaxed) < LANE_STREAMS).cloned();
         let lane = free.unwrap_or_else(|| {
-            let pool = pool(&self.connector, self.options.pool_idle_tls);
+            let pool = pool_of(&self.connector, self.options.pool_idle_tls);
             lanes.push(Lane { pool, streams: Arc::default() });
             lanes[lanes.len() - 1].clone()
         });
@@ -188,12 +219,14 @@ impl Inner {
     }
 }
 
-fn pool(connector: &Connector, idle: Duration) -> Pool {
+fn pool_of(connector: &Connector, idle: Duration) -> Pool {
     legacy::Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(idle)
         .pool_max_idle_per_host(IDLE_MAX)
-        .http1_max_buf_size(READ_BYTES_MAX)
+        .http1_max_buf_size(HEAD_BYTES_MAX)
+        .http1_max_headers(HEADERS_MAX)
+        .http2_max_header_list_size(HEAD_BYTES_MAX as u32)
         .timer(TokioTimer::new())
         .http2_initial_stream_window_size(WINDOW_BYTES)
         .http2_initial_connection_window_size(WINDOW_BYTES * LANE_STREAMS as u32)
@@ -207,7 +240,9 @@ const LANE_STREAMS: usize = 64;
 /// What a server may send ahead on one stream; all of a lane fit in its connection's window, so that one reader who
 /// stops reading stops nobody else.
 const WINDOW_BYTES: u32 = 128 << 10;
-/// A connection's read buffer; unbounded, hyper's grows to half a megabyte for a busy stream.
-const READ_BYTES_MAX: usize = 64 << 10;
+/// A connection's read buffer, and so the head of a reply; hyper's own limit is half a megabyte for a busy stream.
+pub(super) const HEAD_BYTES_MAX: usize = 64 << 10;
+/// Headers of a reply.
+pub(super) const HEADERS_MAX: usize = 100;
 /// Unused connections kept for each server.
 const IDLE_MAX: usize = 32;

@@ -1,68 +1,87 @@
 //! Makes connections for the pool: plain or TLS, direct or through a proxy, within a time limit.
 
 use std::future::Future;
-use std::io::{self, IoSlice};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::Uri;
-use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::client::proxy::matcher::Intercept;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
-use tokio::time::Instant;
 use tower_service::Service;
 
 use super::error::{Error, Wait, chain, innermost};
 use super::proxy::Rules;
 use super::request::target;
-use super::tls::{self, Roots};
+use super::resolver::{Resolver, Unresolved};
+use super::spare::Spares;
+use super::stream::{Inner, Stream};
+use super::tls::Settings;
 
-type Inner = MaybeHttpsStream<TokioIo<TcpStream>>;
+type Tcp = HttpConnector<Resolver>;
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Makes connections.
 #[derive(Clone, Debug)]
 pub(super) struct Connector {
-    tcp: HttpConnector,
+    tcp: Tcp,
     shared: Arc<Shared>,
+    /// Takes no connection that was made before.
+    is_fresh: bool,
 }
 
 #[derive(Debug)]
 struct Shared {
     rules: Rules,
-    roots: Roots,
-    http2: bool,
+    resolver: Resolver,
+    spares: Spares,
+    settings: Settings,
     timeout: Duration,
     // Made when the first https URL asks for it: a client of plain HTTP needs no certificates.
     tls: OnceLock<Result<Arc<ClientConfig>, Error>>,
 }
 
-/// An open connection.
-#[derive(Debug)]
-pub(super) struct Stream {
-    inner: Inner,
-    proxied: bool,
-    born: Instant,
-}
-
-/// When a connection was made: tells a new one from one that was kept open.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Born(pub(super) Instant);
-
 impl Connector {
-    pub(super) fn new(rules: Rules, roots: Roots, http2: bool, timeout: Duration) -> Self {
-        let mut tcp = HttpConnector::new();
+    pub(super) fn new(rules: Rules, settings: Settings, timeout: Duration) -> Self {
+        let resolver = Resolver::default();
+        let mut tcp = HttpConnector::new_with_resolver(resolver.clone());
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(Duration::from_secs(60)));
-        Self { tcp, shared: Arc::new(Shared { rules, roots, http2, timeout, tls: OnceLock::new() }) }
+        let (spares, tls) = (Spares::default(), OnceLock::new());
+        let shared = Arc::new(Shared { rules, resolver, spares, settings, timeout, tls });
+        Self { tcp, shared, is_fresh: false }
+    }
+
+    /// One that always makes a new connection.
+    pub(super) fn fresh(&self) -> Self {
+        Self { is_fresh: true, ..self.clone() }
+    }
+
+    /// Makes a connection for a later request, which has to come within `age`.
+    pub(super) async fn warm_up(&self, uri: &Uri, age: Duration) -> Result<(), Error> {
+        if self.shared.spares.count(uri) >= SPARES_MAX {
+            return Ok(());
+        }
+        let stream = self.fresh().call(uri.clone()).await?;
+        self.shared.spares.keep(uri, stream, age);
+        // Closes it in time when no request comes.
+        let shared = Arc::downgrade(&self.shared);
+        tokio::spawn(async move {
+            tokio::time::sleep(age).await;
+            if let Some(shared) = shared.upgrade() {
+                shared.spares.drop_old();
+            }
+        });
+        Ok(())
     }
 
     /// The credentials that plain HTTP through a proxy needs on every request.
@@ -73,19 +92,19 @@ impl Connector {
         self.shared.rules.for_server(uri)?.basic_auth().cloned()
     }
 
-    async fn connect(mut self, uri: Uri) -> Result<Stream, Error> {
+    async fn connect(mut self, uri: Uri) -> Result<TokioIo<Stream>, Error> {
         let proxy = self.shared.rules.for_server(&uri);
         let mut proxied = false;
         let connected = match &proxy {
             None => self.secured(self.tcp.clone(), uri.clone()).await,
             Some(proxy) => match proxy.uri().scheme_str() {
                 Some("socks5" | "socks5h") => {
-                    let mut socks = SocksV5::new(proxy.uri().clone(), self.tcp.clone())
-                        .local_dns(proxy.uri().scheme_str() == Some("socks5"));
+                    let mut socks = SocksV5::new(proxy.uri().clone(), self.tcp.clone());
                     if let Some((user, password)) = proxy.raw_auth() {
                         socks = socks.with_auth(user.into(), password.into());
                     }
-                    self.secured(socks, uri.clone()).await
+                    let resolver = (proxy.uri().scheme_str() == Some("socks5")).then(|| self.shared.resolver.clone());
+                    self.secured(Socks { socks, resolver }, uri.clone()).await
                 }
                 Some("http") if uri.scheme_str() == Some("http") => {
                     proxied = true;
@@ -103,7 +122,7 @@ impl Connector {
             },
         };
         match connected {
-            Ok(inner) => Ok(Stream { inner, proxied, born: Instant::now() }),
+            Ok(inner) => Ok(TokioIo::new(Stream::new(inner, proxied))),
             Err(error) => Err(classify(&uri, proxy.as_ref(), &*error)),
         }
     }
@@ -116,8 +135,7 @@ impl Connector {
         T::Error: Into<BoxError>,
     {
         if uri.scheme_str() == Some("https") {
-            let make = || tls::config(&self.shared.roots, self.shared.http2).map(Arc::new);
-            let config = self.shared.tls.get_or_init(make).clone()?;
+            let config = self.tls().await?;
             HttpsConnector::from((transport, config)).call(uri).await
         } else {
             let mut transport = transport;
@@ -126,10 +144,64 @@ impl Connector {
     }
 }
 
+impl Connector {
+    /// The settings of TLS, read once, and not on this thread where files are read.
+    async fn tls(&self) -> Result<Arc<ClientConfig>, Error> {
+        if let Some(read) = self.shared.tls.get() {
+            return read.clone();
+        }
+        let shared = Arc::clone(&self.shared);
+        let read = move || shared.tls.get_or_init(|| shared.settings.read().map(Arc::new)).clone();
+        if !self.shared.settings.reads_files() {
+            return read();
+        }
+        tokio::task::spawn_blocking(read)
+            .await
+            .map_err(|error| Error::Tls { target: "any server".into(), reason: error.to_string() })?
+    }
+}
+
+/// Connects through a SOCKS proxy.
+#[derive(Clone)]
+struct Socks {
+    socks: SocksV5<Tcp>,
+    /// Finds the server's address; without it the proxy does.
+    resolver: Option<Resolver>,
+}
+
+impl Service<Uri> for Socks {
+    type Response = TokioIo<TcpStream>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let Self { mut socks, resolver } = self.clone();
+        Box::pin(async move {
+            let mut server = target(&uri);
+            let host = uri.host().unwrap_or_default();
+            let is_name = host.trim_matches(['[', ']']).parse::<IpAddr>().is_err();
+            if let Some(resolver) = resolver.filter(|_| is_name) {
+                let found = resolver.addresses(host).await?;
+                let port = server.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or_default();
+                if let Some(address) = found.first() {
+                    server = SocketAddr::new(address.ip(), port).to_string();
+                }
+            }
+            // With its port: otherwise the proxy is asked for that of https.
+            let uri = Uri::builder().scheme("http").authority(server).path_and_query("/").build()?;
+            Ok(socks.call(uri).await?)
+        })
+    }
+}
+
 impl Service<Uri> for Connector {
-    type Response = Stream;
+    type Response = TokioIo<Stream>;
     type Error = Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Stream, Error>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<TokioIo<Stream>, Error>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
         // The TCP connector below is always ready.
@@ -137,6 +209,9 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
+        if let Some(stream) = self.shared.spares.take(&uri).filter(|_| !self.is_fresh) {
+            return Box::pin(std::future::ready(Ok(stream)));
+        }
         let limit = self.shared.timeout;
         let to = target(&uri);
         let connecting = self.clone().connect(uri);
@@ -161,45 +236,13 @@ fn classify(uri: &Uri, proxy: Option<&Intercept>, error: &(dyn std::error::Error
     if let Some(proxy) = proxy {
         return Error::Proxy { proxy: super::request::target(proxy.uri()), target, reason };
     }
+    if chain(error).any(<dyn std::error::Error>::is::<Unresolved>) {
+        return Error::Resolve { target, reason };
+    }
     let kind =
         chain(error).find_map(|cause| cause.downcast_ref::<io::Error>()).map_or(io::ErrorKind::Other, io::Error::kind);
     Error::Connect { target, reason, kind }
 }
 
-impl Connection for Stream {
-    fn connected(&self) -> Connected {
-        self.inner.connected().proxy(self.proxied).extra(Born(self.born))
-    }
-}
-
-impl Read for Stream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(cx, buf)
-    }
-}
-
-impl Write for Stream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
-    }
-}
+/// Connections that are made ahead for each server.
+const SPARES_MAX: usize = 32;

@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::io;
 
+use super::client::{HEAD_BYTES_MAX, HEADERS_MAX};
+
 /// Why a request or its reply failed. No message holds a key, a query or a body.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -20,6 +22,14 @@ pub enum Error {
     InvalidHeader {
         /// Name of the header.
         name: String,
+    },
+    /// The name of the server is not known.
+    #[error("cannot find the address of {target}: {reason}; check how the name is spelt, and the network")]
+    Resolve {
+        /// `host:port`.
+        target: String,
+        /// What the system says.
+        reason: String,
     },
     /// No connection could be made.
     #[error("cannot connect to {target}: {reason}; check the address, and that the server runs")]
@@ -40,8 +50,16 @@ pub enum Error {
         reason: String,
     },
     /// The file of trusted certificates cannot be used.
-    #[error("the certificates in {path} cannot be used: {reason}; check SSL_CERT_FILE")]
+    #[error("the certificates in {path} cannot be used: {reason}; check SSL_CERT_FILE and the option ca_files")]
     Roots {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The certificate that the server shall see cannot be used.
+    #[error("the client certificate in {path} cannot be used: {reason}; certificates and their key are PEM files")]
+    ClientCertificate {
         /// The file.
         path: String,
         /// What is wrong with it.
@@ -97,6 +115,18 @@ pub enum Error {
         /// Bytes of the body that were received before.
         received_bytes: u64,
     },
+    /// The head of the reply is larger than any that is taken.
+    #[error(
+        "{target} sent headers of more than {bytes_max} bytes or {headers_max} lines, which is no reply of a model"
+    )]
+    HeadTooLarge {
+        /// `host:port`.
+        target: String,
+        /// Bytes of a head that are taken.
+        bytes_max: usize,
+        /// Headers that are taken.
+        headers_max: usize,
+    },
     /// A body is larger than the caller allows.
     #[error("the reply is larger than {max} bytes")]
     TooLarge {
@@ -149,6 +179,8 @@ impl Error {
             Self::Connect { kind, .. } => {
                 !matches!(kind, io::ErrorKind::InvalidInput | io::ErrorKind::PermissionDenied)
             }
+            // The network or the resolver may just come up.
+            Self::Resolve { .. } => true,
             Self::Timeout { wait, .. } => matches!(wait, Wait::Connect),
             Self::Reset { received_bytes, .. } | Self::Incomplete { received_bytes, .. } => *received_bytes == 0,
             _ => false,
@@ -165,6 +197,10 @@ impl Error {
             if let Some(hyper) = cause.downcast_ref::<hyper::Error>() {
                 if hyper.is_incomplete_message() {
                     return Self::Incomplete { target, received_bytes };
+                }
+                // hyper has a question for this, but only in servers.
+                if hyper.is_parse() && hyper.to_string().contains("too large") {
+                    return Self::HeadTooLarge { target, bytes_max: HEAD_BYTES_MAX, headers_max: HEADERS_MAX };
                 }
                 if hyper.is_parse() {
                     return Self::Protocol { target, reason: innermost(error), received_bytes };

@@ -31,8 +31,11 @@ mod connector;
 mod error;
 mod proxy;
 mod request;
+mod resolver;
 mod retry;
 mod secret;
+mod spare;
+mod stream;
 mod tls;
 
 pub use body::{Body, Response};
@@ -44,3 +47,4 @@ pub use request::{Parts, Request, join_url};
 pub use retry::{Retry, RetryNotice};
 pub use secret::{AuthKind, Secret};
 pub(crate) use tls::provider as crypto;
+pub use tls::{ClientCertificate, Roots};

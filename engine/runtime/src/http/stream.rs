@@ -1,0 +1,96 @@
+//! An open connection, and what is known about it when a request on it fails.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use hyper_rustls::MaybeHttpsStream;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+/// What connecting gives.
+pub(super) type Inner = MaybeHttpsStream<TokioIo<TcpStream>>;
+
+/// An open connection.
+#[derive(Debug)]
+pub(super) struct Stream {
+    inner: TokioIo<Inner>,
+    proxied: bool,
+    about: About,
+}
+
+/// What is known about a connection when a request on it fails.
+#[derive(Clone, Debug)]
+pub(super) struct About {
+    /// When it was made: tells a new one from one that was kept open.
+    pub(super) born: Instant,
+    /// Whether something was read since something was written.
+    heard: Arc<AtomicBool>,
+    http2: bool,
+}
+
+impl Stream {
+    /// `proxied`: plain HTTP goes to a proxy that reads it.
+    pub(super) fn new(inner: Inner, proxied: bool) -> Self {
+        let http2 = inner.connected().is_negotiated_h2();
+        let about = About { born: Instant::now(), heard: Arc::default(), http2 };
+        Self { inner: TokioIo::new(inner), proxied, about }
+    }
+}
+
+impl About {
+    /// Whether some of a reply may have come. On HTTP/2 nobody knows whose bytes they were; its errors tell.
+    pub(super) fn has_heard(&self) -> bool {
+        !self.http2 && self.heard.load(Ordering::Relaxed)
+    }
+}
+
+impl Connection for Stream {
+    fn connected(&self) -> Connected {
+        self.inner.inner().connected().proxy(self.proxied).extra(self.about.clone())
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.inner).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.about.heard.store(true, Ordering::Relaxed);
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.about.heard.store(false, Ordering::Relaxed);
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.about.heard.store(false, Ordering::Relaxed);
+        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+    }
+}
