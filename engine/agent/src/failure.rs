@@ -36,6 +36,8 @@ pub enum FailureKind {
     Plugin,
     /// The run needed more turns than it may take.
     MaxTurns,
+    /// A budget has too little left; nothing was sent.
+    Budget,
     /// The caller stopped it.
     Aborted,
     /// Anything else.
@@ -82,6 +84,7 @@ impl FailureKind {
             Self::Timeout => "timeout",
             Self::Plugin => "plugin",
             Self::MaxTurns => "max_turns",
+            Self::Budget => "budget",
             Self::Aborted => "aborted",
             Self::Other => "other",
         }

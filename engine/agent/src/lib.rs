@@ -33,6 +33,7 @@ pub mod assembly;
 mod batch;
 pub mod config;
 pub mod content;
+pub mod cost;
 pub mod event;
 pub mod failure;
 pub mod history;

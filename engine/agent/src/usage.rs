@@ -71,6 +71,104 @@ impl Usage {
     }
 }
 
+/// What a reply used, counted alike for all providers: no token is in two of `input`, `output`, `cache_read` and `cache_write`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tokens {
+    /// Of the prompt, without those that a cache had a part in.
+    pub input: u64,
+    /// Of the reply, thinking among them.
+    pub output: u64,
+    /// Of the prompt, read from a cache.
+    pub cache_read: u64,
+    /// Of the prompt, written to a cache.
+    pub cache_write: u64,
+    /// Those of `cache_write` that are kept for an hour.
+    pub cache_write_long: u64,
+    /// Those of `output` that were spent on thinking.
+    pub reasoning: u64,
+}
+
+impl Tokens {
+    /// All of the prompt.
+    #[must_use]
+    pub const fn prompt(&self) -> u64 {
+        self.input.saturating_add(self.cache_read).saturating_add(self.cache_write)
+    }
+
+    /// All.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.prompt().saturating_add(self.output)
+    }
+
+    /// Adds those of another reply.
+    pub const fn add(&mut self, other: &Self) {
+        self.input = self.input.saturating_add(other.input);
+        self.output = self.output.saturating_add(other.output);
+        self.cache_read = self.cache_read.saturating_add(other.cache_read);
+        self.cache_write = self.cache_write.saturating_add(other.cache_write);
+        self.cache_write_long = self.cache_write_long.saturating_add(other.cache_write_long);
+        self.reasoning = self.reasoning.saturating_add(other.reasoning);
+    }
+}
+
+impl Usage {
+    /// The counters of one reply, made alike; `None` if neither prompt nor reply was counted.
+    ///
+    /// Providers differ: the cached part of a prompt is within its tokens (OpenAI, Gemini) or beside them (Anthropic, Bedrock), and
+    /// so is thinking within those of a reply (OpenAI, Anthropic) or beside them (Gemini, xAI). The provider's own
+    /// names say which, or its total does. Only for the usage of one reply: a sum has lost what is needed for that.
+    #[must_use]
+    pub fn tokens(&self) -> Option<Tokens> {
+        if self.input_tokens.is_none() && self.output_tokens.is_none() {
+            return None;
+        }
+        let known = |counter: Option<u64>| counter.unwrap_or(0);
+        let (input, output) = (known(self.input_tokens), known(self.output_tokens));
+        let (read, write, thought) =
+            (known(self.cache_read_tokens), known(self.cache_write_tokens), known(self.reasoning_tokens));
+        let cached = read.saturating_add(write);
+        // What the total has beyond both counters: whatever stands beside them.
+        let rest = self.total_tokens.map(|total| total.saturating_sub(input.saturating_add(output)));
+        let is_cache_apart = cached > 0
+            && match (self.names_cache_apart(), rest) {
+                (Some(apart), _) => apart,
+                (None, Some(rest)) => rest == cached || rest == cached.saturating_add(thought),
+                (None, None) => false,
+            };
+        // More than the whole cannot be within it, whatever was said.
+        let is_cache_apart = is_cache_apart || cached > input;
+        let rest = rest.map(|rest| rest.saturating_sub(if is_cache_apart { cached } else { 0 }));
+        let is_thought_apart = thought > output || (thought > 0 && rest.is_some_and(|rest| rest >= thought));
+        Some(Tokens {
+            input: if is_cache_apart { input } else { input - cached },
+            output: if is_thought_apart { output.saturating_add(thought) } else { output },
+            cache_read: read,
+            cache_write: write,
+            cache_write_long: self.cache_write_long().min(write),
+            reasoning: thought,
+        })
+    }
+
+    /// Whether the provider's names say that cached tokens stand beside those of the prompt; `None` if they do not tell.
+    fn names_cache_apart(&self) -> Option<bool> {
+        let raw = self.raw.as_ref()?;
+        let has = |name: &str| raw.get(name).is_some();
+        if has("prompt_tokens") || has("input_tokens_details") || has("promptTokenCount") {
+            return Some(false);
+        }
+        let beside =
+            ["cache_read_input_tokens", "cache_creation_input_tokens", "cacheReadInputTokens", "cacheWriteInputTokens"];
+        beside.into_iter().any(has).then_some(true)
+    }
+
+    /// Tokens that were written to a cache for an hour.
+    fn cache_write_long(&self) -> u64 {
+        let raw = self.raw.as_ref().map(|raw| &raw["cache_creation"]["ephemeral_1h_input_tokens"]);
+        raw.and_then(Value::as_u64).unwrap_or(0)
+    }
+}
+
 /// The provider's usage object while it comes in: the last whole one, with later keys merged over it.
 ///
 /// Some providers repeat it in every chunk, so a whole one is only stored and parsed at the end.
@@ -112,6 +210,72 @@ mod tests {
         let mut sum = Usage { input_tokens: Some(1), raw: Some(json!({})), ..Usage::default() };
         sum.add(&Usage { input_tokens: Some(2), output_tokens: Some(3), ..Usage::default() });
         assert_eq!(sum, Usage { input_tokens: Some(3), output_tokens: Some(3), ..Usage::default() });
+    }
+
+    #[test]
+    fn tokens_are_counted_alike_whoever_counted_them() {
+        let usage = |input, output, total, reasoning, read, write, raw: Value| Usage {
+            input_tokens: input,
+            output_tokens: output,
+            total_tokens: total,
+            reasoning_tokens: reasoning,
+            cache_read_tokens: read,
+            cache_write_tokens: write,
+            raw: Some(raw).filter(|raw| !raw.is_null()),
+        };
+        let tokens = |input, output, cache_read, cache_write, cache_write_long, reasoning| Tokens {
+            input,
+            output,
+            cache_read,
+            cache_write,
+            cache_write_long,
+            reasoning,
+        };
+        let openai = json!({"prompt_tokens": 100, "prompt_tokens_details": {"cached_tokens": 80}});
+        let responses = json!({"input_tokens": 100, "input_tokens_details": {"cached_tokens": 80}});
+        let anthropic = json!({"input_tokens": 100, "cache_read_input_tokens": 80,
+            "cache_creation": {"ephemeral_5m_input_tokens": 3, "ephemeral_1h_input_tokens": 7}});
+        for (name, usage, expected) in [
+            (
+                "OpenAI",
+                usage(Some(100), Some(50), Some(150), Some(20), Some(80), None, openai),
+                tokens(20, 50, 80, 0, 0, 20),
+            ),
+            (
+                "Responses",
+                usage(Some(100), Some(50), None, Some(20), Some(80), None, responses),
+                tokens(20, 50, 80, 0, 0, 20),
+            ),
+            (
+                "Anthropic",
+                usage(Some(100), Some(50), None, None, Some(80), Some(10), anthropic),
+                tokens(100, 50, 80, 10, 7, 0),
+            ),
+            (
+                "Bedrock",
+                usage(Some(100), Some(50), Some(240), None, Some(80), Some(10), Value::Null),
+                tokens(100, 50, 80, 10, 0, 0),
+            ),
+            (
+                "Gemini",
+                usage(Some(100), Some(50), Some(170), Some(20), Some(80), None, Value::Null),
+                tokens(20, 70, 80, 0, 0, 20),
+            ),
+            (
+                "xAI",
+                usage(Some(100), Some(5), Some(125), Some(20), None, None, Value::Null),
+                tokens(100, 25, 0, 0, 0, 20),
+            ),
+            (
+                "more than the whole",
+                usage(Some(10), Some(1), None, Some(4), Some(80), None, Value::Null),
+                tokens(10, 5, 80, 0, 0, 4),
+            ),
+            ("input alone", usage(Some(10), None, None, None, None, None, Value::Null), tokens(10, 0, 0, 0, 0, 0)),
+        ] {
+            assert_eq!(usage.tokens(), Some(expected), "{name}");
+        }
+        assert_eq!(Usage { total_tokens: Some(4), ..Usage::default() }.tokens(), None);
     }
 
     #[test]

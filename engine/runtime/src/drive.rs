@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use thalweg_abi::host::CancelToken;
 use thalweg_agent::assembly::End;
+use thalweg_agent::cost::Cost;
 use thalweg_agent::failure::{Failure, FailureKind};
 use thalweg_agent::history::History;
 use thalweg_agent::machine::{Action, Machine, ToolMode, ToolOutput};
@@ -13,6 +14,7 @@ use thalweg_log::Writer;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::account::{Account, Bill, Held};
 use crate::backend::{Backend, Source};
 use crate::cpu_clock::CpuClock;
 use crate::error::Error;
@@ -43,6 +45,7 @@ pub(crate) struct Setup {
     pub(crate) tool_mode: ToolMode,
     pub(crate) measure_decode: bool,
     pub(crate) waiting: Waiting,
+    pub(crate) account: Account,
 }
 
 pub(crate) struct Driver {
@@ -53,6 +56,9 @@ pub(crate) struct Driver {
     tools: JoinSet<(String, Result<String, String>)>,
     running: Vec<(tokio::task::Id, String)>,
     cancel: CancelToken,
+    bill: Bill,
+    /// What the present request has put aside.
+    held: Held,
     progress: (mpsc::UnboundedSender<Progress>, mpsc::UnboundedReceiver<Progress>),
 }
 
@@ -67,6 +73,8 @@ impl Driver {
             tools: JoinSet::new(),
             running: Vec::new(),
             cancel: CancelToken::new(),
+            bill: Bill::default(),
+            held: Held::default(),
             progress: mpsc::unbounded_channel(),
         }
     }
@@ -99,6 +107,7 @@ impl Driver {
             message,
             messages: machine.run_messages().cloned().collect(),
             usage: machine.usage().clone(),
+            cost: self.bill.total(),
             error,
             stats: self.recorder.stats,
         };
@@ -121,6 +130,22 @@ impl Driver {
         let now = self.recorder.now_us();
         self.setup.waiting.hand_over(&mut self.session.machine);
         self.session.machine.handle_stream_end(end, now);
+        self.settle();
+    }
+
+    /// Counts what the reply that has just ended cost.
+    fn settle(&mut self) {
+        let mut held = std::mem::take(&mut self.held);
+        let Some(reply) = self.session.machine.last_reply().filter(|_| self.recorder.may_cost) else { return };
+        let setup = &self.setup;
+        let cost = setup.account.cost(reply, setup.backend.provider_id(), &setup.request.model);
+        // The counters of a reply that broke off lack what came after them.
+        let is_whole = reply.error.is_none();
+        let cost = cost.map(|cost| Cost { is_partial: !is_whole, ..cost });
+        self.bill.add(cost.as_ref());
+        if is_whole {
+            held.settle(reply, cost.as_ref());
+        }
     }
 
     /// What the hooks put in the place of the conversation, if there are any; or how the reply ended because of them.
@@ -171,19 +196,32 @@ impl Driver {
 
     /// Asks the backend once and reads the reply to its end.
     async fn attempt_reply(&mut self, turn: u32, attempt: u32, context: Option<&History>) -> Reply {
-        let Self { setup, session, recorder, .. } = self;
+        let Self { setup, session, recorder, held, bill, .. } = self;
         let Session { machine, source } = session;
         recorder.begin_reply();
         let envelope = setup.request.envelope(turn, Delivery::Stream);
-        match source {
+        let history = context.unwrap_or_else(|| machine.history());
+        match setup.account.reserve(setup.backend.provider_id(), &setup.request, &envelope, history) {
+            Ok(reserved) => *held = Held::new(reserved),
+            Err(error) => return Reply::Ended(End::Error(Failure::new(FailureKind::Budget, error.to_string()))),
+        }
+        // From here on, whoever drops this request leaves its worst case spent.
+        held.sent();
+        let reply = match source {
             Source::Server(wire) => Ask { setup, recorder, machine, wire, context }.read(&envelope, attempt).await,
             Source::Provider(provider) => reply::read_provider(provider, recorder, machine, context, &envelope).await,
             Source::Responder(responder) => {
-                let history = context.unwrap_or_else(|| machine.history());
                 let ask = responder::Ask::of_history(Arc::clone(&setup.request), history, turn, Delivery::Stream);
                 reply::read_responder(&**responder, recorder, machine, ask).await
             }
+        };
+        match &reply {
+            _ if !recorder.may_cost => held.give_back(),
+            // Nobody will ever count what it used.
+            Reply::Retry { .. } => bill.add(None),
+            Reply::Ended(_) => {}
         }
+        reply
     }
 
     fn start_tool(&mut self, call: ToolCall) {

@@ -21,9 +21,11 @@
 //! The library touches nothing process-wide: no signal handler, no global logger, no standard output.
 #![deny(unsafe_code)]
 
+mod account;
 pub mod agent;
 pub mod auth;
 mod backend;
+pub mod budget;
 pub mod client;
 mod conversation;
 mod cpu_clock;
@@ -35,6 +37,7 @@ pub mod http;
 pub mod local;
 pub mod middleware;
 pub mod plugin;
+pub mod price;
 pub mod provider;
 mod recorder;
 mod reply;
@@ -48,15 +51,17 @@ mod waiting;
 pub use agent::{Agent, AgentBuilder, Prompt};
 pub use auth::KeySource;
 pub use backend::{check_marks, open_pipeline};
+pub use budget::Budget;
 pub use client::{Chat, ChatStream, Client};
 pub use embed::{Embedder, EmbedderBuilder, Vectors};
 pub use error::Error;
 pub use hook::{Hook, HookPoint};
+pub use price::Prices;
 pub use responder::{Ask, Responder};
 pub use run::{Events, Outcome, Run, Text};
 pub use stats::Stats;
 pub use thalweg_abi::host::Codec;
 pub use thalweg_abi::module::Module;
-pub use thalweg_agent::{event, failure, kind, machine, message, request};
+pub use thalweg_agent::{cost, event, failure, kind, machine, message, request};
 pub use thalweg_log::{Cursor, Entry};
 pub use tool::{Tool, ToolContext};

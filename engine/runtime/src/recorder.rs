@@ -31,6 +31,8 @@ pub(crate) struct Recorder {
     pub(crate) refused: Option<String>,
     /// Whether a piece of the present reply could not be read: the rest of it would be paid for in vain.
     is_malformed: bool,
+    /// Whether the provider may have begun with the present reply, so that it may cost something.
+    pub(crate) may_cost: bool,
 }
 
 impl Recorder {
@@ -45,6 +47,7 @@ impl Recorder {
             stats: Stats::default(),
             refused: None,
             is_malformed: false,
+            may_cost: false,
         }
     }
 
@@ -93,6 +96,7 @@ impl Recorder {
     /// A reply is asked for, for the first time or once more.
     pub(crate) const fn begin_reply(&mut self) {
         self.is_malformed = false;
+        self.may_cost = false;
     }
 
     /// A body begins.

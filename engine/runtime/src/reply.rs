@@ -53,7 +53,13 @@ impl Ask<'_> {
             Ok(request) => request,
             Err(error) => return Reply::Ended(End::Error(failure_of_auth(error))),
         };
+        recorder.may_cost = true;
         let sent = setup.client.send(request).await;
+        // What was refused costs nothing, and without a connection nothing was asked.
+        recorder.may_cost = match &sent {
+            Ok(response) => response.is_success(),
+            Err(error) => !matches!(error, http::Error::Connect { .. }),
+        };
         // Nothing listens on a port of this machine: waiting does not help, and the person wants to know.
         let is_hopeless = matches!(&sent, Err(http::Error::Connect { kind: io::ErrorKind::ConnectionRefused, .. }))
             && endpoint.is_loopback();
@@ -168,9 +174,14 @@ pub(crate) async fn read_responder(
     machine: &mut Machine,
     ask: ResponderAsk,
 ) -> Reply {
+    recorder.may_cost = true;
     let mut reply = match responder.ask(ask).await {
         Ok(reply) => reply,
-        Err(failure) => return Reply::Ended(End::Error(failure)),
+        Err(failure) => {
+            // An answer with a status is a refusal, which costs nothing.
+            recorder.may_cost = failure.http_status.is_none();
+            return Reply::Ended(End::Error(failure));
+        }
     };
     // With a fallback it may be another one each time.
     machine.config_mut().provider = reply.provider().map(str::to_owned);
@@ -204,6 +215,7 @@ pub(crate) async fn read_provider(
     // The envelope is an object with at least one key.
     let head = envelope.strip_suffix('}').unwrap_or(envelope);
     let request = format!("{head},\"messages\":[{}]}}", messages.join(","));
+    recorder.may_cost = true;
     let (mut reply, start) = provider.reply(&CancelToken::new());
     // It may block as long as the reply takes. Nobody waits for this thread: the reply says when it is over.
     drop(tokio::task::spawn_blocking(move || start.run(&request)));

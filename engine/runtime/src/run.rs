@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use thalweg_abi::types::StreamEvent;
+use thalweg_agent::cost::Cost;
 use thalweg_agent::event::{BlockKind, EventView, UpdateView};
 use thalweg_agent::failure::{Failure, FailureKind};
 use thalweg_agent::message::{AssistantMessage, Message, Usage};
@@ -39,6 +40,8 @@ pub struct Outcome {
     pub messages: Vec<Message>,
     /// Tokens of all its turns.
     pub usage: Usage,
+    /// What they cost, as the provider says or by the table of prices; `None` if neither knows, never 0 for that.
+    pub cost: Option<Cost>,
     /// Why it did not end well; `None` when it did.
     pub error: Option<Error>,
     /// What it cost.
@@ -108,6 +111,7 @@ impl Outcome {
             message: None,
             messages: Vec::new(),
             usage: Usage::default(),
+            cost: None,
             error: Some(Error::Run { failure, partial: None }),
             stats: Stats { total: Duration::ZERO, ..Stats::default() },
         }

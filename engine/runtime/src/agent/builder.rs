@@ -7,13 +7,16 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 use thalweg_abi::host;
 use thalweg_abi::module::Module;
+use thalweg_agent::cost::Price;
 use thalweg_agent::machine::{Config, Machine, ToolMode};
 use thalweg_agent::message::Message;
 use thalweg_agent::request::{Cache, Output, Request, Thinking, ToolChoice, ToolSpec};
 
 use super::{Agent, Inner, State, machine_config, open_session};
+use crate::account::Account;
 use crate::auth::KeySource;
 use crate::backend::{Backend, Endpoint, Shared, describe, describe_provider, find_codec};
+use crate::budget::Budget;
 use crate::client::Client;
 use crate::drive::Setup;
 use crate::error::Error;
@@ -21,6 +24,7 @@ use crate::hook::{Hook, Hooks};
 use crate::http;
 use crate::middleware::{self, Middleware};
 use crate::plugin::Registry;
+use crate::price::Prices;
 use crate::provider::{Route, Table, Wish, split_thinking};
 use crate::responder::Responder;
 use crate::tool::Tool;
@@ -66,6 +70,7 @@ pub struct AgentBuilder {
     http: http::Options,
     client: Option<http::Client>,
     retry: http::Retry,
+    account: Account,
     measure_decode: bool,
     check_templates: Option<NonZeroU32>,
 }
@@ -381,6 +386,28 @@ impl AgentBuilder {
         self
     }
 
+    /// A budget that every request has to keep to; hand the same one to several agents to have them share it. A
+    /// further one counts beside it, such as one for all and one for each.
+    #[must_use]
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.account.budgets.push(budget);
+        self
+    }
+
+    /// The table in which prices are looked up; without it, [`Prices::built_in`].
+    #[must_use]
+    pub fn prices(mut self, prices: Prices) -> Self {
+        self.account.prices = Some(Arc::new(prices));
+        self
+    }
+
+    /// What the model costs, whatever a table or the provider says.
+    #[must_use]
+    pub fn price(mut self, price: Price) -> Self {
+        self.account.price = Some(price);
+        self
+    }
+
     /// Measures the CPU time of decoding, at the price of a few system calls a chunk.
     #[must_use]
     pub const fn measure_decode(mut self, measure: bool) -> Self {
@@ -410,6 +437,7 @@ impl AgentBuilder {
             tool_mode: self.tool_mode,
             measure_decode: self.measure_decode,
             waiting: Waiting::default(),
+            account: self.account,
         };
         let machine = Machine::new(machine_config(&setup), self.messages);
         let session = open_session(&setup.backend, machine)?;

@@ -1,0 +1,23 @@
+//! What can be wrong with a table of prices.
+
+/// Why a table of prices cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// It is no TOML of that form.
+    #[error("the table of prices cannot be read: {reason}")]
+    Form {
+        /// Where, and why.
+        reason: String,
+    },
+    /// A price below nothing, or none at all.
+    #[error("the price of {vendor}/{model} has {dollars} dollars per million tokens; it wants 0 or more")]
+    Amount {
+        /// Whose model.
+        vendor: String,
+        /// The model.
+        model: String,
+        /// What stands there.
+        dollars: String,
+    },
+}
