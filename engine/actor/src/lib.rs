@@ -52,7 +52,11 @@ mod actor;
 #[cfg(not(loom))]
 mod cell;
 #[cfg(not(loom))]
+mod cluster;
+#[cfg(not(loom))]
 mod context;
+#[cfg(not(loom))]
+pub mod crdt;
 #[cfg(not(loom))]
 mod dead_letters;
 #[cfg(not(loom))]
@@ -61,6 +65,8 @@ mod envelope;
 mod failure;
 #[cfg(not(loom))]
 mod handle;
+#[cfg(not(loom))]
+mod hub;
 #[cfg(not(loom))]
 mod names;
 #[cfg(not(loom))]
@@ -71,6 +77,10 @@ mod pool;
 mod random;
 #[cfg(not(loom))]
 mod reference;
+#[cfg(not(loom))]
+mod registry;
+#[cfg(not(loom))]
+mod replicator;
 #[cfg(not(loom))]
 mod ring;
 #[cfg(not(loom))]
@@ -85,6 +95,8 @@ mod state;
 mod supervisor;
 #[cfg(not(loom))]
 mod system;
+#[cfg(not(loom))]
+mod transport;
 
 pub use mailbox::{Counters, Mailbox, Overflow, Push, Refused, Ticket};
 pub use queue::Queue;
@@ -92,18 +104,23 @@ pub use queue::Queue;
 #[cfg(not(loom))]
 pub use {
     actor::{Actor, Notice},
+    cluster::{Boxed, Cluster, ClusterError, ClusterEvent, Member},
     context::Context,
     dead_letters::{DeadLetter, DeadLetters, LastDeadLetters, Undelivered},
     envelope::{Delivery, Envelope, Message, ReplyTo, Responded},
     failure::{Crashed, Failure, Reason, Terminated},
     handle::Handle,
+    hub::{Hub, Node},
     path::{Id, Path},
     pool::Pool,
     reference::{AskError, Ref, TellError},
+    registry::{Registry, RingRegistry},
+    replicator::{Delivered, Gossip, Replica, ReplicaError, Replicator, Shared},
     ring::Ring,
     router::{Broadcast, ConsistentHash, LeastLoaded, RandomChoice, RoundRobin, Route, Router},
     spec::Spec,
     state::{SharedState, State},
     supervisor::{Crash, Directive, Escalate, History, Restart, Resume, Scope, Stop, Supervisor},
     system::{Builder, SpawnError, System},
+    transport::{Packet, SendError, Transport},
 };
