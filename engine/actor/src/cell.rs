@@ -61,9 +61,11 @@ pub(crate) trait Control: Any + Send + Sync {
     fn children(&self) -> Vec<Arc<dyn Control>>;
 }
 
+// In this order, so that what a lookup compares lies beside the reference count.
+#[repr(C)]
 pub(crate) struct Cell<M: Message> {
-    pub(crate) id: Id,
     pub(crate) path: Path,
+    pub(crate) id: Id,
     pub(crate) system: Arc<Shared>,
     pub(crate) mailbox: Box<dyn Mailbox<Envelope<M>>>,
     pub(crate) parent: Option<Arc<dyn Control>>,
@@ -73,7 +75,8 @@ pub(crate) struct Cell<M: Message> {
 }
 
 struct Life<M> {
-    signals: VecDeque<Signal>,
+    #[expect(clippy::box_collection, reason = "most actors have none, and there may be a million of them")]
+    signals: Option<Box<VecDeque<Signal>>>,
     watchers: Vec<Watcher>,
     #[expect(clippy::box_collection, reason = "most actors have no children, and there may be a million of them")]
     children: Option<Box<HashMap<Id, Arc<dyn Control>>>>,
@@ -95,7 +98,7 @@ impl<M: Message> Cell<M> {
         parent: Option<Arc<dyn Control>>,
     ) -> Self {
         let life = Life {
-            signals: VecDeque::new(),
+            signals: None,
             watchers: Vec::new(),
             children: None,
             crash: None,
@@ -148,8 +151,10 @@ impl<M: Message> Cell<M> {
             return None;
         }
         let mut life = lock(&self.life);
-        let signal = life.signals.pop_front();
-        if life.signals.is_empty() {
+        let signals = life.signals.as_mut()?;
+        let signal = signals.pop_front();
+        if signals.is_empty() {
+            life.signals = None;
             self.signalled.store(false, Ordering::Relaxed);
         }
         signal
@@ -241,9 +246,9 @@ impl<M: Message> Control for Cell<M> {
             }
             if let Signal::Kill = signal {
                 life.killed = true;
-                life.signals.push_front(signal);
+                life.signals.get_or_insert_default().push_front(signal);
             } else {
-                life.signals.push_back(signal);
+                life.signals.get_or_insert_default().push_back(signal);
             }
             self.signalled.store(true, Ordering::Release);
             life.handling.take()

@@ -21,15 +21,16 @@ struct Inner<T> {
     items: VecDeque<T>,
     /// Set while the consumer sleeps.
     consumer: Option<Waker>,
-    /// Producers that wait for room, in the order of their tickets. Most mailboxes never have one.
-    waiting: Option<Box<Waiting>>,
-    counters: Counters,
+    /// What only a mailbox has that was full.
+    overflown: Option<Box<Overflown>>,
     closed: bool,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct Overflown {
+    counters: Counters,
     next: u64,
+    /// Producers that wait for room, in the order of their tickets.
     wakers: VecDeque<(u64, Waker)>,
 }
 
@@ -43,13 +44,7 @@ impl<T> Queue<T> {
     /// A mailbox for `capacity` messages (at least one), and what it does when they are there.
     #[must_use]
     pub fn bounded(capacity: usize, overflow: Overflow) -> Self {
-        let inner = Inner {
-            items: VecDeque::new(),
-            consumer: None,
-            waiting: None,
-            counters: Counters::default(),
-            closed: false,
-        };
+        let inner = Inner { items: VecDeque::new(), consumer: None, overflown: None, closed: false };
         Self { inner: Mutex::new(inner), capacity: capacity.max(1), overflow }
     }
 
@@ -65,17 +60,18 @@ impl<T> Queue<T> {
             wake(sleeper);
             return Ok(Push::Queued);
         }
+        let counters = &mut inner.overflown.get_or_insert_default().counters;
         match self.overflow {
             Overflow::Block | Overflow::Fail => {
-                inner.counters.refused += 1;
+                counters.refused += 1;
                 Err(Refused::Full(item))
             }
             Overflow::DropNewest => {
-                inner.counters.dropped_newest += 1;
+                counters.dropped_newest += 1;
                 Ok(Push::DroppedNewest(item))
             }
             Overflow::DropOldest => {
-                inner.counters.dropped_oldest += 1;
+                counters.dropped_oldest += 1;
                 let oldest = inner.items.pop_front();
                 inner.items.push_back(item);
                 Ok(oldest.map_or(Push::Queued, Push::DroppedOldest))
@@ -97,7 +93,7 @@ impl<T: Send> Mailbox<T> for Queue<T> {
     ) -> Poll<Result<Push<T>, Refused<T>>> {
         let mut inner = lock(&self.inner);
         if self.overflow == Overflow::Block && inner.items.len() >= self.capacity && !inner.closed {
-            inner.waiting.get_or_insert_default().register(ticket, cx.waker());
+            inner.overflown.get_or_insert_default().register(ticket, cx.waker());
             return Poll::Pending;
         }
         match item.take() {
@@ -110,7 +106,7 @@ impl<T: Send> Mailbox<T> for Queue<T> {
         let Some(number) = ticket.0.take() else { return };
         let mut inner = lock(&self.inner);
         let room = inner.items.len() < self.capacity;
-        let Some(waiting) = inner.waiting.as_mut() else { return };
+        let Some(waiting) = inner.overflown.as_mut() else { return };
         // Registered still: nobody woke it. Else it was woken for room: if it did not use it, the next one may.
         let next = match waiting.wakers.iter().position(|(other, _)| *other == number) {
             Some(place) => {
@@ -160,10 +156,10 @@ impl<T: Send> Mailbox<T> for Queue<T> {
         let mut inner = lock(&self.inner);
         inner.closed = true;
         let sleeper = inner.consumer.take();
-        let waiting = inner.waiting.take();
+        let waiting = inner.overflown.as_mut().map(|overflown| std::mem::take(&mut overflown.wakers));
         drop(inner);
         wake(sleeper);
-        for (_, waker) in waiting.into_iter().flat_map(|waiting| waiting.wakers) {
+        for (_, waker) in waiting.into_iter().flatten() {
             waker.wake();
         }
     }
@@ -173,7 +169,7 @@ impl<T: Send> Mailbox<T> for Queue<T> {
     }
 
     fn counters(&self) -> Counters {
-        lock(&self.inner).counters
+        lock(&self.inner).overflown.as_ref().map_or_else(Counters::default, |overflown| overflown.counters)
     }
 }
 
@@ -181,12 +177,11 @@ impl<T> Inner<T> {
     /// Whom the room that just came up is for.
     #[inline]
     fn next_producer(&mut self) -> Option<Waker> {
-        let waiting = self.waiting.as_mut()?;
-        waiting.wakers.pop_front().map(|(_, waker)| waker)
+        self.overflown.as_mut()?.wakers.pop_front().map(|(_, waker)| waker)
     }
 }
 
-impl Waiting {
+impl Overflown {
     fn register(&mut self, ticket: &mut Ticket, waker: &Waker) {
         let number = *ticket.0.get_or_insert_with(|| {
             self.next += 1;

@@ -15,91 +15,98 @@ use crate::failure::{Crashed, Failure, Reason, Terminated};
 use crate::supervisor::{Crash, Directive, History, Scope, Supervisor};
 
 /// Runs an actor from its first breath to its last.
-pub(crate) async fn run<A: Actor>(
-    factory: impl FnMut() -> A + Send,
-    context: Context<A::Message>,
-    supervisor: Option<Arc<dyn Supervisor>>,
-) {
-    // Dropped with the task, whatever becomes of it: nobody waits in vain when the runtime goes down.
-    let mut last_rites = LastRites { cell: context.cell.clone(), done: false };
-    let reason = live(factory, context, supervisor).await;
-    last_rites.read(reason);
-}
-
-async fn live<A: Actor>(
+///
+/// An idle actor is mostly this future, so it is kept small: it captures its arguments, which an `async fn` would hold
+/// twice, and what is rare is boxed.
+pub(crate) fn run<A: Actor>(
     mut factory: impl FnMut() -> A + Send,
     mut context: Context<A::Message>,
     supervisor: Option<Arc<dyn Supervisor>>,
-) -> Reason {
-    let cell = context.cell.clone();
-    let mut court = Court { cell: &cell, supervisor: supervisor.as_ref(), history: History::default() };
-    let reason = 'lives: loop {
-        let (mut actor, mut fate) = match catch_unwind(AssertUnwindSafe(&mut factory)) {
-            Ok(mut actor) => {
-                let started = guarded(&cell, || actor.started(&mut context)).await;
-                let fate = court.judge(started, &mut None);
-                (Some(actor), fate)
-            }
-            Err(panic) => (None, court.judge(Handled::failed(&*panic), &mut None)),
-        };
-        let mut handled_in_turn = 0;
-        loop {
-            match fate {
-                Fate::GoOn => {}
-                Fate::Restart(after) => {
-                    bury(actor.take());
-                    stop_children(&cell).await;
-                    cell.open_nursery();
-                    match pause(&cell, after).await {
-                        None => continue 'lives,
-                        Some(reason) => break 'lives reason,
-                    }
+) -> impl Future<Output = ()> + Send {
+    async move {
+        // Dropped with the task, whatever becomes of it: nobody waits in vain when the runtime goes down.
+        let mut last_rites = LastRites(Some(context.cell.clone()));
+        let reason = live(&mut factory, &mut context, supervisor.as_ref()).await;
+        last_rites.read(reason);
+    }
+}
+
+fn live<A: Actor>(
+    factory: &mut (impl FnMut() -> A + Send),
+    context: &mut Context<A::Message>,
+    supervisor: Option<&Arc<dyn Supervisor>>,
+) -> impl Future<Output = Reason> + Send {
+    async move {
+        let cell = context.cell.clone();
+        let mut court = Court { cell: &cell, supervisor, history: History::default() };
+        let reason = 'lives: loop {
+            let (mut actor, mut fate) = match catch_unwind(AssertUnwindSafe(&mut *factory)) {
+                Ok(mut actor) => {
+                    let started = guarded(&cell, || actor.started(context)).await;
+                    let fate = court.judge(started, &mut None);
+                    (Some(actor), fate)
                 }
-                Fate::End(reason) => {
-                    // A killed actor is not asked for last words, nor one that has failed.
-                    bury(actor.take());
-                    break 'lives reason;
-                }
-            }
-            // Only a factory that panics makes no actor, and that is never resumed.
-            let Some(actor) = actor.as_mut() else { break 'lives Reason::Killed };
-            fate = match next(&cell, &mut handled_in_turn).await {
-                Next::Message(Envelope { message, reply_to }) => {
-                    context.reply_to = reply_to;
-                    let mut message = Some(message);
-                    let handled = guarded(&cell, || actor.receive(Delivery(&mut message), &mut context)).await;
-                    // Unanswered, the asker learns so now.
-                    context.reply_to = ReplyTo::default();
-                    if let Handled::Well = handled {
-                        court.history.succeeded();
-                        Fate::GoOn
-                    } else {
-                        court.judge(handled, &mut message)
-                    }
-                }
-                Next::Signal(Signal::Notice(notice)) => {
-                    let handled = guarded(&cell, || actor.notice(notice, &mut context)).await;
-                    court.judge(handled, &mut None)
-                }
-                Next::Signal(Signal::Restart(after)) => Fate::Restart(after),
-                Next::Signal(Signal::Kill) => Fate::End(Reason::Killed),
-                Next::Signal(Signal::Stop) | Next::Drained => {
-                    cell.mailbox.close();
-                    stop_children(&cell).await;
-                    let reason = Reason::Stopped;
-                    let words = guarded(&cell, || async {
-                        actor.stopped(&reason, &mut context).await;
-                        Ok(())
-                    })
-                    .await;
-                    Fate::End(if let Handled::Killed = words { Reason::Killed } else { reason })
-                }
+                Err(panic) => (None, court.judge(Handled::failed(&*panic), &mut None)),
             };
-        }
-    };
-    cell.mailbox.close();
-    stop_children(&cell).await;
-    reason
+            let mut handled_in_turn = 0;
+            loop {
+                match fate {
+                    Fate::GoOn => {}
+                    Fate::Restart(after) => {
+                        bury(actor.take());
+                        stop_children(&cell).await;
+                        cell.open_nursery();
+                        match Box::pin(pause(&cell, after)).await {
+                            None => continue 'lives,
+                            Some(reason) => break 'lives reason,
+                        }
+                    }
+                    Fate::End(reason) => {
+                        // A killed actor is not asked for last words, nor one that has failed.
+                        bury(actor.take());
+                        break 'lives reason;
+                    }
+                }
+                // Only a factory that panics makes no actor, and that is never resumed.
+                let Some(actor) = actor.as_mut() else { break 'lives Reason::Killed };
+                fate = match next(&cell, &mut handled_in_turn).await {
+                    Next::Message(Envelope { message, reply_to }) => {
+                        context.reply_to = reply_to;
+                        let mut message = Some(message);
+                        let handled = guarded(&cell, || actor.receive(Delivery(&mut message), context)).await;
+                        // Unanswered, the asker learns so now.
+                        context.reply_to = ReplyTo::default();
+                        if let Handled::Well = handled {
+                            court.history.succeeded();
+                            Fate::GoOn
+                        } else {
+                            court.judge(handled, &mut message)
+                        }
+                    }
+                    Next::Signal(Signal::Notice(notice)) => {
+                        let handled = guarded(&cell, || actor.notice(notice, context)).await;
+                        court.judge(handled, &mut None)
+                    }
+                    Next::Signal(Signal::Restart(after)) => Fate::Restart(after),
+                    Next::Signal(Signal::Kill) => Fate::End(Reason::Killed),
+                    Next::Signal(Signal::Stop) | Next::Drained => {
+                        cell.mailbox.close();
+                        stop_children(&cell).await;
+                        let reason = Reason::Stopped;
+                        let words = guarded(&cell, || async {
+                            actor.stopped(&reason, context).await;
+                            Ok(())
+                        })
+                        .await;
+                        Fate::End(if let Handled::Killed = words { Reason::Killed } else { reason })
+                    }
+                };
+            }
+        };
+        cell.mailbox.close();
+        stop_children(&cell).await;
+        reason
+    }
 }
 
 /// What is next for an actor that waits.
@@ -257,9 +264,12 @@ async fn pause<M: Message>(cell: &Arc<Cell<M>>, after: Duration) -> Option<Reaso
 /// Stops the children and waits until the last has ended. A kill goes on to them.
 async fn stop_children<M: Message>(cell: &Arc<Cell<M>>) {
     let children = cell.close_nursery();
-    if children.is_empty() {
-        return;
+    if !children.is_empty() {
+        Box::pin(stop_all(cell, children)).await;
     }
+}
+
+async fn stop_all<M: Message>(cell: &Arc<Cell<M>>, children: Vec<Arc<dyn Control>>) {
     for child in &children {
         child.signal(Signal::Stop);
     }
@@ -286,26 +296,55 @@ fn bury<A>(actor: Option<A>) {
 }
 
 /// Tells the world that an actor is no more.
-struct LastRites<M: Message> {
-    cell: Arc<Cell<M>>,
-    done: bool,
-}
+struct LastRites<M: Message>(Option<Arc<Cell<M>>>);
 
 impl<M: Message> LastRites<M> {
     fn read(&mut self, reason: Reason) {
-        self.done = true;
-        self.cell.end(reason);
+        if let Some(cell) = self.0.take() {
+            cell.end(reason);
+        }
     }
 }
 
 impl<M: Message> Drop for LastRites<M> {
     fn drop(&mut self) {
-        if !self.done {
-            for child in self.cell.close_nursery() {
+        if let Some(cell) = &self.0 {
+            for child in cell.close_nursery() {
                 child.signal(Signal::Kill);
             }
-            self.read(Reason::Killed);
         }
+        self.read(Reason::Killed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Actor, Context, Delivery, Failure, Message, Spec, System};
+
+    struct Nothing;
+
+    impl Message for Nothing {
+        type Reply = ();
+    }
+
+    struct Idle;
+
+    impl Actor for Idle {
+        type Message = Nothing;
+
+        async fn receive(&mut self, _: Delivery<'_, Nothing>, _: &mut Context<Nothing>) -> Result<(), Failure> {
+            Ok(())
+        }
+    }
+
+    /// With 104 bytes of tokio's, rounded up to 128, this is most of what an idle actor takes.
+    #[tokio::test]
+    async fn the_task_of_an_idle_actor_is_small() {
+        let idle = System::new("size").spawn(Spec::new(|| Idle)).unwrap();
+        let task = super::run(|| Idle, Context::new(idle.0.clone()), None);
+        let size = size_of_val(&task);
+        drop(task);
+        assert!(size <= 400, "{size} bytes");
     }
 }
 

@@ -154,7 +154,10 @@ impl Supervisor for Escalate {
 
 /// The failures of one actor since it last handled a message. Empty, it takes no heap memory.
 #[derive(Clone, Debug, Default)]
-pub struct History {
+pub struct History(Option<Box<Failures>>);
+
+#[derive(Clone, Debug, Default)]
+struct Failures {
     in_a_row: u32,
     times: VecDeque<Duration>,
 }
@@ -162,20 +165,19 @@ pub struct History {
 impl History {
     /// Counts a failure at `now`, and says how many there were in a row and, of those, in the last `window`.
     pub fn failed(&mut self, now: Duration, window: Duration) -> (u32, u32) {
-        self.in_a_row = self.in_a_row.saturating_add(1);
-        while self.times.front().is_some_and(|first| now.saturating_sub(*first) > window) || self.times.len() >= KEPT {
-            self.times.pop_front();
+        let Failures { in_a_row, times } = &mut **self.0.get_or_insert_default();
+        *in_a_row = in_a_row.saturating_add(1);
+        while times.front().is_some_and(|first| now.saturating_sub(*first) > window) || times.len() >= KEPT {
+            times.pop_front();
         }
-        self.times.push_back(now);
-        (self.in_a_row, self.times.len() as u32)
+        times.push_back(now);
+        (*in_a_row, times.len() as u32)
     }
 
     /// A message was handled: the slate is clean.
     #[inline]
     pub fn succeeded(&mut self) {
-        if self.in_a_row > 0 {
-            *self = Self::default();
-        }
+        self.0 = None;
     }
 }
 
