@@ -25,7 +25,7 @@ pub(crate) enum Signal {
     Kill,
     /// A sibling failed and takes its siblings along.
     Restart(Duration),
-    Notice(Notice),
+    Notice(Box<Notice>),
 }
 
 /// Who wants to know when an actor ends.
@@ -37,7 +37,7 @@ pub(crate) enum Watcher {
 impl Watcher {
     fn tell(self, end: Terminated) {
         match self {
-            Self::Actor(actor) => actor.signal(Signal::Notice(Notice::Terminated(end))),
+            Self::Actor(actor) => actor.signal(Signal::Notice(Box::new(Notice::Terminated(end)))),
             // Nobody waits any more: fine.
             Self::Task(task) => drop(task.send(end)),
         }
@@ -69,6 +69,8 @@ pub(crate) struct Cell<M: Message> {
     pub(crate) system: Arc<Shared>,
     pub(crate) mailbox: Box<dyn Mailbox<Envelope<M>>>,
     pub(crate) parent: Option<Arc<dyn Control>>,
+    /// Whether a sender may have to wait.
+    blocks: bool,
     /// Whether there are signals, so that the runner need not lock to find none.
     signalled: AtomicBool,
     life: Mutex<Life<M>>,
@@ -107,11 +109,24 @@ impl<M: Message> Cell<M> {
             closing: false,
             ended: None,
         };
-        Self { id, path, system, mailbox, parent, signalled: AtomicBool::new(false), life: Mutex::new(life) }
+        Self {
+            id,
+            path,
+            system,
+            blocks: mailbox.blocks(),
+            mailbox,
+            parent,
+            signalled: AtomicBool::new(false),
+            life: Mutex::new(life),
+        }
     }
 
     /// Sends, waiting for room if that is what the mailbox does.
+    #[inline]
     pub(crate) async fn send(&self, envelope: Envelope<M>) -> Result<(), Refused<Envelope<M>>> {
+        if !self.blocks {
+            return self.try_send(envelope);
+        }
         let mut waiting = Waiting { mailbox: &*self.mailbox, ticket: Ticket::default() };
         let mut envelope = Some(envelope);
         let pushed = poll_fn(|cx| self.mailbox.poll_push(cx, &mut envelope, &mut waiting.ticket)).await?;
@@ -119,6 +134,7 @@ impl<M: Message> Cell<M> {
         Ok(())
     }
 
+    #[inline]
     pub(crate) fn try_send(&self, envelope: Envelope<M>) -> Result<(), Refused<Envelope<M>>> {
         let pushed = self.mailbox.push(envelope)?;
         self.account(pushed);

@@ -22,8 +22,9 @@ impl Failure {
         Self(Arc::new(Cause::Error(text.into().into())))
     }
 
-    /// A panic, by what it was raised with.
-    pub(crate) fn panic(payload: &(dyn std::any::Any + Send)) -> Self {
+    /// A panic that was caught, by what it was raised with.
+    #[must_use]
+    pub fn from_panic(payload: &(dyn std::any::Any + Send)) -> Self {
         let text = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
             (Some(text), _) => (*text).to_owned(),
             (_, Some(text)) => text.clone(),

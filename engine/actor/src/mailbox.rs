@@ -13,6 +13,11 @@ pub trait Mailbox<T>: Send + Sync {
     /// [`Refused`] with the item: the mailbox is full and would have waited or is set to fail, or it is closed.
     fn push(&self, item: T) -> Result<Push<T>, Refused<T>>;
 
+    /// Whether a sender waits when it is full. The same for its whole life.
+    fn blocks(&self) -> bool {
+        true
+    }
+
     /// As [`Mailbox::push`], but a full mailbox that blocks registers the task under `ticket` and is asked again.
     /// `item` is taken unless the answer is `Pending`.
     fn poll_push(

@@ -85,6 +85,10 @@ impl<T: Send> Mailbox<T> for Queue<T> {
         self.admit(lock(&self.inner), item)
     }
 
+    fn blocks(&self) -> bool {
+        self.overflow == Overflow::Block
+    }
+
     fn poll_push(
         &self,
         cx: &mut Context<'_>,

@@ -62,6 +62,7 @@ impl<M: Message> Ref<M> {
     }
 
     /// Sends a message with a return address of the caller's choice.
+    #[inline]
     pub(crate) async fn send(&self, envelope: Envelope<M>) -> Result<(), TellError> {
         match self.0.send(envelope).await {
             Ok(()) => Ok(()),

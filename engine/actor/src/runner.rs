@@ -18,6 +18,7 @@ use crate::supervisor::{Crash, Directive, History, Scope, Supervisor};
 ///
 /// An idle actor is mostly this future, so it is kept small: it captures its arguments, which an `async fn` would hold
 /// twice, and what is rare is boxed.
+#[expect(clippy::manual_async_fn, reason = "an `async fn` would hold its arguments twice")]
 pub(crate) fn run<A: Actor>(
     mut factory: impl FnMut() -> A + Send,
     mut context: Context<A::Message>,
@@ -31,6 +32,7 @@ pub(crate) fn run<A: Actor>(
     }
 }
 
+#[expect(clippy::manual_async_fn, reason = "an `async fn` would hold its arguments twice")]
 fn live<A: Actor>(
     factory: &mut (impl FnMut() -> A + Send),
     context: &mut Context<A::Message>,
@@ -84,7 +86,7 @@ fn live<A: Actor>(
                         }
                     }
                     Next::Signal(Signal::Notice(notice)) => {
-                        let handled = guarded(&cell, || actor.notice(notice, context)).await;
+                        let handled = guarded(&cell, || actor.notice(*notice, context)).await;
                         court.judge(handled, &mut None)
                     }
                     Next::Signal(Signal::Restart(after)) => Fate::Restart(after),
@@ -153,7 +155,7 @@ enum Handled {
 
 impl Handled {
     fn failed(panic: &(dyn std::any::Any + Send)) -> Self {
-        Self::Badly(Failure::panic(panic))
+        Self::Badly(Failure::from_panic(panic))
     }
 }
 
@@ -224,7 +226,7 @@ impl<M: Message> Court<'_, M> {
                 if let Some(parent) = &cell.parent {
                     let reason = Reason::Failed(failure.clone());
                     let child = Terminated { id: cell.id, path: cell.path.clone(), reason };
-                    parent.signal(Signal::Notice(Notice::Escalated { child, failure: failure.clone() }));
+                    parent.signal(Signal::Notice(Box::new(Notice::Escalated { child, failure: failure.clone() })));
                 }
                 Fate::End(Reason::Failed(failure))
             }
@@ -317,6 +319,9 @@ impl<M: Message> Drop for LastRites<M> {
     }
 }
 
+/// So many messages are handled before others get the thread.
+const MESSAGES_A_TURN: u32 = 64;
+
 #[cfg(test)]
 mod tests {
     use crate::{Actor, Context, Delivery, Failure, Message, Spec, System};
@@ -347,6 +352,3 @@ mod tests {
         assert!(size <= 400, "{size} bytes");
     }
 }
-
-/// So many messages are handled before others get the thread.
-const MESSAGES_A_TURN: u32 = 64;

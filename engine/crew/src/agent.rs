@@ -1,0 +1,238 @@
+//! Agents: async functions from messages to replies, that call each other.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use thalweg_actor::Failure;
+
+use crate::crew::Crew;
+use crate::field::{Field, Frozen};
+use crate::item::Item;
+use crate::message::Message;
+use crate::message_promise::MessagePromise;
+use crate::pieces::{Closed, Reader};
+use crate::promise::guarded;
+use crate::sequence::{Sequence, SequenceWriter};
+
+type Run = dyn Fn(Interaction) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>> + Send + Sync;
+
+/// An agent: a name, what it does with messages, and its configuration. Cheap to clone.
+#[derive(Clone)]
+pub struct Agent {
+    alias: Arc<str>,
+    configuration: Frozen,
+    run: Arc<Run>,
+}
+
+impl Agent {
+    /// An agent by a name and an async function.
+    pub fn new<F>(alias: &str, run: impl Fn(Interaction) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        let run =
+            Arc::new(move |interaction| -> Pin<Box<dyn Future<Output = _> + Send>> { Box::pin(run(interaction)) });
+        Self { alias: alias.into(), configuration: Frozen::new(), run }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn alias(&self) -> &str {
+        &self.alias
+    }
+
+    /// Another agent that does the same with one more value in its configuration, or another one under a name.
+    #[must_use]
+    pub fn fork(&self, name: impl Into<String>, value: impl Into<Field>) -> Self {
+        let mut fork = self.clone();
+        fork.configuration.set(name.into(), value.into());
+        fork
+    }
+
+    /// Another agent that does the same under another name.
+    #[must_use]
+    pub fn named(&self, alias: &str) -> Self {
+        Self { alias: alias.into(), ..self.clone() }
+    }
+
+    /// Starts it with messages, and gives its replies at once: they come while it runs. What it fails with stands at its
+    /// place among them.
+    pub fn trigger(&self, crew: &Crew, messages: impl Into<Item>) -> Sequence {
+        self.start(crew, None, Sequence::of(crew, messages))
+    }
+
+    /// Starts it with messages that are sent one after the other, while its replies may be read.
+    #[must_use]
+    pub fn initiate_call(&self, crew: &Crew) -> Call {
+        let (writer, messages) = Sequence::channel(crew);
+        Call { writer: Some(writer), replies: self.start(crew, None, messages) }
+    }
+
+    fn start(&self, crew: &Crew, parent: Option<&Trace>, messages: Sequence) -> Sequence {
+        let (writer, replies) = Sequence::channel(crew);
+        let trace = Trace(Arc::new(Link { alias: self.alias.clone(), parent: parent.cloned() }));
+        let interaction = Interaction {
+            messages: messages.reader(),
+            sequence: messages,
+            configuration: self.configuration.clone(),
+            crew: crew.for_calls(),
+            writer: Arc::new(writer),
+            trace,
+        };
+        let (run, as_messages) = (self.run.clone(), crew.errors_as_messages());
+        let task = async move {
+            let writer = interaction.writer.clone();
+            let outcome = guarded(|| run(interaction)).await.and_then(|outcome| outcome);
+            if let Err(failure) = outcome {
+                // Refused only if it was cancelled: then nobody reads it.
+                let _ = if as_messages {
+                    writer.append(Message::error(failure.to_string()))
+                } else {
+                    writer.append(failure)
+                };
+            }
+        };
+        if crew.starts_soon() {
+            replies.stops(crew.spawn(task));
+            return replies;
+        }
+        let crew = crew.clone();
+        replies.starting(move || drop(crew.spawn(task)))
+    }
+}
+
+impl fmt::Debug for Agent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Agent({})", self.alias)
+    }
+}
+
+/// Who called whom.
+#[derive(Clone)]
+struct Trace(Arc<Link>);
+
+struct Link {
+    alias: Arc<str>,
+    parent: Option<Trace>,
+}
+
+/// What an agent sees while it runs.
+pub struct Interaction {
+    /// What it was sent, from the first message on.
+    pub messages: Reader<MessagePromise>,
+    sequence: Sequence,
+    configuration: Frozen,
+    crew: Crew,
+    writer: Arc<SequenceWriter>,
+    trace: Trace,
+}
+
+impl Interaction {
+    /// Replies, behind what was replied before. Returns at once, whatever it is that will be there later.
+    pub fn reply(&self, item: impl Into<Item>) {
+        // Refused only if it was cancelled: then nobody reads it.
+        let _: Result<(), Closed> = self.writer.append(item);
+    }
+
+    /// Replies as soon as it is there, not waiting for what was replied before.
+    pub fn reply_out_of_order(&self, item: impl Into<Item>) {
+        let _: Result<(), Closed> = self.writer.append_out_of_order(item);
+    }
+
+    /// What it was sent, to be handed on or read again.
+    #[must_use]
+    pub fn sent(&self) -> Sequence {
+        self.sequence.clone()
+    }
+
+    /// The value of its configuration under a name.
+    #[must_use]
+    pub fn configuration(&self, name: &str) -> Option<&Field> {
+        self.configuration.get(name)
+    }
+
+    /// The crew, for promises of its own.
+    #[must_use]
+    pub fn crew(&self) -> &Crew {
+        &self.crew
+    }
+
+    /// Calls another agent; see [`Agent::trigger`].
+    pub fn trigger(&self, agent: &Agent, messages: impl Into<Item>) -> Sequence {
+        self.call(agent, Sequence::of(&self.crew, messages))
+    }
+
+    /// Calls another agent; see [`Agent::initiate_call`].
+    #[must_use]
+    pub fn initiate_call(&self, agent: &Agent) -> Call {
+        let (writer, messages) = Sequence::channel(&self.crew);
+        Call { writer: Some(writer), replies: self.call(agent, messages) }
+    }
+
+    fn call(&self, agent: &Agent, messages: Sequence) -> Sequence {
+        let replies = agent.start(&self.crew, Some(&self.trace), messages);
+        self.writer.takes_along(&replies);
+        replies
+    }
+
+    /// Who called whom, this agent first: `A <- B <- C`.
+    #[must_use]
+    pub fn trace(&self) -> String {
+        let mut names = vec![&*self.trace.0.alias];
+        let mut link = &self.trace.0;
+        while let Some(parent) = &link.parent {
+            names.push(&parent.0.alias);
+            link = &parent.0;
+        }
+        names.join(" <- ")
+    }
+}
+
+/// A call to an agent that is still being made. It is finished when it is dropped.
+pub struct Call {
+    writer: Option<SequenceWriter>,
+    replies: Sequence,
+}
+
+impl Call {
+    /// Sends more.
+    ///
+    /// # Errors
+    /// [`Closed`] after [`Call::finish`].
+    pub fn send(&self, item: impl Into<Item>) -> Result<(), Closed> {
+        self.writer.as_ref().ok_or(Closed)?.append(item)
+    }
+
+    /// Sends more as soon as it is there, not waiting for what was sent before.
+    ///
+    /// # Errors
+    /// [`Closed`] after [`Call::finish`].
+    pub fn send_out_of_order(&self, item: impl Into<Item>) -> Result<(), Closed> {
+        self.writer.as_ref().ok_or(Closed)?.append_out_of_order(item)
+    }
+
+    /// No more will be sent.
+    pub fn finish(&mut self) {
+        self.writer = None;
+    }
+
+    /// Whether it was finished.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.writer.is_none()
+    }
+
+    /// Finishes the call and gives the replies.
+    #[must_use]
+    pub fn into_replies(self) -> Sequence {
+        self.replies
+    }
+
+    /// The replies so far and to come, while more may be sent.
+    #[must_use]
+    pub fn replies(&self) -> Sequence {
+        self.replies.clone()
+    }
+}

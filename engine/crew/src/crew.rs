@@ -1,0 +1,117 @@
+//! What a group of promises and agents has in common. Nothing is global: a process may have many crews.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+/// Where promises and agents run, and their defaults. Cheap to clone.
+///
+/// Everything that is started through a crew is counted, so that [`Crew::finish`] can wait for all of it.
+#[derive(Clone)]
+pub struct Crew {
+    shared: Arc<Shared>,
+    starts_soon: bool,
+    errors_as_messages: bool,
+}
+
+struct Shared {
+    runtime: Handle,
+    running: AtomicUsize,
+    nothing_runs: Notify,
+}
+
+impl Crew {
+    /// A crew on the current tokio runtime: promises start soon, errors are errors.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime; see [`Crew::on`].
+    #[must_use]
+    pub fn new() -> Self {
+        Self::on(Handle::current())
+    }
+
+    /// A crew on a runtime.
+    #[must_use]
+    pub fn on(runtime: Handle) -> Self {
+        let shared = Shared { runtime, running: AtomicUsize::new(0), nothing_runs: Notify::new() };
+        Self { shared: Arc::new(shared), starts_soon: true, errors_as_messages: false }
+    }
+
+    /// The same crew, whose promises and agents start when somebody reads them first.
+    #[must_use]
+    pub fn on_request(mut self) -> Self {
+        self.starts_soon = false;
+        self
+    }
+
+    /// The same crew, whose agents reply with an error message where they fail.
+    #[must_use]
+    pub fn with_errors_as_messages(mut self) -> Self {
+        self.errors_as_messages = true;
+        self
+    }
+
+    /// Whether promises start before somebody reads them.
+    #[must_use]
+    pub fn starts_soon(&self) -> bool {
+        self.starts_soon
+    }
+
+    pub(crate) fn errors_as_messages(&self) -> bool {
+        self.errors_as_messages
+    }
+
+    /// The defaults of a crew for those that an agent calls: errors as messages are not handed down.
+    pub(crate) fn for_calls(&self) -> Self {
+        Self { errors_as_messages: false, ..self.clone() }
+    }
+
+    /// How much is running.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.shared.running.load(Ordering::Acquire)
+    }
+
+    /// Waits until nothing is running any more.
+    pub async fn finish(&self) {
+        loop {
+            let mut nothing_runs = std::pin::pin!(self.shared.nothing_runs.notified());
+            nothing_runs.as_mut().enable();
+            if self.running() == 0 {
+                return;
+            }
+            nothing_runs.await;
+        }
+    }
+
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+        self.shared.running.fetch_add(1, Ordering::AcqRel);
+        let counted = Counted(self.shared.clone());
+        let spawned = self.shared.runtime.spawn(async move {
+            let _counted = counted;
+            task.await;
+        });
+        spawned.abort_handle()
+    }
+}
+
+impl Default for Crew {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// One that runs, until it is dropped.
+struct Counted(Arc<Shared>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if self.0.running.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.nothing_runs.notify_waiters();
+        }
+    }
+}

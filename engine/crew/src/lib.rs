@@ -1,0 +1,54 @@
+//! Promises that stream, sequences of messages, and agents that call agents.
+//!
+//! A [`Promise`] is a log of pieces and a value. Any number of readers see all pieces from the first one on, whenever
+//! they come; the value is made once. A [`Sequence`] is a promise of messages that flattens whatever it is given, in
+//! the order of the source, while all of it runs at once. An [`Agent`] is an async function from a sequence of messages
+//! to a sequence of replies; [`Agent::trigger`] returns at once.
+//!
+//! ```
+//! use thalweg_crew::{Agent, Crew, Failure, Interaction};
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let crew = Crew::new();
+//! let echo = Agent::new("echo", async |mut interaction: Interaction| {
+//!     while let Some(message) = interaction.messages.next().await {
+//!         let text = message?.value().await?.to_string();
+//!         interaction.reply(format!("You said: {text}"));
+//!     }
+//!     Ok(())
+//! });
+//! let replies = echo.trigger(&crew, ["hello", "world"]);
+//! let texts: Vec<_> = replies.value().await?.iter().map(ToString::to_string).collect();
+//! assert_eq!(texts, ["You said: hello", "You said: world"]);
+//! # Ok::<(), Failure>(())
+//! # }).map_err(|failure| failure.to_string())?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod agent;
+mod crew;
+mod field;
+mod hash;
+mod item;
+mod library;
+mod message;
+mod message_promise;
+mod pieces;
+mod promise;
+mod sequence;
+
+pub use agent::{Agent, Call, Interaction};
+pub use crew::Crew;
+pub use field::{Field, Frozen};
+pub use item::Item;
+pub use library::Library;
+pub use message::Message;
+pub use message_promise::{MessagePromise, Token};
+pub use pieces::{Appender, Cancelled, Closed, Piece, Reader};
+pub use promise::Promise;
+pub use sequence::{Sequence, SequenceWriter};
+/// Why something failed: an error that was returned, or a panic that was caught. Cheap to clone, so that every reader
+/// gets the same.
+pub use thalweg_actor::Failure;

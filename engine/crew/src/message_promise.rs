@@ -1,0 +1,108 @@
+//! A message that is on its way, token by token.
+
+use std::future::Future;
+
+use thalweg_actor::Failure;
+use thalweg_log::Entry;
+
+use crate::crew::Crew;
+use crate::field::Frozen;
+use crate::message::Message;
+use crate::pieces::{Appender, Piece, Reader};
+use crate::promise::Promise;
+
+/// A piece of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token(pub String);
+
+impl Piece for Token {
+    type Store = ();
+
+    #[inline]
+    fn write(self, kind: u32, (): &(), append: &mut dyn FnMut(&Entry<'_>)) {
+        append(&Entry::new(kind).with_text(self.0.as_bytes()));
+    }
+
+    #[inline]
+    fn read(entry: &Entry<'_>, (): &()) -> Self {
+        // Only texts are written, and the log keeps them as they are.
+        Self(String::from_utf8_lossy(entry.text).into_owned())
+    }
+}
+
+/// A message that streams: tokens, and the message that they make.
+#[derive(Clone)]
+pub struct MessagePromise {
+    promise: Promise<Token, Message>,
+    known: Frozen,
+}
+
+impl MessagePromise {
+    /// A message of the tokens that `producer` writes. `known` is known before the first of them, and part of the
+    /// message: who speaks, which model.
+    pub fn stream<A>(crew: &Crew, known: Frozen, producer: impl FnOnce(Appender<Token>) -> A + Send + 'static) -> Self
+    where
+        A: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        let fields = known.clone();
+        let resolver = |reader| async move { join(reader, fields).await };
+        Self { promise: Promise::new(crew, producer, resolver), known }
+    }
+
+    /// A message that is there. It streams as a single token.
+    #[must_use]
+    pub fn made(message: Message) -> Self {
+        let known = message.fields().clone();
+        let token = Token(message.to_string());
+        // The log was just opened: it takes a token.
+        let promise = Promise::made(|pieces| pieces.append(token).unwrap_or_default(), Ok(message));
+        Self { promise, known }
+    }
+
+    /// What was known before the message is there; all of it once it is made.
+    #[must_use]
+    pub fn known(&self) -> &Frozen {
+        &self.known
+    }
+
+    /// A reader of its tokens, from the first one on.
+    #[must_use]
+    pub fn tokens(&self) -> Reader<Token> {
+        self.promise.reader()
+    }
+
+    /// The whole message, the same for all.
+    ///
+    /// # Errors
+    /// What its producer failed with, the same for all.
+    pub async fn value(&self) -> Result<Message, Failure> {
+        self.promise.value().await
+    }
+
+    /// The whole message if it is there by now.
+    #[must_use]
+    pub fn try_value(&self) -> Option<Result<Message, Failure>> {
+        self.promise.try_value()
+    }
+
+    /// See [`Promise::cancel`].
+    pub fn cancel(&self) {
+        self.promise.cancel();
+    }
+}
+
+/// The message of all tokens. The first error among them is its own.
+async fn join(mut reader: Reader<Token>, known: Frozen) -> Result<Message, Failure> {
+    let mut content = String::new();
+    while let Some(token) = reader.next().await {
+        content.push_str(&token?.0);
+    }
+    let message = Message::text(content);
+    Ok(known.iter().fold(message, |message, (name, value)| message.with(name, value.clone())))
+}
+
+impl From<Message> for MessagePromise {
+    fn from(message: Message) -> Self {
+        Self::made(message)
+    }
+}

@@ -1,0 +1,291 @@
+//! Messages in a row, some of them still on their way.
+
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, Weak};
+
+use thalweg_actor::Failure;
+use thalweg_log::Entry;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use crate::crew::Crew;
+use crate::item::Item;
+use crate::message::Message;
+use crate::message_promise::MessagePromise;
+use crate::pieces::{Appender, Cancelled, Closed, Piece, Reader, Shared, lock, pieces};
+use crate::promise::guarded;
+
+/// Promises of messages. The log keeps the place of each; the promises themselves lie beside it.
+impl Piece for MessagePromise {
+    type Store = Mutex<Vec<Self>>;
+
+    fn write(self, kind: u32, store: &Self::Store, append: &mut dyn FnMut(&Entry<'_>)) {
+        let place = {
+            let mut promises = lock(store);
+            promises.push(self);
+            promises.len() as i64 - 1
+        };
+        append(&Entry::new(kind).with_num(place));
+    }
+
+    fn read(entry: &Entry<'_>, store: &Self::Store) -> Self {
+        // Written before the entry that refers to it.
+        lock(store)[entry.num as usize].clone()
+    }
+}
+
+/// A sequence of messages that any number of readers see, each from the first one on. Cheap to clone.
+#[derive(Clone)]
+pub struct Sequence(Arc<Inner>);
+
+struct Inner {
+    pieces: Arc<Shared<MessagePromise>>,
+    /// What it does once somebody reads it, if it has not begun.
+    start: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    /// Who is stopped when it is cancelled.
+    tasks: Arc<Tasks>,
+}
+
+/// What belongs to a sequence and ends with it.
+#[derive(Default)]
+struct Tasks {
+    own: Mutex<Vec<AbortHandle>>,
+    /// The replies of those that were called on its behalf.
+    children: Mutex<Vec<Weak<Inner>>>,
+}
+
+impl Sequence {
+    /// What is given, flattened. What is there at once needs no task.
+    pub fn of(crew: &Crew, items: impl Into<Item>) -> Self {
+        let (writer, sequence) = Self::channel(crew);
+        // The writer was just opened.
+        let _ = writer.append(items);
+        drop(writer);
+        sequence
+    }
+
+    /// A sequence and the end where items are added.
+    #[must_use]
+    pub fn channel(crew: &Crew) -> (SequenceWriter, Self) {
+        let shared = pieces(0);
+        let tasks = Arc::new(Tasks::default());
+        let end = Arc::new(End(shared.clone()));
+        let inner = Inner { pieces: shared, start: Mutex::new(None), tasks: tasks.clone() };
+        (SequenceWriter { crew: crew.clone(), end, tasks, queue: Mutex::new(None) }, Self(Arc::new(inner)))
+    }
+
+    /// The same, but `start` is called before the first reader.
+    pub(crate) fn starting(self, start: impl FnOnce() + Send + 'static) -> Self {
+        *lock(&self.0.start) = Some(Box::new(start));
+        self
+    }
+
+    pub(crate) fn stops(&self, task: AbortHandle) {
+        lock(&self.0.tasks.own).push(task);
+    }
+
+    /// A reader of all messages, from the first one on.
+    #[must_use]
+    pub fn reader(&self) -> Reader<MessagePromise> {
+        let start = lock(&self.0.start).take();
+        if let Some(start) = start {
+            start();
+        }
+        self.0.pieces.reader()
+    }
+
+    /// All messages, each of them whole.
+    ///
+    /// # Errors
+    /// The first error among them.
+    pub async fn value(&self) -> Result<Vec<Message>, Failure> {
+        let mut reader = self.reader();
+        let mut messages = Vec::new();
+        while let Some(message) = reader.next().await {
+            messages.push(message?.value().await?);
+        }
+        Ok(messages)
+    }
+
+    /// All messages as one, with `delimiter` between them. Values of later ones count more; the messages themselves are
+    /// kept under `original_messages`.
+    ///
+    /// # Errors
+    /// The first error among them.
+    pub async fn as_single_text(&self, delimiter: &str) -> Result<Message, Failure> {
+        let messages = self.value().await?;
+        let texts: Vec<String> = messages.iter().map(ToString::to_string).collect();
+        let mut single = Message::text(texts.join(delimiter)).with("original_messages", messages.clone());
+        for message in &messages {
+            for (name, value) in message.fields().iter().filter(|(name, _)| !name.starts_with("content")) {
+                single = single.with(name, value.clone());
+            }
+        }
+        Ok(single)
+    }
+
+    /// Stops whatever adds to it, and those that it called. Readers get [`Cancelled`] behind what is there.
+    pub fn cancel(&self) {
+        drop(lock(&self.0.start).take());
+        // Not with the lock held: what is dropped may add to it.
+        let tasks = std::mem::take(&mut *lock(&self.0.tasks.own));
+        let children = std::mem::take(&mut *lock(&self.0.tasks.children));
+        let _ = self.0.pieces.append_error(Cancelled.into());
+        self.0.pieces.close();
+        tasks.iter().for_each(AbortHandle::abort);
+        children.iter().filter_map(Weak::upgrade).for_each(|child| Self(child).cancel());
+    }
+}
+
+/// Closes the log once everybody that may add to it is gone.
+struct End(Arc<Shared<MessagePromise>>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// The end of a sequence where items are added. The sequence ends when it is dropped and all that was added is there.
+pub struct SequenceWriter {
+    crew: Crew,
+    end: Arc<End>,
+    tasks: Arc<Tasks>,
+    /// To the task that flattens in order; there is none before something has to be waited for.
+    queue: Mutex<Option<mpsc::UnboundedSender<Item>>>,
+}
+
+impl SequenceWriter {
+    /// Adds items behind those that were added before, whichever is there first.
+    ///
+    /// # Errors
+    /// [`Closed`] if the sequence was cancelled.
+    pub fn append(&self, item: impl Into<Item>) -> Result<(), Closed> {
+        self.append_item(item.into())
+    }
+
+    fn append_item(&self, item: Item) -> Result<(), Closed> {
+        if Appender(self.end.0.clone()).is_closed() {
+            return Err(Closed);
+        }
+        let mut queue = lock(&self.queue);
+        if let Some(queue) = &*queue {
+            return queue.send(item).map_err(|_| Closed);
+        }
+        let Some(waits) = flatten_now(item, &self.end.0)? else { return Ok(()) };
+        let (sender, mut items) = mpsc::unbounded_channel();
+        // The receiver lies in the next line.
+        let _ = sender.send(waits);
+        let end = self.end.clone();
+        self.spawn(async move {
+            while let Some(item) = items.recv().await {
+                flatten(item, &end.0).await;
+            }
+        });
+        *queue = Some(sender);
+        Ok(())
+    }
+
+    /// Adds items wherever the sequence is when they are there.
+    ///
+    /// # Errors
+    /// [`Closed`] if the sequence was cancelled.
+    pub fn append_out_of_order(&self, item: impl Into<Item>) -> Result<(), Closed> {
+        if Appender(self.end.0.clone()).is_closed() {
+            return Err(Closed);
+        }
+        let (item, end) = (item.into(), self.end.clone());
+        self.spawn(async move {
+            // What is in order goes first if both are there.
+            tokio::task::yield_now().await;
+            flatten(item, &end.0).await;
+        });
+        Ok(())
+    }
+
+    /// Cancels another sequence with this one.
+    pub(crate) fn takes_along(&self, other: &Sequence) {
+        lock(&self.tasks.children).push(Arc::downgrade(&other.0));
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let task = self.crew.spawn(task);
+        lock(&self.tasks.own).push(task);
+    }
+}
+
+type Out = Arc<Shared<MessagePromise>>;
+
+/// Adds what is there. Gives back what has to be waited for, with all that follows it.
+fn flatten_now(item: Item, out: &Out) -> Result<Option<Item>, Closed> {
+    match item {
+        Item::Message(message) => out.append(MessagePromise::made(message))?,
+        Item::Promise(promise) => out.append(promise)?,
+        Item::Error(failure) => out.append_error(failure)?,
+        Item::List(list) => {
+            let mut list = list.into_iter();
+            while let Some(item) = list.next() {
+                if let Some(waits) = flatten_now(item, out)? {
+                    return Ok(Some(Item::List(std::iter::once(waits).chain(list).collect())));
+                }
+            }
+        }
+        waits => return Ok(Some(waits)),
+    }
+    Ok(None)
+}
+
+/// Adds all of an item, waiting where it must. What fails is an error at its place, and what follows still comes.
+fn flatten(item: Item, out: &Out) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+    Box::pin(async move {
+        match item {
+            Item::Sequence(sequence) => {
+                let mut reader = sequence.reader();
+                while let Some(piece) = reader.next().await {
+                    let added = match piece {
+                        Ok(promise) => out.append(promise),
+                        Err(failure) => out.append_error(failure),
+                    };
+                    if added.is_err() {
+                        return;
+                    }
+                }
+            }
+            Item::List(list) => {
+                for item in list {
+                    flatten(item, out).await;
+                }
+            }
+            Item::Iter(mut iter) => loop {
+                match catch_unwind(AssertUnwindSafe(|| iter.next())) {
+                    Ok(Some(item)) => flatten(item, out).await,
+                    Ok(None) => return,
+                    Err(panic) => {
+                        let _ = out.append_error(Failure::from_panic(&*panic));
+                        return;
+                    }
+                }
+            },
+            Item::Stream(mut stream) => loop {
+                match guarded(|| poll_fn(|cx| stream.as_mut().poll_next(cx))).await {
+                    Ok(Some(item)) => flatten(item, out).await,
+                    Ok(None) => return,
+                    Err(panic) => {
+                        let _ = out.append_error(panic);
+                        return;
+                    }
+                }
+            },
+            Item::Future(future) => match guarded(|| future).await {
+                Ok(item) => flatten(item, out).await,
+                Err(panic) => {
+                    let _ = out.append_error(panic);
+                }
+            },
+            // Fails only once it is cancelled: then nobody reads it.
+            there => drop(flatten_now(there, out)),
+        }
+    })
+}
