@@ -28,6 +28,7 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+mod chain;
 mod crew;
 mod field;
 mod hash;
@@ -40,6 +41,7 @@ mod promise;
 mod sequence;
 
 pub use agent::{Agent, Call, Interaction};
+pub use chain::{Interrupted, NeverWaits, Prompt, Step};
 pub use crew::Crew;
 pub use field::{Field, Frozen};
 pub use item::Item;

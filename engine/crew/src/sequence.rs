@@ -57,6 +57,17 @@ struct Tasks {
     children: Mutex<Vec<Weak<Inner>>>,
 }
 
+impl Tasks {
+    /// Those that are done make room before it would grow: a loop may add for ever.
+    fn add(&self, task: AbortHandle) {
+        let mut own = lock(&self.own);
+        if own.len() == own.capacity() {
+            own.retain(|task| !task.is_finished());
+        }
+        own.push(task);
+    }
+}
+
 impl Sequence {
     /// What is given, flattened. What is there at once needs no task.
     pub fn of(crew: &Crew, items: impl Into<Item>) -> Self {
@@ -84,7 +95,7 @@ impl Sequence {
     }
 
     pub(crate) fn stops(&self, task: AbortHandle) {
-        lock(&self.0.tasks.own).push(task);
+        self.0.tasks.add(task);
     }
 
     /// A reader of all messages, from the first one on.
@@ -208,12 +219,16 @@ impl SequenceWriter {
 
     /// Cancels another sequence with this one.
     pub(crate) fn takes_along(&self, other: &Sequence) {
-        lock(&self.tasks.children).push(Arc::downgrade(&other.0));
+        let mut children = lock(&self.tasks.children);
+        if children.len() == children.capacity() {
+            children.retain(|child| child.strong_count() > 0);
+        }
+        children.push(Arc::downgrade(&other.0));
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let task = self.crew.spawn(task);
-        lock(&self.tasks.own).push(task);
+        self.tasks.add(task);
     }
 }
 
