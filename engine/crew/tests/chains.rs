@@ -31,7 +31,9 @@ async fn chain_table() {
     let count = || Step::Agent(agent("count", &log, |sent| sent.len().to_string().into()));
     let nothing = || Step::Agent(agent("nothing", &log, |_| Item::nothing()));
     let fails = || Step::Agent(agent("fails", &log, |_| Failure::new("x").into()));
-    let cases: Vec<(&str, Vec<Step>, Result<&str, &str>, &str)> = vec![
+    /// Name, steps, what is replied or the error, who was called.
+    type Case<'a> = (&'a str, Vec<Step>, Result<&'a str, &'a str>, &'a str);
+    let cases: Vec<Case<'_>> = vec![
         ("no step", vec![], Ok("a b"), ""),
         ("one", vec![up()], Ok("a^ b^"), "up"),
         ("two", vec![up(), up()], Ok("a^^ b^^"), "up up"),
