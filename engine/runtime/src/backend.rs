@@ -70,9 +70,9 @@ impl Backend {
         }
     }
 
-    pub(crate) fn open(&self) -> Result<Source, Error> {
+    pub(crate) fn open(&self, limits: Limits) -> Result<Source, Error> {
         match self {
-            Self::Server { endpoint, codec } => Ok(Source::Server(Box::new(open_wire(endpoint, codec)?))),
+            Self::Server { endpoint, codec } => Ok(Source::Server(Box::new(open_wire(endpoint, codec, limits)?))),
             Self::Provider { provider, .. } => Ok(Source::Provider(provider.clone())),
             Self::Responder { responder } => Ok(Source::Responder(Arc::clone(&responder.0))),
         }
@@ -89,8 +89,8 @@ impl Backend {
 }
 
 /// Opens a conversation with a server.
-pub(crate) fn open_wire(endpoint: &Arc<Endpoint>, codec: &host::Codec) -> Result<Wire, Error> {
-    let mut pipeline = open_pipeline(codec, &endpoint.route.codec_options(), Limits::default())?;
+pub(crate) fn open_wire(endpoint: &Arc<Endpoint>, codec: &host::Codec, limits: Limits) -> Result<Wire, Error> {
+    let mut pipeline = open_pipeline(codec, &endpoint.route.codec_options(), limits)?;
     if let Some(every) = endpoint.check_templates {
         pipeline = pipeline.with_template_check(every);
     }

@@ -10,13 +10,14 @@ use thalweg_agent::history::History;
 use thalweg_agent::machine::{Action, Machine, ToolMode, ToolOutput};
 use thalweg_agent::message::ToolCall;
 use thalweg_agent::request::{Delivery, Request};
-use thalweg_log::Writer;
+use thalweg_log::{Options as LogOptions, Writer};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::account::{Account, Bill, Held};
 use crate::backend::{Backend, Source};
 use crate::cpu_clock::CpuClock;
+use crate::engine::Engine;
 use crate::error::Error;
 use crate::hook::Hooks;
 use crate::http;
@@ -46,6 +47,15 @@ pub(crate) struct Setup {
     pub(crate) measure_decode: bool,
     pub(crate) waiting: Waiting,
     pub(crate) account: Account,
+    pub(crate) engine: Engine,
+    pub(crate) log: LogOptions,
+}
+
+impl Setup {
+    /// A stream of the backend, for a conversation.
+    pub(crate) fn open(&self) -> Result<Source, Error> {
+        self.backend.open(self.engine.limits().wire)
+    }
 }
 
 pub(crate) struct Driver {
@@ -159,7 +169,7 @@ impl Driver {
         let context = context.map_err(|why| End::Error(Failure::new(FailureKind::Other, why)))?;
         if context.is_some() {
             // Other messages than those of the last request need another stream of the codec.
-            let opened = self.setup.backend.open();
+            let opened = self.setup.open();
             self.session.source =
                 opened.map_err(|error| End::Error(Failure::new(FailureKind::Plugin, error.to_string())))?;
         }

@@ -17,6 +17,12 @@ pub enum Error {
     /// The agent is in the middle of a run.
     #[error("the agent is already running; wait for the run or abort it")]
     Busy,
+    /// The engine has as many runs as it may have.
+    #[error("the engine has {runs_max} runs already; wait for one to end, or raise runs_max")]
+    TooManyRuns {
+        /// The limit.
+        runs_max: usize,
+    },
     /// No model was named.
     #[error("no model; name one as provider/model, for example openai/gpt-4o-mini")]
     NoModel,

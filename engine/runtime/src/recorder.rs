@@ -1,6 +1,7 @@
 //! Writes what happens in a run to its log, and counts.
 
 use std::future::poll_fn;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use thalweg_abi::host::CodecStream;
 use thalweg_abi::types::{
     EVENT_ERROR, EVENT_REFUSAL, EVENT_TEXT, EVENT_THINKING, EVENT_TOOL_ARGUMENTS, FAILURE_MALFORMED, StreamEvent,
 };
+use thalweg_agent::kind;
 use thalweg_agent::machine::Machine;
 use thalweg_log::{Entry, Writer};
 use thalweg_wire::pipeline::{self, Counters, Pipeline};
@@ -21,6 +23,8 @@ pub(crate) struct Recorder {
     pub(crate) writer: Writer,
     /// Bytes of chunks whose events are in the log but were not shown to its readers yet.
     unpublished: usize,
+    /// Bytes of chunks, or events of a provider, that came without a pause.
+    without_pause: usize,
     pub(crate) started: Instant,
     pub(crate) clock: Option<CpuClock>,
     /// The bodies of the run, chunk by chunk; kept only to be decoded again for the figures.
@@ -40,6 +44,7 @@ impl Recorder {
         Self {
             writer,
             unpublished: 0,
+            without_pause: 0,
             started: Instant::now(),
             clock: measures_decode.then(CpuClock::new),
             bodies: Vec::new(),
@@ -63,11 +68,31 @@ impl Recorder {
     }
 
     /// The next chunk of a reply. Readers are shown what came before only when nothing more is there at the moment: to
-    /// wake one costs as much as a thousand events, and HTTP hands a body over in many small pieces.
+    /// wake one costs as much as a thousand events, and HTTP hands a body over in many small pieces. Waits while a reader
+    /// that holds the run back is too far behind, and lets others have their turn when much came at once.
     pub(crate) async fn next_chunk(&mut self, body: &mut http::Body) -> Result<Option<Bytes>, http::Error> {
         let mut has_yielded = false;
+        let mut has_waited = false;
         poll_fn(|cx| {
+            if self.writer.poll_room(cx).is_pending() {
+                self.unpublished = 0;
+                has_waited = true;
+                return Poll::Pending;
+            }
+            if std::mem::take(&mut has_waited) {
+                // It was us who was silent, not the server.
+                body.hear();
+            }
+            if self.without_pause >= WITHOUT_PAUSE_MAX {
+                self.without_pause = 0;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             let polled = body.poll_chunk(cx);
+            match &polled {
+                Poll::Ready(Ok(Some(chunk))) => self.without_pause += chunk.len(),
+                _ => self.without_pause = 0,
+            }
             if polled.is_pending() && self.unpublished > 0 {
                 if has_yielded {
                     self.publish();
@@ -80,6 +105,15 @@ impl Recorder {
             polled
         })
         .await
+    }
+
+    /// To be called before each batch of a provider that drives itself, for what [`Recorder::next_chunk`] does besides.
+    pub(crate) async fn make_room(&mut self) {
+        self.writer.room().await;
+        if self.without_pause >= WITHOUT_PAUSE_MAX {
+            self.without_pause = 0;
+            tokio::task::yield_now().await;
+        }
     }
 
     pub(crate) fn publish(&mut self) {
@@ -121,6 +155,7 @@ impl Recorder {
         let now = self.now_us();
         for event in events {
             self.stats.events += 1;
+            self.without_pause += EVENT_BYTES;
             self.take(machine, &event, now);
         }
         self.publish();
@@ -209,7 +244,12 @@ impl Recorder {
             text: event.text(),
             aux: event.aux(),
         };
-        if let Err(error) = self.writer.append(&entry) {
+        let appended = match entry.kind {
+            // However full it is: readers are told how the run ended.
+            kind::AGENT_END => self.writer.append_last(&entry),
+            _ => self.writer.append(&entry),
+        };
+        if let Err(error) = appended {
             self.refused.get_or_insert_with(|| error.to_string());
         }
     }
@@ -229,6 +269,12 @@ impl Recorder {
 
 /// Bytes of chunks after which readers are woken though more is there.
 const UNPUBLISHED_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of chunks after which other streams of the thread have their turn: a fraction of a millisecond of work.
+const WITHOUT_PAUSE_MAX: usize = 256 * 1024;
+
+/// What an event that comes without a chunk counts as.
+const EVENT_BYTES: usize = 128;
 
 /// Bytes of bodies that are kept for measuring.
 const KEPT_BYTES_MAX: usize = 4 << 20;

@@ -186,6 +186,7 @@ pub(crate) async fn read_responder(
     // With a fallback it may be another one each time.
     machine.config_mut().provider = reply.provider().map(str::to_owned);
     loop {
+        recorder.make_room().await;
         match reply.next().await {
             Some(Ok(batch)) => {
                 recorder.take_batch(machine, batch.iter());
@@ -220,6 +221,7 @@ pub(crate) async fn read_provider(
     // It may block as long as the reply takes. Nobody waits for this thread: the reply says when it is over.
     drop(tokio::task::spawn_blocking(move || start.run(&request)));
     loop {
+        recorder.make_room().await;
         match reply.next().await {
             Ok(Some(batch)) => {
                 recorder.take_batch(machine, batch.iter());

@@ -9,7 +9,7 @@ use thalweg_agent::cost::Cost;
 use thalweg_agent::event::{BlockKind, EventView, UpdateView};
 use thalweg_agent::failure::{Failure, FailureKind};
 use thalweg_agent::message::{AssistantMessage, Message, Usage};
-use thalweg_log::{Cursor, Entry, Log};
+use thalweg_log::{Cursor, Entry, LAGGED, Log};
 use tokio::sync::watch;
 
 use crate::error::Error;
@@ -49,16 +49,17 @@ pub struct Outcome {
 }
 
 impl Run {
-    /// The events of the run from its beginning, for one reader; call it again for another.
+    /// The events of the run from its beginning, for one reader; call it again for another. Where the log is a window
+    /// ([`AgentBuilder::log`](crate::AgentBuilder::log)), from the oldest one kept.
     #[must_use]
     pub fn events(&self) -> Events {
-        Events { cursor: self.shared.log.cursor() }
+        Events { cursor: self.shared.log.cursor(), missed: 0 }
     }
 
     /// Only the text of the replies, from the beginning, for one reader.
     #[must_use]
     pub fn text(&self) -> Text {
-        Text { events: self.events() }
+        Text { events: self.events(), missed: 0 }
     }
 
     /// The log of the run as it stands, from its beginning, for one reader: every event, also those that are no step of
@@ -134,12 +135,18 @@ pub struct Event<'a> {
     pub seq: u64,
     /// Microseconds since the run began.
     pub time_us: u64,
+    /// Entries of the log that this reader has missed right before this event: those that a window had dropped when the
+    /// reader came to them.
+    pub missed: u64,
 }
 
 impl Event<'_> {
-    /// Appends the JSON form, one line without its end.
+    /// Appends the JSON form, one line without its end; with a key `missed` where something was.
     pub fn write_json(&self, out: &mut Vec<u8>) {
         self.view.write_json(self.seq, self.time_us, out);
+        if self.missed > 0 && out.pop_if(|last| *last == b'}').is_some() {
+            out.extend_from_slice(format!(",\"missed\":{}}}", self.missed).as_bytes());
+        }
     }
 }
 
@@ -147,20 +154,49 @@ impl Event<'_> {
 #[derive(Clone, Debug)]
 pub struct Events {
     cursor: Cursor,
+    missed: u64,
 }
 
 impl Events {
+    /// Has the run wait for this reader, down to the socket, as long as the reader lives: nothing more is read from the
+    /// server while the reader is further behind than the log's `ahead_bytes_max`. It then misses nothing, whatever the
+    /// window. It must go on reading until the end, or be dropped, or the run does not end.
+    #[must_use]
+    pub fn hold_back(self) -> Self {
+        Self { cursor: self.cursor.hold_back(), ..self }
+    }
+
     /// The next event; waits for it, and gives `None` once the run is over and all is read. Cancel-safe.
     pub async fn next(&mut self) -> Option<Event<'_>> {
-        while self.cursor.ready().await {
-            // What is no step of a run (usage counters, further choices) stands in the log too.
-            let is_step = self.cursor.peek().is_some_and(|entry| EventView::decode(&stream_event(&entry)).is_some());
-            if is_step {
-                return self.cursor.next().and_then(step);
+        loop {
+            if find_step(&mut self.cursor, &mut self.missed) {
+                let missed = std::mem::take(&mut self.missed);
+                return self.cursor.next().and_then(|entry| step(entry, missed));
             }
-            self.cursor.next();
+            if !self.cursor.ready().await {
+                return None;
+            }
         }
-        None
+    }
+}
+
+/// The next step that is there, for who does not wait.
+pub(crate) fn next_step(cursor: &mut Cursor) -> Option<Event<'_>> {
+    let mut missed = 0;
+    if find_step(cursor, &mut missed) { cursor.next().and_then(|entry| step(entry, missed)) } else { None }
+}
+
+/// Goes to the next entry that is a step: others (usage counters, further choices) stand in the log too. Adds up what a
+/// window has dropped. False when all was read.
+fn find_step(cursor: &mut Cursor, missed: &mut u64) -> bool {
+    loop {
+        match cursor.peek() {
+            None => return false,
+            Some(entry) if entry.kind == LAGGED => *missed += entry.num.unsigned_abs(),
+            Some(entry) if EventView::decode(&stream_event(&entry)).is_some() => return true,
+            Some(_) => {}
+        }
+        cursor.next();
     }
 }
 
@@ -175,21 +211,35 @@ fn stream_event<'a>(entry: &Entry<'a>) -> StreamEvent<'a> {
         .with_aux(entry.aux)
 }
 
-fn step(entry: Entry<'_>) -> Option<Event<'_>> {
+fn step(entry: Entry<'_>, missed: u64) -> Option<Event<'_>> {
     let view = EventView::decode(&stream_event(&entry))?;
-    Some(Event { view, seq: entry.seq, time_us: entry.time_us })
+    Some(Event { view, seq: entry.seq, time_us: entry.time_us, missed })
 }
 
 /// One reader of a run's text.
 #[derive(Clone, Debug)]
 pub struct Text {
     events: Events,
+    missed: u64,
 }
 
 impl Text {
+    /// As [`Events::hold_back`].
+    #[must_use]
+    pub fn hold_back(self) -> Self {
+        Self { events: self.events.hold_back(), ..self }
+    }
+
+    /// Entries of the log that this reader has missed so far, because a window had dropped them. 0 unless the log is one.
+    #[must_use]
+    pub const fn missed(&self) -> u64 {
+        self.missed
+    }
+
     /// The next piece of text; `None` once the run is over. Cancel-safe.
     pub async fn next(&mut self) -> Option<String> {
         while let Some(event) = self.events.next().await {
+            self.missed += event.missed;
             if let EventView::MessageUpdate(UpdateView::Delta { block: BlockKind::Text, delta, .. }) = event.view {
                 return Some(delta.to_owned());
             }

@@ -69,7 +69,7 @@ pub struct Tool {
 
 impl Tool {
     /// A tool written in Rust. `parameters` is the JSON Schema of its arguments; `handler` gets the arguments as a JSON
-    /// object and answers with text. A tool that blocks belongs into `tokio::task::spawn_blocking`.
+    /// object and answers with text. For one that blocks there is [`Tool::blocking`].
     pub fn new<F, Fut>(
         name: impl Into<Arc<str>>,
         description: impl Into<Arc<str>>,
@@ -86,6 +86,27 @@ impl Tool {
             parameters: Arc::new(parameters),
             handler: Arc::new(move |arguments, context| Box::pin(handler(arguments, context))),
         }
+    }
+
+    /// As [`Tool::new`], for a function that blocks its thread: it runs on a thread for blocking work, and holds up no
+    /// stream.
+    pub fn blocking<F>(
+        name: impl Into<Arc<str>>,
+        description: impl Into<Arc<str>>,
+        parameters: Value,
+        handler: F,
+    ) -> Self
+    where
+        F: Fn(Value, ToolContext) -> ToolResult + Send + Sync + 'static,
+    {
+        let handler = Arc::new(handler);
+        Self::new(name, description, parameters, move |arguments, context| {
+            let handler = Arc::clone(&handler);
+            async move {
+                let run = tokio::task::spawn_blocking(move || handler(arguments, context));
+                run.await.unwrap_or_else(|_| Err("the tool panicked".to_owned()))
+            }
+        })
     }
 
     /// Name that the model calls it by.

@@ -11,6 +11,7 @@ use thalweg_agent::cost::Price;
 use thalweg_agent::machine::{Config, Machine, ToolMode};
 use thalweg_agent::message::Message;
 use thalweg_agent::request::{Cache, Output, Request, Thinking, ToolChoice, ToolSpec};
+use thalweg_log::Options as LogOptions;
 
 use super::{Agent, Inner, State, machine_config, open_session};
 use crate::account::Account;
@@ -19,6 +20,7 @@ use crate::backend::{Backend, Endpoint, Shared, describe, describe_provider, fin
 use crate::budget::Budget;
 use crate::client::Client;
 use crate::drive::Setup;
+use crate::engine::Engine;
 use crate::error::Error;
 use crate::hook::{Hook, Hooks};
 use crate::http;
@@ -73,6 +75,8 @@ pub struct AgentBuilder {
     account: Account,
     measure_decode: bool,
     check_templates: Option<NonZeroU32>,
+    engine: Option<Engine>,
+    log: LogOptions,
 }
 
 impl AgentBuilder {
@@ -379,6 +383,22 @@ impl AgentBuilder {
         self
     }
 
+    /// What it shares with other agents: limits on all their runs, and the memory of their logs.
+    #[must_use]
+    pub fn engine(mut self, engine: Engine) -> Self {
+        self.engine = Some(engine);
+        self
+    }
+
+    /// How much the log of a run keeps, and what happens when that is reached. Unless set, 256 MiB for replay, and the run
+    /// ends with an error at that; with [`WhenFull::DropOldest`](crate::WhenFull) it is a window, and readers that fall
+    /// behind are told how much they missed.
+    #[must_use]
+    pub const fn log(mut self, options: LogOptions) -> Self {
+        self.log = options;
+        self
+    }
+
     /// When a request is sent again.
     #[must_use]
     pub fn retry(mut self, retry: http::Retry) -> Self {
@@ -438,9 +458,11 @@ impl AgentBuilder {
             measure_decode: self.measure_decode,
             waiting: Waiting::default(),
             account: self.account,
+            engine: self.engine.unwrap_or_else(Engine::of_one_agent),
+            log: self.log,
         };
         let machine = Machine::new(machine_config(&setup), self.messages);
-        let session = open_session(&setup.backend, machine)?;
+        let session = open_session(&setup, machine)?;
         let state = Mutex::new(State::Idle(Box::new(session)));
         Ok(Agent { inner: Arc::new(Inner { setup: Arc::new(setup), state }) })
     }

@@ -13,8 +13,8 @@ use tokio::sync::watch;
 pub use builder::AgentBuilder;
 pub use prompt::Prompt;
 
-use crate::backend::Backend;
 use crate::drive::{Driver, Session, Setup};
+use crate::engine::RunPlace;
 use crate::error::Error;
 use crate::run::{Outcome, Run, Shared};
 use crate::tool::Tool;
@@ -51,17 +51,19 @@ impl Agent {
     /// [`Run`].
     ///
     /// # Errors
-    /// [`Error::Busy`] while another run of this agent is going on, [`Error::Prompt`] when there is nothing to answer.
+    /// [`Error::Busy`] while another run of this agent is going on, [`Error::TooManyRuns`] at the limit of its engine,
+    /// [`Error::Prompt`] when there is nothing to answer.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn prompt(&self, prompt: impl Into<Prompt>) -> Result<Run, Error> {
         let mut state = self.inner.state.lock().unwrap_or_else(PoisonError::into_inner);
         let State::Idle(session) = &mut *state else { return Err(Error::Busy) };
+        let place = self.inner.setup.engine.enter()?;
         self.inner.setup.waiting.hand_over(&mut session.machine);
         session.machine.handle_prompt(prompt.into().messages, 0).map_err(Error::Prompt)?;
         let messages = session.machine.history().entries().iter().map(|entry| entry.message.clone()).collect();
-        let (writer, log) = thalweg_log::channel(thalweg_log::Options::default());
+        let (writer, log) = self.inner.setup.engine.channel(self.inner.setup.log);
         let run = Run {
             shared: Arc::new(Shared {
                 log,
@@ -74,7 +76,7 @@ impl Agent {
         let State::Idle(session) = std::mem::replace(&mut *state, running) else { return Err(Error::Busy) };
         drop(state);
         let driver = Driver::new(Arc::clone(&self.inner.setup), *session, writer, run.shared.abort.subscribe());
-        let guard = Guard { inner: Arc::clone(&self.inner), run: run.clone() };
+        let guard = Guard { inner: Arc::clone(&self.inner), run: run.clone(), place: Some(place) };
         tokio::spawn(async move {
             let (session, outcome, writer) = driver.run().await;
             guard.finish(session, outcome);
@@ -132,7 +134,7 @@ impl Agent {
         let mut state = self.inner.state.lock().unwrap_or_else(PoisonError::into_inner);
         let State::Idle(session) = &mut *state else { return Err(Error::Busy) };
         // A stream of its own for each conversation: a codec may remember what it has encoded.
-        session.source = self.inner.setup.backend.open()?;
+        session.source = self.inner.setup.open()?;
         session.machine.replace_history(messages);
         Ok(())
     }
@@ -162,7 +164,7 @@ impl fmt::Debug for Agent {
 
 impl Inner {
     fn new_session(&self, machine: Machine) -> Result<Session, Error> {
-        open_session(&self.setup.backend, machine)
+        open_session(&self.setup, machine)
     }
 }
 
@@ -170,13 +172,17 @@ impl Inner {
 struct Guard {
     inner: Arc<Inner>,
     run: Run,
+    /// `None` once the run is over.
+    place: Option<RunPlace>,
 }
 
 impl Guard {
-    fn finish(self, session: Session, outcome: Outcome) {
+    fn finish(mut self, session: Session, outcome: Outcome) {
         *self.inner.state.lock().unwrap_or_else(PoisonError::into_inner) = State::Idle(Box::new(session));
         // Only this guard sets it.
         let _ = self.run.shared.outcome.set(outcome);
+        // Before anybody is told: who waits for the end may start a run.
+        self.place = None;
     }
 }
 
@@ -193,6 +199,7 @@ impl Drop for Guard {
                 }
             }
         }
+        self.place = None;
         self.run.shared.finished.send_replace(true);
     }
 }
@@ -206,6 +213,6 @@ fn machine_config(setup: &Setup) -> Config {
     }
 }
 
-fn open_session(backend: &Backend, machine: Machine) -> Result<Session, Error> {
-    Ok(Session { machine, source: backend.open()? })
+fn open_session(setup: &Setup, machine: Machine) -> Result<Session, Error> {
+    Ok(Session { machine, source: setup.open()? })
 }

@@ -113,6 +113,11 @@ impl Body {
         Poll::Ready(Err(error))
     }
 
+    /// The reader was busy elsewhere: the time in which the server may be silent begins anew.
+    pub(crate) fn hear(&mut self) {
+        self.clock.hear();
+    }
+
     /// Bytes received so far.
     #[must_use]
     pub const fn received_bytes(&self) -> u64 {

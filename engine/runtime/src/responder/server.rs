@@ -45,7 +45,7 @@ impl ServerResponder {
         };
         let mut wire = match found {
             Some(wire) => wire,
-            None => Box::new(open_wire(&self.endpoint, &self.codec).map_err(plugin)?),
+            None => Box::new(open_wire(&self.endpoint, &self.codec, Limits::default()).map_err(plugin)?),
         };
         let Wire { conversation, pipeline, .. } = &mut *wire;
         let encoded = conversation.request_of(pipeline.decoder_mut(), ask.messages_json(), &ask.envelope());
