@@ -38,7 +38,8 @@ pub(crate) fn text(groups: &[Group]) -> String {
     let counted = ours().filter(|(_, row)| row.name.starts_with(OURS));
     let most = counted.filter_map(|(group, row)| Some((row.allocations?, group, row))).max_by_key(|found| found.0);
     if let Some((most, group, row)) = most {
-        let aside = if most == 0 { String::new() } else { format!(": {most} in a pass of {}/{}", group.id(), row.name) };
+        let aside =
+            if most == 0 { String::new() } else { format!(": {most} in a pass of {}/{}", group.id(), row.name) };
         let average = most as f64 / group.events as f64;
         line(&mut text, &format!("allocations an event, everywhere{aside}"), average, 0.0, most == 0);
     }
