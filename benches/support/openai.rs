@@ -12,22 +12,32 @@ pub fn input(bytes: usize) -> Input {
 /// Replies of `bytes` together, each chunk padded with random letters, as OpenAI does unless told not to.
 #[must_use]
 pub fn padded_input(bytes: usize) -> Input {
-    Input::new("openai-chat-padded", bytes, |number| build(number, DELTAS, true))
+    Input::new("openai-chat-padded", bytes, |number| build(number, DELTAS, true, word))
 }
 
 /// Reply number `number`: role, text, in every fourth a tool call, finish reason, usage, end mark.
 #[must_use]
 pub fn reply(number: u64) -> Reply {
-    build(number, DELTAS, false)
+    build(number, DELTAS, false, word)
 }
 
 /// The same with so many text deltas.
 #[must_use]
 pub fn reply_of(number: u64, deltas: usize) -> Reply {
-    build(number, deltas, false)
+    build(number, deltas, false, word)
 }
 
-fn build(number: u64, deltas: usize, padded: bool) -> Reply {
+/// The same with text deltas that `piece` makes.
+#[must_use]
+pub fn reply_with(number: u64, deltas: usize, piece: impl FnMut(&mut Random) -> String) -> Reply {
+    build(number, deltas, false, piece)
+}
+
+fn word(random: &mut Random) -> String {
+    random.word().to_owned()
+}
+
+fn build(number: u64, deltas: usize, padded: bool, mut piece: impl FnMut(&mut Random) -> String) -> Reply {
     let mut random = Random::new(number ^ 0x6368_6174);
     let mut reply = Reply::default();
     let head = format!(
@@ -48,9 +58,9 @@ fn build(number: u64, deltas: usize, padded: bool) -> Reply {
     };
     choice(&mut reply, r#"{"role":"assistant","content":"","refusal":null}"#, "null");
     for _ in 0..deltas {
-        let word = random.word();
-        choice(&mut reply, &format!(r#"{{"content":"{}"}}"#, escaped(word)), "null");
-        reply.text.push_str(word);
+        let piece = piece(&mut random);
+        choice(&mut reply, &format!(r#"{{"content":"{}"}}"#, escaped(&piece)), "null");
+        reply.text.push_str(&piece);
     }
     if number.is_multiple_of(TOOL_EVERY) {
         let begin = format!(

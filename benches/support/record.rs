@@ -20,7 +20,12 @@ pub fn is_wanted() -> bool {
 /// Puts the text of a bench target into today's file for this machine, in the place of an earlier one. Ends the process
 /// if that fails: figures must not be lost silently.
 pub fn write(target: &str, text: &str) {
-    match try_write(target, text) {
+    write_with(target, &format!("cargo bench --bench {target}"), text);
+}
+
+/// The same for a bench target that was run with arguments.
+pub fn write_with(target: &str, command: &str, text: &str) {
+    match try_write(target, command, text) {
         Ok(path) => println!("written to {}", path.display()),
         Err(error) => {
             eprintln!("cannot write to benches/record: {error}");
@@ -29,7 +34,7 @@ pub fn write(target: &str, text: &str) {
     }
 }
 
-fn try_write(target: &str, text: &str) -> io::Result<PathBuf> {
+fn try_write(target: &str, command: &str, text: &str) -> io::Result<PathBuf> {
     fs::create_dir_all(folder())?;
     let path = folder().join(format!("{}-{}.md", machine::date(), machine::slug()));
     let flags = env::var("RUSTFLAGS").unwrap_or_default();
@@ -37,8 +42,7 @@ fn try_write(target: &str, text: &str) -> io::Result<PathBuf> {
         "" => (format!("## {target}\n"), String::new()),
         flags => (format!("## {target}, {flags}\n"), format!("RUSTFLAGS=\"{flags}\" ")),
     };
-    let section =
-        format!("{heading}\n{}\n\n`{flags}cargo bench --bench {target}`\n\n```text\n{text}```\n", machine::describe());
+    let section = format!("{heading}\n{}\n\n`{flags}{command}`\n\n```text\n{text}```\n", machine::describe());
     let mut sections: Vec<String> = fs::read_to_string(&path)
         .unwrap_or_else(|_| format!("# {}\n", machine::date()))
         .split("\n## ")
