@@ -5,7 +5,9 @@
 //! written by this file, since bytes and processor time stand beside nanoseconds.
 
 use std::alloc::{GlobalAlloc, Layout};
+use std::collections::HashMap;
 use std::hint::black_box;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
@@ -234,6 +236,7 @@ fn spawn(sizes: &Sizes) -> (f64, i64) {
 struct Idle {
     lookup_ns: f64,
     missed_ns: f64,
+    floor_ns: f64,
     resident: u64,
     busy: Duration,
     stop: Duration,
@@ -269,10 +272,25 @@ fn idle(sizes: &Sizes) -> Idle {
             assert_eq!(found, 0);
             processor_time() - start
         });
+        let floor_ns = floor(sizes, &mut random);
         let stop = processor_time();
         system.stop().await;
         assert_eq!(system.live(), 0);
-        Idle { lookup_ns, missed_ns, resident, busy, stop: processor_time() - stop }
+        Idle { lookup_ns, missed_ns, floor_ns, resident, busy, stop: processor_time() - stop }
+    })
+}
+
+/// What a lookup cannot be faster than: a number in a table of a million, and one more reference to what it stands for.
+fn floor(sizes: &Sizes, random: &mut Random) -> f64 {
+    let table: HashMap<u64, Arc<[u64; 26]>> = (0..sizes.crowd as u64).map(|key| (key, Arc::new([key; 26]))).collect();
+    let keys: Vec<u64> = (0..200_000.min(sizes.crowd)).map(|_| random.below(sizes.crowd) as u64).collect();
+    best(sizes.rounds, keys.len() as u64, || {
+        let start = processor_time();
+        let found =
+            keys.iter().filter_map(|key| table.get(key).cloned()).map(|found| found[0]).fold(0, u64::wrapping_add);
+        let elapsed = processor_time() - start;
+        assert_eq!(found, keys.iter().sum());
+        elapsed
     })
 }
 
@@ -300,6 +318,7 @@ fn main() {
         ("ask, raw tokio", ask_raw(sizes), "-"),
         ("spawn", spawn_ns, "2,000 ns"),
         ("lookup by name among 1 M", idle.lookup_ns, "200 ns"),
+        ("the floor: a number in a HashMap", idle.floor_ns, "-"),
         ("lookup of a name that is not there", idle.missed_ns, "-"),
     ];
     if !is_measuring() {

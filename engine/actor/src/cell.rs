@@ -16,6 +16,7 @@ use crate::envelope::{Accept, Envelope, Message, ReplyTo, Responded};
 use crate::failure::{Crashed, Reason, Terminated};
 use crate::mailbox::{Mailbox, Push, Refused, Ticket};
 use crate::path::{Id, Path};
+use crate::reference::TellError;
 use crate::sync::lock;
 use crate::system::Shared;
 
@@ -69,8 +70,6 @@ pub(crate) struct Cell<M: Message> {
     pub(crate) system: Arc<Shared>,
     pub(crate) mailbox: Box<dyn Mailbox<Envelope<M>>>,
     pub(crate) parent: Option<Arc<dyn Control>>,
-    /// Whether a sender may have to wait.
-    blocks: bool,
     /// Whether there are signals, so that the runner need not lock to find none.
     signalled: AtomicBool,
     life: Mutex<Life<M>>,
@@ -109,29 +108,43 @@ impl<M: Message> Cell<M> {
             closing: false,
             ended: None,
         };
-        Self {
-            id,
-            path,
-            system,
-            blocks: mailbox.blocks(),
-            mailbox,
-            parent,
-            signalled: AtomicBool::new(false),
-            life: Mutex::new(life),
-        }
+        Self { id, path, system, mailbox, parent, signalled: AtomicBool::new(false), life: Mutex::new(life) }
     }
 
     /// Sends, waiting for room if that is what the mailbox does.
     #[inline]
-    pub(crate) async fn send(&self, envelope: Envelope<M>) -> Result<(), Refused<Envelope<M>>> {
-        if !self.blocks {
-            return self.try_send(envelope);
+    pub(crate) async fn send(&self, envelope: Envelope<M>) -> Result<(), TellError> {
+        match self.mailbox.push(envelope) {
+            Ok(Push::Queued) => Ok(()),
+            // Boxed, since it is rare and would be part of every send.
+            other => Box::pin(self.send_slowly(other)).await,
         }
-        let mut waiting = Waiting { mailbox: &*self.mailbox, ticket: Ticket::default() };
-        let mut envelope = Some(envelope);
-        let pushed = poll_fn(|cx| self.mailbox.poll_push(cx, &mut envelope, &mut waiting.ticket)).await?;
-        self.account(pushed);
-        Ok(())
+    }
+
+    #[cold]
+    async fn send_slowly(&self, first: Result<Push<Envelope<M>>, Refused<Envelope<M>>>) -> Result<(), TellError> {
+        let pushed = match first {
+            Err(Refused::Full(envelope)) if self.mailbox.blocks() => {
+                let mut waiting = Waiting { mailbox: &*self.mailbox, ticket: Ticket::default() };
+                let mut envelope = Some(envelope);
+                poll_fn(|cx| self.mailbox.poll_push(cx, &mut envelope, &mut waiting.ticket)).await
+            }
+            done => done,
+        };
+        match pushed {
+            Ok(pushed) => {
+                self.account(pushed);
+                Ok(())
+            }
+            Err(Refused::Full(envelope)) => {
+                self.bury(envelope, Undelivered::Full);
+                Err(TellError::Full)
+            }
+            Err(Refused::Closed(envelope)) => {
+                self.bury(envelope, Undelivered::Closed);
+                Err(TellError::Closed)
+            }
+        }
     }
 
     #[inline]
@@ -161,11 +174,13 @@ impl<M: Message> Cell<M> {
     }
 
     /// The next signal.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn poll_signal(&self) -> Option<Signal> {
-        if !self.signalled.load(Ordering::Acquire) {
-            return None;
-        }
+        if self.signalled.load(Ordering::Acquire) { self.take_signal() } else { None }
+    }
+
+    #[cold]
+    fn take_signal(&self) -> Option<Signal> {
         let mut life = lock(&self.life);
         let signals = life.signals.as_mut()?;
         let signal = signals.pop_front();

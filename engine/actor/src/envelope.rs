@@ -71,6 +71,15 @@ impl<R> ReplyTo<R> {
         Self(Destination::Sender(sender))
     }
 
+    /// Takes the place of the one before, which is nobody as a rule: then there is nothing to drop.
+    #[inline(always)]
+    pub(crate) fn put(&mut self, next: Self) {
+        let before = std::mem::replace(self, next);
+        if let Destination::Nobody = before.0 {
+            std::mem::forget(before);
+        }
+    }
+
     /// Answers, and says what came of it. That nobody waits is no failure of who answers.
     pub fn respond(&mut self, reply: R) -> Responded {
         let sent = |asker: oneshot::Sender<R>, reply| match asker.send(reply) {

@@ -13,10 +13,8 @@ pub trait Mailbox<T>: Send + Sync {
     /// [`Refused`] with the item: the mailbox is full and would have waited or is set to fail, or it is closed.
     fn push(&self, item: T) -> Result<Push<T>, Refused<T>>;
 
-    /// Whether a sender waits when it is full. The same for its whole life.
-    fn blocks(&self) -> bool {
-        true
-    }
+    /// Whether a sender may wait when it is full. The same for its whole life.
+    fn blocks(&self) -> bool;
 
     /// As [`Mailbox::push`], but a full mailbox that blocks registers the task under `ticket` and is asked again.
     /// `item` is taken unless the answer is `Pending`.
@@ -104,7 +102,7 @@ pub struct Counters {
     pub dropped_newest: u64,
     /// Waiting messages dropped because the mailbox was full.
     pub dropped_oldest: u64,
-    /// Messages given back because the mailbox was full.
+    /// Messages given back because the mailbox was full and set to fail.
     pub refused: u64,
 }
 

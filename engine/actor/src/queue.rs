@@ -60,6 +60,9 @@ impl<T> Queue<T> {
             wake(sleeper);
             return Ok(Push::Queued);
         }
+        if self.overflow == Overflow::Block {
+            return Err(Refused::Full(item));
+        }
         let counters = &mut inner.overflown.get_or_insert_default().counters;
         match self.overflow {
             Overflow::Block | Overflow::Fail => {

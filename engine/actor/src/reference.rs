@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::cell::{Cell, Control};
-use crate::dead_letters::Undelivered;
 use crate::envelope::{Envelope, Message, ReplyTo};
 use crate::failure::{Crashed, Terminated};
 use crate::handle::Handle;
@@ -24,7 +23,7 @@ impl<M: Message> Ref<M> {
     /// [`TellError`]; the message is then among the dead letters.
     #[inline]
     pub async fn tell(&self, message: M) -> Result<(), TellError> {
-        self.send(Envelope { message, reply_to: ReplyTo::default() }).await
+        self.0.send(Envelope { message, reply_to: ReplyTo::default() }).await
     }
 
     /// Sends a message if that can be done without waiting.
@@ -46,7 +45,7 @@ impl<M: Message> Ref<M> {
     #[inline]
     pub async fn ask(&self, message: M) -> Result<M::Reply, AskError> {
         let (asker, reply) = oneshot::channel();
-        self.send(Envelope { message, reply_to: ReplyTo::asker(asker) }).await?;
+        self.0.send(Envelope { message, reply_to: ReplyTo::asker(asker) }).await?;
         reply.await.map_err(|_| AskError::NoReply)
     }
 
@@ -64,17 +63,7 @@ impl<M: Message> Ref<M> {
     /// Sends a message with a return address of the caller's choice.
     #[inline]
     pub(crate) async fn send(&self, envelope: Envelope<M>) -> Result<(), TellError> {
-        match self.0.send(envelope).await {
-            Ok(()) => Ok(()),
-            Err(Refused::Full(envelope)) => {
-                self.0.bury(envelope, Undelivered::Full);
-                Err(TellError::Full)
-            }
-            Err(Refused::Closed(envelope)) => {
-                self.0.bury(envelope, Undelivered::Closed);
-                Err(TellError::Closed)
-            }
-        }
+        self.0.send(envelope).await
     }
 
     /// Its number.

@@ -73,11 +73,11 @@ fn live<A: Actor>(
                 let Some(actor) = actor.as_mut() else { break 'lives Reason::Killed };
                 fate = match next(&cell, &mut handled_in_turn).await {
                     Next::Message(Envelope { message, reply_to }) => {
-                        context.reply_to = reply_to;
+                        context.reply_to.put(reply_to);
                         let mut message = Some(message);
                         let handled = guarded(&cell, || actor.receive(Delivery(&mut message), context)).await;
                         // Unanswered, the asker learns so now.
-                        context.reply_to = ReplyTo::default();
+                        context.reply_to.put(ReplyTo::default());
                         if let Handled::Well = handled {
                             court.history.succeeded();
                             Fate::GoOn

@@ -1,6 +1,7 @@
 //! A message that is on its way, token by token.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use thalweg_actor::Failure;
 use thalweg_log::Entry;
@@ -8,7 +9,7 @@ use thalweg_log::Entry;
 use crate::crew::Crew;
 use crate::field::Frozen;
 use crate::message::Message;
-use crate::pieces::{Appender, Piece, Reader};
+use crate::pieces::{Appender, Piece, Reader, pieces};
 use crate::promise::Promise;
 
 /// A piece of a text.
@@ -30,11 +31,18 @@ impl Piece for Token {
     }
 }
 
-/// A message that streams: tokens, and the message that they make.
+/// A message that streams: tokens, and the message that they make. Cheap to clone.
 #[derive(Clone)]
-pub struct MessagePromise {
-    promise: Promise<Token, Message>,
-    known: Frozen,
+pub struct MessagePromise(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    /// It is there, so there is nothing to wait for and nothing to keep besides.
+    Made(Message),
+    Streams {
+        promise: Promise<Token, Message>,
+        known: Arc<Frozen>,
+    },
 }
 
 impl MessagePromise {
@@ -44,31 +52,40 @@ impl MessagePromise {
     where
         A: Future<Output = Result<(), Failure>> + Send + 'static,
     {
+        let known = Arc::new(known);
         let fields = known.clone();
-        let resolver = |reader| async move { join(reader, fields).await };
-        Self { promise: Promise::new(crew, producer, resolver), known }
+        let resolver = |reader| async move { join(reader, &fields).await };
+        Self(Kind::Streams { promise: Promise::new(crew, producer, resolver), known })
     }
 
     /// A message that is there. It streams as a single token.
     #[must_use]
-    pub fn made(message: Message) -> Self {
-        let known = message.fields().clone();
-        let token = Token(message.to_string());
-        // The log was just opened: it takes a token.
-        let promise = Promise::made(|pieces| pieces.append(token).unwrap_or_default(), Ok(message));
-        Self { promise, known }
+    pub const fn made(message: Message) -> Self {
+        Self(Kind::Made(message))
     }
 
-    /// What was known before the message is there; all of it once it is made.
+    /// What was known before the message is there; all of it if it always was.
     #[must_use]
     pub fn known(&self) -> &Frozen {
-        &self.known
+        match &self.0 {
+            Kind::Made(message) => message.fields(),
+            Kind::Streams { known, .. } => known,
+        }
     }
 
     /// A reader of its tokens, from the first one on.
     #[must_use]
     pub fn tokens(&self) -> Reader<Token> {
-        self.promise.reader()
+        match &self.0 {
+            Kind::Streams { promise, .. } => promise.reader(),
+            Kind::Made(message) => {
+                let pieces = pieces(0);
+                // It was just opened.
+                let _ = pieces.append(Token(message.to_string()));
+                pieces.close();
+                pieces.reader()
+            }
+        }
     }
 
     /// The whole message, the same for all.
@@ -76,23 +93,31 @@ impl MessagePromise {
     /// # Errors
     /// What its producer failed with, the same for all.
     pub async fn value(&self) -> Result<Message, Failure> {
-        self.promise.value().await
+        match &self.0 {
+            Kind::Made(message) => Ok(message.clone()),
+            Kind::Streams { promise, .. } => promise.value().await,
+        }
     }
 
     /// The whole message if it is there by now.
     #[must_use]
     pub fn try_value(&self) -> Option<Result<Message, Failure>> {
-        self.promise.try_value()
+        match &self.0 {
+            Kind::Made(message) => Some(Ok(message.clone())),
+            Kind::Streams { promise, .. } => promise.try_value(),
+        }
     }
 
     /// See [`Promise::cancel`].
     pub fn cancel(&self) {
-        self.promise.cancel();
+        if let Kind::Streams { promise, .. } = &self.0 {
+            promise.cancel();
+        }
     }
 }
 
 /// The message of all tokens. The first error among them is its own.
-async fn join(mut reader: Reader<Token>, known: Frozen) -> Result<Message, Failure> {
+async fn join(mut reader: Reader<Token>, known: &Frozen) -> Result<Message, Failure> {
     let mut content = String::new();
     while let Some(token) = reader.next().await {
         content.push_str(&token?.0);
