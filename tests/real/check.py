@@ -179,9 +179,18 @@ def llmock(thalweg):
             for status in (429, 503):
                 script({"type": "fail", "status": status, "retry_after": 1})
                 check(f"{name}: {status} with Retry-After is tried again", ask(f"wait {status}").code == 0)
+            for status in (500, 502, 504, 529):
+                script({"type": "fail", "status": status})
+                check(f"{name}: {status} is tried again", ask(f"once {status}").code == 0)
             script({"type": "fail", "status": 500, "times": 2})
             check(f"{name}: 500 twice is tried again", ask("twice").code == 0)
-            for status in (400, 401, 403):
+            # Slow is not broken: what comes late is waited for.
+            for slow in ({"type": "delay", "seconds": 0.4}, {"type": "slow_first_token", "seconds": 0.4},
+                         {"type": "stream_fault", "kind": "stall", "after_chunks": 1, "stall_seconds": 0.4}):
+                script(slow)
+                run = ask(f"slow {slow.get('kind', slow['type'])}", "--no-tools")
+                check(f"{name}: {slow.get('kind', slow['type'])} is waited for", run.code == 0 and run.text != "", run)
+            for status in (400, 401, 403, 404, 422):
                 script({"type": "fail", "status": status, "message": "not like this"})
                 run = ask(f"refused {status}")
                 check(f"{name}: {status} is told and not tried again", run.code == 1 and "not like this" in run.error, run)
@@ -193,6 +202,11 @@ def llmock(thalweg):
                 # Nothing is sent again once text was shown; asking again is the caller's choice.
                 again = ask(kind, "--no-tools")
                 check(f"{name}: {kind} in the middle is an error that keeps the text", kept and again.code == 0, run)
+            for kind in ("truncate", "disconnect"):
+                script({"type": "stream_fault", "kind": kind, "after_chunks": 0})
+                run = ask(f"{kind} at once", "--no-tools")
+                again = ask(f"{kind} at once", "--no-tools")
+                check(f"{name}: {kind} at the beginning is an error or tried again", (run.code == 1 or run.text) and again.code == 0, run)
             for kind in ("malformed_arguments", "unknown_tool"):
                 script({"type": "tool_fault", "kind": kind})
                 run = ask(kind)

@@ -11,12 +11,13 @@ const INTERRUPTED: &str = "not executed: the run was interrupted";
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     /// The message.
-    pub message: Message,
+    pub message: Arc<Message>,
     /// Its canonical JSON.
     pub json: Arc<String>,
 }
 
-/// A conversation that any provider accepts: every tool call is answered, right behind its message.
+/// A conversation that any provider accepts: every tool call is answered, right behind its message. A clone shares the
+/// messages.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     entries: Vec<Entry>,
@@ -52,7 +53,7 @@ impl History {
     /// Appends a message and gives its JSON.
     pub(crate) fn push(&mut self, message: Message) -> Arc<String> {
         let json = Arc::new(message.to_json());
-        self.entries.push(Entry { message, json: Arc::clone(&json) });
+        self.entries.push(Entry { message: Arc::new(message), json: Arc::clone(&json) });
         json
     }
 
@@ -77,7 +78,7 @@ impl History {
     /// All messages, without their JSON.
     #[must_use]
     pub fn into_messages(self) -> Vec<Message> {
-        self.entries.into_iter().map(|entry| entry.message).collect()
+        self.entries.into_iter().map(|entry| Arc::unwrap_or_clone(entry.message)).collect()
     }
 
     /// The messages from number `from` on that a request carries, each as its number and entry. Empty replies are left
@@ -141,7 +142,7 @@ mod tests {
         ]);
         let roles: Vec<_> = history.entries().iter().map(|entry| entry.message.role()).collect();
         assert_eq!(roles, ["user", "assistant", "tool", "assistant", "tool", "user"]);
-        let results = |at: usize| match &history.entries()[at].message {
+        let results = |at: usize| match &*history.entries()[at].message {
             Message::Tool(tool) => {
                 tool.content.iter().map(|r| (r.tool_call_id.clone(), r.is_error)).collect::<Vec<_>>()
             }

@@ -106,7 +106,7 @@ impl Machine {
             return Err(Error::Busy);
         }
         check_prompt(&messages)?;
-        let last = self.history.entries().last().map(|entry| &entry.message);
+        let last = self.history.entries().last().map(|entry| &*entry.message);
         if messages.is_empty() && self.steering.is_empty() && !matches!(last, Some(Message::User(_) | Message::Tool(_)))
         {
             return Err(Error::NothingToAnswer);
@@ -295,13 +295,13 @@ impl Machine {
 
     /// The messages that the current or last run added.
     pub fn run_messages(&self) -> impl Iterator<Item = &Message> {
-        self.history.entries()[self.run_start..].iter().map(|entry| &entry.message)
+        self.history.entries()[self.run_start..].iter().map(|entry| &*entry.message)
     }
 
     /// The last reply of the current or last run.
     #[must_use]
     pub fn last_reply(&self) -> Option<&AssistantMessage> {
-        self.history.entries()[self.run_start..].iter().rev().find_map(|entry| match &entry.message {
+        self.history.entries()[self.run_start..].iter().rev().find_map(|entry| match &*entry.message {
             Message::Assistant(reply) => Some(reply),
             Message::User(_) | Message::Tool(_) => None,
         })

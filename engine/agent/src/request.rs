@@ -81,6 +81,19 @@ pub enum Cache {
     Long,
 }
 
+/// Which messages are marked as ends of what the provider shall keep in its cache, where a dialect has such marks. At most
+/// four marks go into a request, that of the system prompt among them; older ones are taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CacheMarks {
+    /// The system prompt, and each message of the user that ends with text: what stays the same from turn to turn.
+    AllUser,
+    /// The system prompt, and the last message of the user or of its tools.
+    LastUser,
+    /// The last text of the user or of the model, and nothing else: what routers ask for.
+    LastText,
+}
+
 /// What goes into every request of a conversation. A field that is not set is left to the provider.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Request {
@@ -131,6 +144,9 @@ pub struct Request {
     /// Whether the provider shall keep the prompt in its cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<Cache>,
+    /// Which messages are marked for that; without, the dialect's own way is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_marks: Option<CacheMarks>,
     /// A name of the conversation, for the provider's cache or for the server that it is routed to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
@@ -206,6 +222,7 @@ mod tests {
             parallel_tools: Some(false),
             output: Some(Output::JsonSchema { schema: json!({}), name: Some("n".into()), strict: Some(true) }),
             cache: Some(Cache::Long),
+            cache_marks: Some(CacheMarks::AllUser),
             session: Some("c".into()),
             stop: vec!["x".into()],
             thinking: Some(Thinking { level: "low".into(), budget_tokens: Some(7) }),
@@ -214,7 +231,7 @@ mod tests {
         let expected = json!({"model":"m","system":"s",
             "tools":[{"name":"t","description":"d","parameters":{"type":"object"}}],
             "tool_choice":"auto","max_tokens":9,"temperature":0.5,"top_p":0.9,"top_k":3,
-            "seed":7,"frequency_penalty":0.25,"presence_penalty":0.75,"parallel_tools":false,"cache":"long","session":"c",
+            "seed":7,"frequency_penalty":0.25,"presence_penalty":0.75,"parallel_tools":false,"cache":"long","cache_marks":"all_user","session":"c",
             "output":{"type":"json_schema","schema":{},"name":"n","strict":true},"stop":["x"],
             "thinking":{"level":"low","budget_tokens":7},"extra":{"seed":1},"stream":true});
         assert_eq!(envelope(&request, 3), expected);

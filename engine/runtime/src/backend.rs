@@ -9,6 +9,7 @@ use thalweg_abi::host;
 use thalweg_wire::limits::Limits;
 use thalweg_wire::pipeline::{Framing, Pipeline};
 
+use crate::adapt::{Accepts, Target};
 use crate::auth::{self, KeySource, Signer};
 use crate::conversation::{Conversation, EncodedRequest};
 use crate::error::Error;
@@ -90,11 +91,14 @@ impl Backend {
 
 /// Opens a conversation with a server.
 pub(crate) fn open_wire(endpoint: &Arc<Endpoint>, codec: &host::Codec, limits: Limits) -> Result<Wire, Error> {
-    let mut pipeline = open_pipeline(codec, &endpoint.route.codec_options(), limits)?;
+    let options = endpoint.route.codec_options();
+    let mut pipeline = open_pipeline(codec, &options, limits)?;
     if let Some(every) = endpoint.check_templates {
         pipeline = pipeline.with_template_check(every);
     }
-    Ok(Wire { endpoint: Arc::clone(endpoint), conversation: Conversation::new(), pipeline })
+    let provider = endpoint.route.provider.as_ref().map(|row| row.id.clone());
+    let conversation = Conversation::with(Target { provider, accepts: endpoint.accepts }, codec.clone(), options);
+    Ok(Wire { endpoint: Arc::clone(endpoint), conversation, pipeline })
 }
 
 /// Where requests go, and how they are signed.
@@ -105,6 +109,8 @@ pub(crate) struct Endpoint {
     pub(crate) headers: Vec<(String, String)>,
     /// Gives the key of each request, where it is not one and the same.
     pub(crate) keys: Option<KeySource>,
+    /// What the model takes.
+    pub(crate) accepts: Accepts,
     /// Of so many frames that a template reads, one is read by the codec, too, and compared.
     pub(crate) check_templates: Option<NonZeroU32>,
 }
@@ -129,7 +135,7 @@ impl Endpoint {
         let found = if is_own { auth::Use::Allowed } else { auth::Use::Forbidden };
         let key = route.key.as_ref().map(|key| key.secret.clone());
         let signer = Signer::new(kind, key, found, variables);
-        Ok(Self { route, signer, headers, keys: None, check_templates: None })
+        Ok(Self { route, signer, headers, keys: None, accepts: Accepts::default(), check_templates: None })
     }
 
     pub(crate) fn is_loopback(&self) -> bool {

@@ -2,21 +2,36 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use thalweg_abi::host;
 use thalweg_agent::history::History;
 
+use crate::adapt::Target;
 use crate::error::Error;
+use crate::marks::Marks;
 
 /// The encoded messages of one conversation in one dialect.
 #[derive(Default)]
 pub(crate) struct Conversation {
+    target: Target,
+    marks: Option<Marks>,
+    /// The codec, to open another stream for what carries marks.
+    codec: Option<(host::Codec, String)>,
+    /// The stream that encodes each message with its mark; the other one encodes it without.
+    marker: Option<host::CodecStream>,
     /// The wire forms, with commas between them, in few pieces: a request of a long conversation has a handful.
-    pieces: Vec<Bytes>,
+    pieces: Vec<Piece>,
     /// The messages in them; these and no others stand at the beginning of the next request.
     encoded: Vec<Arc<String>>,
     /// Messages of the history that [`Conversation::request`] has looked at.
     seen: usize,
+}
+
+/// Wire forms of messages, each after a comma but for the very first.
+struct Piece {
+    bytes: Bytes,
+    /// The same without its mark, where the one message of this piece carries one.
+    unmarked: Option<Bytes>,
 }
 
 /// A request without its host and its key.
@@ -47,21 +62,29 @@ impl EncodedRequest {
 }
 
 impl Conversation {
-    pub(crate) fn new() -> Self {
-        Self::default()
+    /// An empty one, of which `target` is told through streams of `codec` with these options.
+    pub(crate) fn with(target: Target, codec: host::Codec, options: String) -> Self {
+        Self { target, codec: Some((codec, options)), ..Self::default() }
+    }
+
+    /// Whether it was begun with other marks than these.
+    pub(crate) fn has_other_marks(&self, marks: Option<Marks>) -> bool {
+        !self.encoded.is_empty() && self.marks != marks
     }
 
     /// Encodes what `history` has beyond the last call, and puts the request together.
     ///
     /// `history` must begin with the messages of the last call; another history needs another conversation and another
-    /// stream of the codec.
+    /// stream of the codec, and so do other marks.
     pub(crate) fn request(
         &mut self,
         codec: &mut host::CodecStream,
         history: &History,
+        marks: Option<Marks>,
         envelope: &str,
     ) -> Result<EncodedRequest, Error> {
         debug_assert!(self.seen <= history.len(), "history only grows between requests");
+        self.marks = marks;
         for (index, entry) in history.sendable_from(self.seen) {
             self.append(codec, &entry.json)?;
             self.seen = index + 1;
@@ -75,8 +98,10 @@ impl Conversation {
         &mut self,
         codec: &mut host::CodecStream,
         messages: &[Arc<String>],
+        marks: Option<Marks>,
         envelope: &str,
     ) -> Result<EncodedRequest, Error> {
+        self.marks = marks;
         for json in &messages[self.encoded.len().min(messages.len())..] {
             self.append(codec, json)?;
         }
@@ -94,30 +119,62 @@ impl Conversation {
     }
 
     fn append(&mut self, codec: &mut host::CodecStream, json: &Arc<String>) -> Result<(), Error> {
-        let wire = codec.encode_message(json).map_err(Error::codec)?;
-        if !wire.is_empty() {
-            let mut piece = BytesMut::with_capacity(wire.len() + 1);
-            if !self.pieces.is_empty() {
-                piece.extend_from_slice(b",");
+        let adapted = self.target.adapt(json);
+        let comma = if self.pieces.is_empty() { "" } else { "," };
+        let encode = |codec: &mut host::CodecStream, json: &str| {
+            let wire = codec.encode_message(json).map_err(Error::codec)?;
+            Ok::<_, Error>((!wire.is_empty()).then(|| Bytes::from([comma, wire].concat())))
+        };
+        let plain = encode(codec, &adapted)?;
+        let mut marked = None;
+        if let Some(marks) = self.marks {
+            // A stream gets each message once and may remember it, so what is marked has one of its own.
+            if let (None, Some((codec, options))) = (&self.marker, &self.codec) {
+                self.marker = Some(codec.open(options).map_err(Error::codec)?);
             }
-            piece.extend_from_slice(wire.as_bytes());
-            self.pieces.push(piece.freeze());
-            self.join_pieces();
+            if let Some(marker) = &mut self.marker {
+                let json = marks.marked(&adapted);
+                marked = encode(marker, json.as_deref().unwrap_or(&adapted))?;
+            }
         }
+        // A dialect without marks writes the same.
+        let marked = marked.filter(|marked| plain.as_ref() != Some(marked));
+        match (plain, marked) {
+            (Some(plain), Some(marked)) => self.pieces.push(Piece { bytes: marked, unmarked: Some(plain) }),
+            (Some(bytes), None) | (None, Some(bytes)) => self.pieces.push(Piece { bytes, unmarked: None }),
+            (None, None) => {}
+        }
+        self.drop_old_marks();
+        self.join_pieces(self.pieces.len());
         self.encoded.push(Arc::clone(json));
         Ok(())
     }
 
-    /// Joins pieces at the end as a binary counter carries: each byte is copied a few times in all, and there are about
-    /// as many pieces as the logarithm of their number.
-    fn join_pieces(&mut self) {
-        while let [.., before, last] = &self.pieces[..]
-            && before.len() <= 2 * last.len()
-            && before.len() + last.len() <= PIECE_BYTES_MAX
+    /// Takes the oldest marks away where there are more than may be.
+    fn drop_old_marks(&mut self) {
+        let Some(marks) = self.marks else { return };
+        let is_marked = |piece: &Piece| piece.unmarked.is_some();
+        while self.pieces.iter().filter(|piece| is_marked(piece)).count() > marks.limit
+            && let Some(at) = self.pieces.iter().position(is_marked)
         {
-            let joined = [&before[..], &last[..]].concat();
-            self.pieces.truncate(self.pieces.len() - 2);
-            self.pieces.push(joined.into());
+            let piece = &mut self.pieces[at];
+            piece.bytes = piece.unmarked.take().unwrap_or_default();
+            self.join_pieces(at + 1);
+        }
+    }
+
+    /// Joins the pieces before `end` as a binary counter carries: each byte is copied a few times in all, and there are
+    /// about as many pieces as the logarithm of their number.
+    fn join_pieces(&mut self, mut end: usize) {
+        while let [.., before, last] = &self.pieces[..end]
+            && before.unmarked.is_none()
+            && last.unmarked.is_none()
+            && before.bytes.len() <= 2 * last.bytes.len()
+            && before.bytes.len() + last.bytes.len() <= PIECE_BYTES_MAX
+        {
+            let bytes = Bytes::from([&before.bytes[..], &last.bytes[..]].concat());
+            self.pieces.splice(end - 2..end, [Piece { bytes, unmarked: None }]);
+            end -= 1;
         }
     }
 
@@ -125,7 +182,7 @@ impl Conversation {
         let request = codec.encode_request(envelope).map_err(Error::codec)?;
         let mut body = Vec::with_capacity(self.pieces.len() + 2);
         body.push(Bytes::copy_from_slice(request.body_head.as_bytes()));
-        body.extend(self.pieces.iter().cloned());
+        body.extend(self.pieces.iter().map(|piece| piece.bytes.clone()));
         body.push(Bytes::copy_from_slice(request.body_tail.as_bytes()));
         Ok(EncodedRequest::with_body(&request, body))
     }

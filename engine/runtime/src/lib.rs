@@ -22,6 +22,7 @@
 #![deny(unsafe_code)]
 
 mod account;
+mod adapt;
 pub mod agent;
 pub mod auth;
 mod backend;
@@ -37,6 +38,7 @@ pub mod error;
 pub mod hook;
 pub mod http;
 pub mod local;
+mod marks;
 pub mod middleware;
 pub mod plugin;
 pub mod price;
@@ -50,6 +52,7 @@ pub mod tool;
 mod user_folders;
 mod waiting;
 
+pub use adapt::{Accepts, ForeignThinking};
 pub use agent::{Agent, AgentBuilder, Prompt};
 pub use auth::KeySource;
 pub use backend::{check_marks, open_pipeline};

@@ -16,6 +16,7 @@ use crate::auth;
 use crate::backend::{Endpoint, Wire, check_marks};
 use crate::drive::Setup;
 use crate::http;
+use crate::marks::Marks;
 use crate::recorder::Recorder;
 use crate::responder::{Ask as ResponderAsk, Responder};
 
@@ -45,7 +46,7 @@ impl Ask<'_> {
         let Self { setup, recorder, machine, wire, context } = self;
         let Wire { endpoint, conversation, pipeline } = wire;
         let history = context.unwrap_or_else(|| machine.history());
-        let encoded = match conversation.request(pipeline.decoder_mut(), history, envelope) {
+        let encoded = match conversation.request(pipeline.decoder_mut(), history, Marks::of(&setup.request), envelope) {
             Ok(encoded) => encoded,
             Err(error) => return Reply::Ended(End::Error(Failure::new(FailureKind::Plugin, error.to_string()))),
         };

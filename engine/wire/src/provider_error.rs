@@ -147,7 +147,10 @@ fn classify(status: u32, words: &[Raw<'_>], message: &[u8]) -> i64 {
         FAILURE_OVERLOADED
     } else if says(CONTENT_FILTER_WORDS) {
         FAILURE_CONTENT_FILTER
-    } else if says(CONTEXT_WORDS) || (status != 429 && contains_any(message, CONTEXT_PHRASES)) {
+    } else if says(CONTEXT_WORDS)
+        || (status != 429 && contains_any(message, CONTEXT_PHRASES) && !contains_any(message, RATE_PHRASES))
+        || (status == 413 && message.is_empty())
+    {
         FAILURE_CONTEXT_OVERFLOW
     } else if says(AUTH_WORDS) {
         FAILURE_AUTH
@@ -192,7 +195,7 @@ const RATE_LIMIT_WORDS: &[&str] = &["rate_limit", "ratelimit", "quota", "too_man
 const OVERLOADED_WORDS: &[&str] = &["overloaded", "unavailable", "capacity"];
 const CONTENT_FILTER_WORDS: &[&str] = &["content_filter", "content_policy", "responsibleai", "moderation", "safety"];
 const CONTEXT_WORDS: &[&str] =
-    &["context_length", "context_size", "context_window", "max_prompt_tokens", "string_above_max"];
+    &["context_length", "context_size", "context_window", "max_prompt_tokens", "string_above_max", "request_too_large"];
 const AUTH_WORDS: &[&str] = &[
     "authentication",
     "permission",
@@ -231,7 +234,18 @@ const CONTEXT_PHRASES: &[&str] = &[
     "maximum number of tokens",
     "reduce the length of the messages",
     "prompt token count",
+    "input token count",
+    "exceeded model token limit",
+    "token limit exceeded",
+    "too many tokens",
+    "exceed context limit",
+    "context_length_exceeded",
+    "context_window_exceeded",
+    "request_too_large",
 ];
+
+// A limit on tokens a minute, said in nearly the same words.
+const RATE_PHRASES: &[&str] = &["too many tokens, please wait", "tokens per min", "per day"];
 
 fn contains_any(haystack: &[u8], needles: &[&str]) -> bool {
     needles

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use thalweg_abi::guest::Failure;
-use thalweg_abi::guest::canonical::{self, Block, Cache, Message, Part, Source, ToolResult};
+use thalweg_abi::guest::canonical::{self, Block, Mark, Message, Part, Source, ToolResult};
 
 use crate::options::Options;
 
@@ -10,7 +10,7 @@ use crate::options::Options;
 pub(crate) fn encode(message: &str, options: &Options, out: &mut String) -> Result<(), Failure> {
     let (role, content) = match canonical::message(message)? {
         Message::User { content } => ("user", parts(&content, options)?),
-        Message::Assistant { content, .. } => ("assistant", assistant(content)),
+        Message::Assistant { content, .. } => ("assistant", assistant(content, options)),
         Message::Tool { content } => {
             ("user", content.iter().map(|result| tool_result(result, options)).collect::<Result<_, _>>()?)
         }
@@ -39,10 +39,15 @@ fn part(part: &Part, options: &Options) -> Result<Value, Failure> {
             return Err(Failure::unsupported("this dialect takes no sound; send its transcript as text"));
         }
     };
-    if part.is_cached() && options.cache {
-        value["cache_control"] = options.cache_control(Cache::Short);
-    }
+    mark(&mut value, part.mark(), options);
     Ok(value)
+}
+
+/// Puts the mark of a breakpoint of the cache on a block.
+fn mark(value: &mut Value, mark: Mark, options: &Options) {
+    if let (Some(cache), true) = (mark.0, options.cache) {
+        value["cache_control"] = options.cache_control(cache);
+    }
 }
 
 fn source(source: &Source) -> Value {
@@ -52,10 +57,15 @@ fn source(source: &Source) -> Value {
     }
 }
 
-fn assistant(content: Vec<Block>) -> Vec<Value> {
+fn assistant(content: Vec<Block>, options: &Options) -> Vec<Value> {
     let blocks = content.into_iter().filter_map(|block| match block {
-        Block::Text { text } | Block::Refusal { text } if text.is_empty() => None,
-        Block::Text { text } | Block::Refusal { text } => Some(json!({"type": "text", "text": text})),
+        Block::Text { text, .. } | Block::Refusal { text } if text.is_empty() => None,
+        Block::Text { text, cache } => {
+            let mut value = json!({"type": "text", "text": text});
+            mark(&mut value, cache, options);
+            Some(value)
+        }
+        Block::Refusal { text } => Some(json!({"type": "text", "text": text})),
         // Those of other dialects are JSON.
         Block::Thinking { text, signature: Some(signature) }
             if !signature.is_empty() && !signature.starts_with(['{', '[']) =>
@@ -78,7 +88,13 @@ fn assistant(content: Vec<Block>) -> Vec<Value> {
 
 fn tool_result(result: &ToolResult, options: &Options) -> Result<Value, Failure> {
     let mut value = json!({"type": "tool_result", "tool_use_id": call_id(&result.tool_call_id)});
-    let content = parts(&result.content, options)?;
+    let mut content = parts(&result.content, options)?;
+    // A breakpoint stands at the result itself, not within it.
+    for part in content.iter_mut().filter_map(Value::as_object_mut) {
+        if let Some(control) = part.remove("cache_control") {
+            value["cache_control"] = control;
+        }
+    }
     if !content.is_empty() {
         value["content"] = content.into();
     }
@@ -91,7 +107,15 @@ fn tool_result(result: &ToolResult, options: &Options) -> Result<Value, Failure>
 /// The id of a call as this provider takes it; calls of other providers have others.
 fn call_id(id: &str) -> String {
     let allowed = |c: char| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' };
-    id.chars().map(allowed).take(CALL_ID_CHARS_MAX).collect()
+    let fitting: String = id.chars().map(allowed).collect();
+    if fitting.len() <= CALL_ID_CHARS_MAX {
+        return fitting;
+    }
+    // Long ids of other providers differ at their ends: FNV-1a tells them apart.
+    let hash = id
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    format!("{}_{hash:016x}", &fitting[..CALL_ID_CHARS_MAX - 17])
 }
 
 const CALL_ID_CHARS_MAX: usize = 64;

@@ -1,7 +1,7 @@
 //! All of a request but its messages.
 
 use serde_json::{Map, Value, json};
-use thalweg_abi::guest::canonical::{self, Cache, Output, Thinking, Tool, ToolChoice};
+use thalweg_abi::guest::canonical::{self, Output, Thinking, Tool, ToolChoice};
 use thalweg_abi::guest::{Failure, Request};
 
 use crate::options::Options;
@@ -42,10 +42,9 @@ fn fields(request: canonical::Request, options: &Options) -> Result<Map<String, 
     let effort = thinking.filter(|thinking| is_adaptive(thinking)).and_then(|thinking| thinking.level.as_deref());
     let effort = effort.map(|level| if level == "minimal" { "low" } else { level });
     // Breakpoints behind what comes first, and one that moves along with the end of the conversation.
-    let cached = match request.cache {
-        Some(cache @ (Cache::Short | Cache::Long)) if options.cache => Some(options.cache_control(cache)),
-        _ => None,
-    };
+    let cached = request.cached().filter(|_| options.cache).map(|cache| options.cache_control(cache));
+    let front = cached.clone().filter(|_| request.marks_front());
+    let has_marks = request.cache_marks.is_some();
     set("model", Some(request.model.into()));
     // The budget counts as part of the limit, which would leave nothing for the answer.
     let max_tokens = match budget {
@@ -54,18 +53,20 @@ fn fields(request: canonical::Request, options: &Options) -> Result<Map<String, 
     };
     set("max_tokens", Some(max_tokens.into()));
     set("stream", Some(request.stream.into()));
-    set("cache_control", cached.clone());
+    set("cache_control", cached.filter(|_| !has_marks));
     let system = request.system.filter(|system| !system.is_empty());
+    // The tools come before the system prompt, so that its breakpoint is behind them, too.
+    let tools_front = front.clone().filter(|_| system.is_none() || !has_marks);
     set(
         "system",
-        system.map(|system| match &cached {
+        system.map(|system| match &front {
             Some(control) => json!([{"type": "text", "text": system, "cache_control": control}]),
             None => system.into(),
         }),
     );
     if !request.tools.is_empty() {
         let mut tools: Vec<Value> = request.tools.into_iter().map(tool).collect();
-        if let (Some(last), Some(control)) = (tools.last_mut(), cached) {
+        if let (Some(last), Some(control)) = (tools.last_mut(), tools_front) {
             last["cache_control"] = control;
         }
         set("tools", Some(tools.into()));

@@ -119,8 +119,8 @@ const NAME_CHARS_MAX: usize = 200;
 
 fn assistant(content: Vec<Block>) -> Vec<Value> {
     let blocks = content.into_iter().filter_map(|block| match block {
-        Block::Text { text } | Block::Refusal { text } if text.trim().is_empty() => None,
-        Block::Text { text } | Block::Refusal { text } => Some(json!({"text": text})),
+        Block::Text { text, .. } | Block::Refusal { text } if text.trim().is_empty() => None,
+        Block::Text { text, .. } | Block::Refusal { text } => Some(json!({"text": text})),
         // Those of other dialects are JSON.
         Block::Thinking { text, signature: Some(signature) }
             if !signature.is_empty() && !signature.starts_with(['{', '[']) =>

@@ -1,7 +1,7 @@
 //! All of a request but its messages.
 
 use serde_json::{Map, Value, json};
-use thalweg_abi::guest::canonical::{self, Cache, Output, Thinking, Tool, ToolChoice};
+use thalweg_abi::guest::canonical::{self, Output, Thinking, Tool, ToolChoice};
 use thalweg_abi::guest::{Failure, Request};
 
 use crate::message::cache_point;
@@ -35,7 +35,9 @@ fn push_encoded(model: &str, out: &mut String) {
 
 fn fields(request: canonical::Request) -> Result<Map<String, Value>, Failure> {
     let mut body = Map::new();
-    let is_cached = matches!(request.cache, Some(Cache::Short | Cache::Long));
+    let is_cached = request.marks_front();
+    // With marks in the messages there is one in front of them: the tools come before the system prompt.
+    let is_once = request.cache_marks.is_some() && request.system.as_ref().is_some_and(|system| !system.is_empty());
     let mark = || if is_cached { Some(cache_point()) } else { None };
     if let Some(system) = request.system.filter(|system| !system.is_empty()) {
         let blocks: Vec<Value> = [json!({"text": system})].into_iter().chain(mark()).collect();
@@ -65,7 +67,7 @@ fn fields(request: canonical::Request) -> Result<Map<String, Value>, Failure> {
     own.extend(object([("top_k", request.top_k)]));
     let is_none = matches!(&request.tool_choice, Some(ToolChoice::Mode(mode)) if mode == "none");
     if !request.tools.is_empty() && !is_none {
-        let tools: Vec<Value> = request.tools.into_iter().map(tool).chain(mark()).collect();
+        let tools: Vec<Value> = request.tools.into_iter().map(tool).chain(mark().filter(|_| !is_once)).collect();
         let config = object([("tools", Some(tools.into())), ("toolChoice", request.tool_choice.map(tool_choice))]);
         body.insert("toolConfig".into(), config.into());
     }

@@ -47,7 +47,7 @@ fn assistant(content: Vec<Block>, is_own: bool) -> Option<Value> {
     let (mut parts, mut calls, mut has_text) = (Vec::new(), Vec::new(), false);
     for block in content {
         match block {
-            Block::Text { text } | Block::Refusal { text } if !text.is_empty() => {
+            Block::Text { text, .. } | Block::Refusal { text } if !text.is_empty() => {
                 has_text = true;
                 parts.push(json!({"type": "text", "text": text}));
             }

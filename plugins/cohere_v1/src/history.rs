@@ -85,7 +85,7 @@ fn reply(content: Vec<Block>) -> (Option<Value>, Vec<(String, Value)>) {
     let (mut text, mut calls) = (String::new(), Vec::new());
     for block in content {
         match block {
-            Block::Text { text: more } | Block::Refusal { text: more } => text.push_str(&more),
+            Block::Text { text: more, .. } | Block::Refusal { text: more } => text.push_str(&more),
             Block::ToolCall { id, name, arguments } => {
                 // Arguments that were cut off are no object; the provider would refuse the whole request.
                 let parameters = serde_json::from_str::<Map<String, Value>>(&arguments).unwrap_or_default();

@@ -72,7 +72,7 @@ fn assistant(content: Vec<Block>, is_foreign: bool, options: &Options) -> Vec<Va
             parts.push(json!({"text": "", "thoughtSignature": signature}));
         }
         match block {
-            Block::Text { text } | Block::Refusal { text } if !text.is_empty() => parts.push(json!({"text": text})),
+            Block::Text { text, .. } | Block::Refusal { text } if !text.is_empty() => parts.push(json!({"text": text})),
             Block::Thinking { text, signature: Some(theirs) } if !is_foreign => {
                 if text.is_empty() {
                     signature = Some(theirs);

@@ -54,7 +54,7 @@ fn assistant(content: &[Block]) -> Option<Value> {
     let (mut text, mut thinking, mut calls) = (String::new(), String::new(), Vec::new());
     for block in content {
         match block {
-            Block::Text { text: more } | Block::Refusal { text: more } => text.push_str(more),
+            Block::Text { text: more, .. } | Block::Refusal { text: more } => text.push_str(more),
             Block::Thinking { text: more, .. } => thinking.push_str(more),
             Block::ToolCall { id, name, arguments } => {
                 // Arguments that were cut off are no object; the server would refuse the whole request.

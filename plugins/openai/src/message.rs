@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use thalweg_abi::guest::Failure;
-use thalweg_abi::guest::canonical::{self, Block, Message, Part, Source, ToolResult};
+use thalweg_abi::guest::canonical::{self, Block, Cache, Mark, Message, Part, Source, ToolResult};
 
 use crate::details;
 use crate::options::Options;
@@ -59,19 +59,31 @@ fn part(part: &Part, options: &Options) -> Result<Value, Failure> {
             ));
         }
     };
-    if options.quirks.cache_control && part.is_cached() {
-        value["cache_control"] = json!({"type": "ephemeral"});
+    if let Some(control) = cache_control(part.mark(), options) {
+        value["cache_control"] = control;
     }
     Ok(value)
+}
+
+/// The mark of a breakpoint of the cache, where the server takes some.
+pub(crate) fn cache_control(mark: Mark, options: &Options) -> Option<Value> {
+    match mark.0.filter(|_| options.quirks.cache_control)? {
+        Cache::Long => Some(json!({"type": "ephemeral", "ttl": "1h"})),
+        _ => Some(json!({"type": "ephemeral"})),
+    }
 }
 
 /// None if nothing is left that the provider takes back.
 fn assistant(content: &[Block], options: &Options) -> Option<Value> {
     let (mut text, mut thinking, mut refusal, mut calls) = (String::new(), String::new(), String::new(), Vec::new());
     let mut details = Vec::new();
+    let mut marked = None;
     for block in content {
         match block {
-            Block::Text { text: more } => text.push_str(more),
+            Block::Text { text: more, cache } => {
+                text.push_str(more);
+                marked = cache_control(*cache, options).or(marked);
+            }
             Block::Thinking { text: more, signature } => {
                 thinking.push_str(more);
                 if let (true, Some(signature)) = (options.quirks.thinking_details, signature) {
@@ -97,7 +109,12 @@ fn assistant(content: &[Block], options: &Options) -> Option<Value> {
     message.insert("role".into(), json!("assistant"));
     // Next to tool calls `null` is what the provider itself sends; alone it would be refused.
     let has_text = !text.is_empty() || (calls.is_empty() && refusal.is_empty());
-    message.insert("content".into(), if has_text { json!(text) } else { Value::Null });
+    let content = match marked {
+        Some(control) if !text.is_empty() => json!([{"type": "text", "text": text, "cache_control": control}]),
+        _ if has_text => json!(text),
+        _ => Value::Null,
+    };
+    message.insert("content".into(), content);
     if !refusal.is_empty() {
         message.insert("refusal".into(), json!(refusal));
     }

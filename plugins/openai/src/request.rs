@@ -1,23 +1,22 @@
 //! All of a request but its messages.
 
 use serde_json::{Map, Value, json};
-use thalweg_abi::guest::canonical::{self, Cache, Output, Thinking, Tool, ToolChoice};
+use thalweg_abi::guest::canonical::{self, Cache, Mark, Output, Thinking, Tool, ToolChoice};
 use thalweg_abi::guest::{Failure, Request};
 
+use crate::message::cache_control;
 use crate::options::Options;
 use crate::quirks::{MaxTokens, Session, ThinkingForm};
 
 /// Writes path, headers and body of `request`.
 pub(crate) fn encode(request: &str, options: &Options, out: &mut Request) -> Result<(), Failure> {
     let request = canonical::request(request)?;
-    let cached = match request.cache {
-        Some(Cache::Short) if options.quirks.cache_control => Some(json!({"type": "ephemeral"})),
-        Some(Cache::Long) if options.quirks.cache_control => Some(json!({"type": "ephemeral", "ttl": "1h"})),
-        _ => None,
-    };
+    let cached = cache_control(Mark(request.cached()), options);
+    let front = cached.clone().filter(|_| request.marks_front());
+    let cached = cached.filter(|_| request.cache_marks.is_none());
     let system = request.system.as_deref().filter(|system| !system.is_empty());
     let system = system.map(|text| {
-        let content = match &cached {
+        let content = match &front {
             Some(cached) => json!([{"type": "text", "text": text, "cache_control": cached}]),
             None => json!(text),
         };

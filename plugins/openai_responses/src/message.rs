@@ -56,7 +56,7 @@ fn assistant(content: Vec<Block>, options: &Options) -> Vec<String> {
     let mut phase = None;
     for block in content {
         let item = match block {
-            Block::Text { text } if !text.is_empty() => {
+            Block::Text { text, .. } if !text.is_empty() => {
                 said.push(json!({"type": "output_text", "text": text, "annotations": []}));
                 continue;
             }

@@ -32,7 +32,7 @@ fn results(driver: &Driver) -> Vec<ToolResult> {
 }
 
 fn user_texts(driver: &Driver) -> Vec<String> {
-    let texts = driver.machine.history().entries().iter().filter_map(|entry| match &entry.message {
+    let texts = driver.machine.history().entries().iter().filter_map(|entry| match &*entry.message {
         Message::User(_) => Some(entry.json.split('"').rev().nth(1).unwrap_or_default().to_owned()),
         _ => None,
     });

@@ -210,11 +210,11 @@ fn check_history(driver: &Driver) {
     let entries = driver.machine.history().entries();
     for (number, entry) in entries.iter().enumerate() {
         let read: Message = serde_json::from_str(&entry.json).unwrap();
-        assert_eq!(read, entry.message);
-        let next = entries.get(number + 1).map(|next| &next.message);
-        match &entry.message {
+        assert_eq!(read, *entry.message);
+        let next = entries.get(number + 1).map(|next| &*next.message);
+        match &*entry.message {
             Message::User(_) => {}
-            Message::Tool(_) => assert!(number > 0 && matches!(entries[number - 1].message, Message::Assistant(_))),
+            Message::Tool(_) => assert!(number > 0 && matches!(*entries[number - 1].message, Message::Assistant(_))),
             Message::Assistant(reply) => {
                 let calls: Vec<_> = reply.tool_calls().map(|call| call.id.as_str()).collect();
                 for call in reply.tool_calls() {

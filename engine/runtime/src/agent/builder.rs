@@ -10,11 +10,12 @@ use thalweg_abi::module::Module;
 use thalweg_agent::cost::Price;
 use thalweg_agent::machine::{Config, Machine, ToolMode};
 use thalweg_agent::message::Message;
-use thalweg_agent::request::{Cache, Output, Request, Thinking, ToolChoice, ToolSpec};
+use thalweg_agent::request::{Cache, CacheMarks, Output, Request, Thinking, ToolChoice, ToolSpec};
 use thalweg_log::Options as LogOptions;
 
 use super::{Agent, Inner, State, machine_config, open_session};
 use crate::account::Account;
+use crate::adapt::Accepts;
 use crate::auth::KeySource;
 use crate::backend::{Backend, Endpoint, Shared, describe, describe_provider, find_codec};
 use crate::budget::Budget;
@@ -61,6 +62,7 @@ pub struct AgentBuilder {
     responders: Vec<Arc<dyn Responder>>,
     middleware: Vec<Arc<dyn Middleware>>,
     keys: Option<KeySource>,
+    accepts: Accepts,
     tools: Vec<Tool>,
     hooks: Hooks,
     /// The first plugin that could not be started.
@@ -310,6 +312,20 @@ impl AgentBuilder {
     #[must_use]
     pub const fn cache(mut self, cache: Cache) -> Self {
         self.request.cache = Some(cache);
+        self
+    }
+
+    /// Which messages are marked as ends of what the provider keeps in its cache, where the dialect has such marks.
+    #[must_use]
+    pub const fn cache_marks(mut self, marks: CacheMarks) -> Self {
+        self.request.cache_marks = Some(marks);
+        self
+    }
+
+    /// What the model takes of what other models said, and of images; all unless set.
+    #[must_use]
+    pub const fn accepts(mut self, accepts: Accepts) -> Self {
+        self.accepts = accepts;
         self
     }
 
@@ -588,7 +604,12 @@ impl AgentBuilder {
         let (model, level) = (route.model.clone(), route.thinking);
         let headers = std::mem::take(&mut self.headers);
         let endpoint = Endpoint::new(route, &description["auth"], headers, &variables)?;
-        let endpoint = Arc::new(Endpoint { check_templates: self.check_templates, keys: self.keys.take(), ..endpoint });
+        let endpoint = Arc::new(Endpoint {
+            check_templates: self.check_templates,
+            keys: self.keys.take(),
+            accepts: self.accepts,
+            ..endpoint
+        });
         Ok((Backend::Server { endpoint, codec }, model, level))
     }
 }

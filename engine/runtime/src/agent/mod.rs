@@ -6,6 +6,7 @@ mod prompt;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use thalweg_agent::history::History;
 use thalweg_agent::machine::{Config, Machine};
 use thalweg_agent::message::Message;
 use tokio::sync::watch;
@@ -35,7 +36,7 @@ enum State {
     /// A run has taken the session; its messages are those of before the run.
     Running {
         run: Run,
-        messages: Vec<Message>,
+        history: History,
     },
 }
 
@@ -62,7 +63,7 @@ impl Agent {
         let place = self.inner.setup.engine.enter()?;
         self.inner.setup.waiting.hand_over(&mut session.machine);
         session.machine.handle_prompt(prompt.into().messages, 0).map_err(Error::Prompt)?;
-        let messages = session.machine.history().entries().iter().map(|entry| entry.message.clone()).collect();
+        let history = session.machine.history().clone();
         let (writer, log) = self.inner.setup.engine.channel(self.inner.setup.log);
         let run = Run {
             shared: Arc::new(Shared {
@@ -72,7 +73,7 @@ impl Agent {
                 finished: watch::Sender::new(false),
             }),
         };
-        let running = State::Running { run: run.clone(), messages };
+        let running = State::Running { run: run.clone(), history };
         let State::Idle(session) = std::mem::replace(&mut *state, running) else { return Err(Error::Busy) };
         drop(state);
         let driver = Driver::new(Arc::clone(&self.inner.setup), *session, writer, run.shared.abort.subscribe());
@@ -121,8 +122,8 @@ impl Agent {
     #[must_use]
     pub fn messages(&self) -> Vec<Message> {
         match &*self.inner.state.lock().unwrap_or_else(PoisonError::into_inner) {
-            State::Idle(session) => session.machine.history().entries().iter().map(|e| e.message.clone()).collect(),
-            State::Running { messages, .. } => messages.clone(),
+            State::Idle(session) => session.machine.history().clone().into_messages(),
+            State::Running { history, .. } => history.clone().into_messages(),
         }
     }
 
@@ -190,9 +191,9 @@ impl Drop for Guard {
     fn drop(&mut self) {
         if self.run.shared.outcome.set(Outcome::lost()).is_ok() {
             let mut state = self.inner.state.lock().unwrap_or_else(PoisonError::into_inner);
-            if let State::Running { messages, .. } = &mut *state {
+            if let State::Running { history, .. } = &mut *state {
                 let config = machine_config(&self.inner.setup);
-                let machine = Machine::new(config, std::mem::take(messages));
+                let machine = Machine::new(config, std::mem::take(history).into_messages());
                 // Without a session the agent stays busy: its codec cannot be opened any more.
                 if let Ok(session) = self.inner.new_session(machine) {
                     *state = State::Idle(Box::new(session));

@@ -19,6 +19,7 @@
 //! [`http::Retry`](crate::http::Retry) says, and goes on doing so behind middleware unless there is a [`Retry`] among it.
 
 mod cache;
+mod compact;
 mod fallback;
 mod observe;
 mod rate_limit;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 use crate::responder::{Ask, Asking, Responder};
 
 pub use cache::Cache;
+pub use compact::Compact;
 pub use fallback::Fallback;
 pub use observe::{Observe, Record};
 pub use rate_limit::{RateLimit, WhenFull};

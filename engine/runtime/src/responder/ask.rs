@@ -58,6 +58,10 @@ impl Ask {
         self.messages = history.sendable_from(0).map(|(_, entry)| Arc::clone(&entry.json)).collect();
     }
 
+    pub(crate) fn set_messages_json(&mut self, messages: Arc<[Arc<String>]>) {
+        self.messages = messages;
+    }
+
     /// The text of the last message of the user; empty where there is none.
     #[must_use]
     pub fn last_user_text(&self) -> String {

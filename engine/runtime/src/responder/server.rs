@@ -16,6 +16,7 @@ use super::stream::{ReplyEvents, ReplyStream};
 use super::{Asking, Responder};
 use crate::backend::{Endpoint, Wire, check_marks, open_wire};
 use crate::http;
+use crate::marks::Marks;
 use crate::reply::{failure_kind, failure_of, failure_of_auth, failure_of_status};
 
 /// A server. It sends each request once; what to do about a failure is the business of middleware.
@@ -36,10 +37,14 @@ impl ServerResponder {
 
     async fn send(&self, ask: Ask) -> Result<ReplyStream, Failure> {
         let plugin = |error: crate::Error| Failure::new(FailureKind::Plugin, error.to_string());
+        let marks = Marks::of(ask.request());
         let found = {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
             // The longest one: an empty conversation is the beginning of any.
-            let fits = |at: &usize| idle[*at].conversation.is_begin_of(ask.messages_json());
+            let fits = |at: &usize| {
+                let conversation = &idle[*at].conversation;
+                conversation.is_begin_of(ask.messages_json()) && !conversation.has_other_marks(marks)
+            };
             let at = (0..idle.len()).filter(fits).max_by_key(|at| idle[*at].conversation.len());
             at.map(|at| idle.swap_remove(at))
         };
@@ -48,7 +53,7 @@ impl ServerResponder {
             None => Box::new(open_wire(&self.endpoint, &self.codec, Limits::default()).map_err(plugin)?),
         };
         let Wire { conversation, pipeline, .. } = &mut *wire;
-        let encoded = conversation.request_of(pipeline.decoder_mut(), ask.messages_json(), &ask.envelope());
+        let encoded = conversation.request_of(pipeline.decoder_mut(), ask.messages_json(), marks, &ask.envelope());
         let request = self.endpoint.request(encoded.map_err(plugin)?, &self.client).await.map_err(failure_of_auth)?;
         let mut lent = Lent { wire: Some(wire), idle: Arc::clone(&self.idle) };
         let mut response = match self.client.send(request).await {

@@ -65,7 +65,7 @@ pub enum Part {
         text: String,
         /// Whether the prompt is to be cached up to here.
         #[serde(default)]
-        cache: bool,
+        cache: Mark,
     },
     /// A picture.
     Image {
@@ -74,7 +74,7 @@ pub enum Part {
         source: Source,
         /// As at [`Part::Text`].
         #[serde(default)]
-        cache: bool,
+        cache: Mark,
     },
     /// A PDF or another document.
     Document {
@@ -86,7 +86,7 @@ pub enum Part {
         name: Option<String>,
         /// As at [`Part::Text`].
         #[serde(default)]
-        cache: bool,
+        cache: Mark,
     },
     /// Sound.
     Audio {
@@ -95,7 +95,7 @@ pub enum Part {
         source: Source,
         /// As at [`Part::Text`].
         #[serde(default)]
-        cache: bool,
+        cache: Mark,
     },
 }
 
@@ -109,12 +109,40 @@ impl Part {
     /// Whether the prompt is to be cached up to here.
     #[must_use]
     pub const fn is_cached(&self) -> bool {
+        self.mark().0.is_some()
+    }
+
+    /// Up to here the prompt is to be cached, if it says for how long.
+    #[must_use]
+    pub const fn mark(&self) -> Mark {
         match self {
             Self::Text { cache, .. }
             | Self::Image { cache, .. }
             | Self::Document { cache, .. }
             | Self::Audio { cache, .. } => *cache,
         }
+    }
+}
+
+/// A mark up to which a prompt is to be cached: `true`, `"short"` or `"long"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "AnyMark")]
+pub struct Mark(pub Option<Cache>);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum AnyMark {
+    Is(bool),
+    For(Cache),
+}
+
+impl From<AnyMark> for Mark {
+    fn from(mark: AnyMark) -> Self {
+        Self(match mark {
+            AnyMark::Is(false) | AnyMark::For(Cache::None) => None,
+            AnyMark::Is(true) => Some(Cache::Short),
+            AnyMark::For(cache) => Some(cache),
+        })
     }
 }
 
@@ -158,6 +186,9 @@ pub enum Block {
     Text {
         /// Perhaps empty.
         text: String,
+        /// As at [`Part::Text`].
+        #[serde(default)]
+        cache: Mark,
     },
     /// Thinking.
     Thinking {
@@ -264,6 +295,10 @@ pub struct Request {
     /// Whether the prompt is to be cached.
     #[serde(default)]
     pub cache: Option<Cache>,
+    /// Set where the messages carry marks of their own: `all_user`, `last_user` or `last_text`. Nothing but what stands in
+    /// front of them is marked by the codec then, and nothing at all with `last_text`.
+    #[serde(default)]
+    pub cache_marks: Option<String>,
     /// Name of the conversation: the same for all of its requests, and for no other.
     #[serde(default)]
     pub session: Option<String>,
@@ -273,6 +308,24 @@ pub struct Request {
     /// Goes into the body as it is, over all else but the messages.
     #[serde(default)]
     pub extra: Map<String, Value>,
+}
+
+impl Request {
+    /// How long the prompt is to be cached, where it is.
+    #[must_use]
+    pub const fn cached(&self) -> Option<Cache> {
+        match self.cache {
+            Some(Cache::None) => None,
+            None if self.cache_marks.is_some() => Some(Cache::Short),
+            cache => cache,
+        }
+    }
+
+    /// Whether what stands in front of the messages is to be marked, once.
+    #[must_use]
+    pub fn marks_front(&self) -> bool {
+        self.cached().is_some() && self.cache_marks.as_deref() != Some("last_text")
+    }
 }
 
 /// A tool that the model may call.
