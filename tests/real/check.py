@@ -181,7 +181,8 @@ def llmock(thalweg):
                 check(f"{name}: {status} with Retry-After is tried again", ask(f"wait {status}").code == 0)
             for status in (500, 502, 504, 529):
                 script({"type": "fail", "status": status})
-                check(f"{name}: {status} is tried again", ask(f"once {status}").code == 0)
+                run = ask(f"once {status}")
+                check(f"{name}: {status} is tried again", run.code == 0, run)
             script({"type": "fail", "status": 500, "times": 2})
             check(f"{name}: 500 twice is tried again", ask("twice").code == 0)
             # Slow is not broken: what comes late is waited for.
