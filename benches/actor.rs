@@ -289,7 +289,7 @@ fn floor(sizes: &Sizes, random: &mut Random) -> f64 {
         let found =
             keys.iter().filter_map(|key| table.get(key).cloned()).map(|found| found[0]).fold(0, u64::wrapping_add);
         let elapsed = processor_time() - start;
-        assert_eq!(found, keys.iter().sum());
+        assert_eq!(found, keys.iter().sum::<u64>());
         elapsed
     })
 }

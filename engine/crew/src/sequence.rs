@@ -69,12 +69,19 @@ impl Tasks {
 }
 
 impl Sequence {
-    /// What is given, flattened. What is there at once needs no task.
+    /// What is given, flattened. What is there at once needs no task; in a crew that starts on request, what is on its
+    /// way is started by the first reader.
     pub fn of(crew: &Crew, items: impl Into<Item>) -> Self {
         let (writer, sequence) = Self::channel(crew);
+        let item = items.into();
         // The writer was just opened.
-        let _ = writer.append(items);
-        drop(writer);
+        let fill = move || {
+            let _ = writer.append_item(item);
+        };
+        if !crew.starts_soon() {
+            return sequence.starting(fill);
+        }
+        fill();
         sequence
     }
 

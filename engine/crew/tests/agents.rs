@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use thalweg_crew::{Agent, Crew, Failure, Field, Interaction, Sequence};
+use thalweg_crew::{Agent, Crew, Failure, Field, Interaction, Item, Sequence};
 
 async fn texts(sequence: &Sequence) -> Result<String, Failure> {
     Ok(sequence.value().await?.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
@@ -46,6 +46,48 @@ async fn a_trigger_returns_at_once_and_the_replies_come() {
     assert_eq!(ran.load(Ordering::SeqCst), 1);
     assert_eq!(texts(&replies).await.unwrap(), "reply");
     assert_eq!(ran.load(Ordering::SeqCst), 2);
+    // Nor if it is part of something else that nobody reads.
+    let nested = Sequence::of(&crew, vec!["before".into(), Item::from(agent.trigger(&crew, ()))]);
+    for _ in 0..9 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(ran.load(Ordering::SeqCst), 2);
+    assert_eq!(texts(&nested).await.unwrap(), "before reply");
+    assert_eq!(ran.load(Ordering::SeqCst), 3);
+}
+
+/// Agents that read each other's replies through each other: everything is on its way at once, so nobody waits for one
+/// that waits for it.
+#[tokio::test]
+async fn nested_calls_do_not_deadlock() {
+    for crew in [Crew::new(), Crew::new().on_request()] {
+        let nest = |inner: Option<Agent>| {
+            Agent::new("nest", move |interaction: Interaction| {
+                let inner = inner.clone();
+                async move {
+                    if let Some(inner) = &inner {
+                        let replies = interaction.trigger(inner, interaction.sent());
+                        interaction.reply(vec![Item::from(replies.clone()), replies.clone().into()]);
+                        interaction.reply_out_of_order(interaction.trigger(inner, replies));
+                    }
+                    interaction.reply(interaction.sent());
+                    Ok(())
+                }
+            })
+        };
+        // f(n, depth) = 2 f(n, depth - 1) + f(f(n, depth - 1), depth - 1) + n messages.
+        fn count(sent: usize, depth: usize) -> usize {
+            if depth == 0 {
+                return sent;
+            }
+            let inner = count(sent, depth - 1);
+            2 * inner + count(inner, depth - 1) + sent
+        }
+        let deep = (0..3).fold(nest(None), |inner, _| nest(Some(inner)));
+        let replies = deep.trigger(&crew, ["a", "b"]).value().await.unwrap();
+        assert_eq!(replies.len(), count(2, 3));
+        crew.finish().await;
+    }
 }
 
 #[tokio::test]
