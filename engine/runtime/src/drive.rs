@@ -60,7 +60,8 @@ impl Setup {
 
 pub(crate) struct Driver {
     setup: Arc<Setup>,
-    session: Session,
+    // In its box: what lives in the driver is paid for by every open stream.
+    session: Box<Session>,
     recorder: Recorder,
     abort: watch::Receiver<bool>,
     tools: JoinSet<(String, Result<String, String>)>,
@@ -69,11 +70,12 @@ pub(crate) struct Driver {
     bill: Bill,
     /// What the present request has put aside.
     held: Held,
-    progress: (mpsc::UnboundedSender<Progress>, mpsc::UnboundedReceiver<Progress>),
+    /// Made for the first tool.
+    progress: Option<(mpsc::UnboundedSender<Progress>, mpsc::UnboundedReceiver<Progress>)>,
 }
 
 impl Driver {
-    pub(crate) fn new(setup: Arc<Setup>, session: Session, writer: Writer, abort: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(setup: Arc<Setup>, session: Box<Session>, writer: Writer, abort: watch::Receiver<bool>) -> Self {
         let recorder = Recorder::new(writer, setup.measure_decode);
         Self {
             setup,
@@ -85,12 +87,12 @@ impl Driver {
             cancel: CancelToken::new(),
             bill: Bill::default(),
             held: Held::default(),
-            progress: mpsc::unbounded_channel(),
+            progress: None,
         }
     }
 
     /// Runs to the end. The prompt has been handed to the machine. Readers see the end once the writer is dropped.
-    pub(crate) async fn run(mut self) -> (Session, Outcome, Writer) {
+    pub(crate) async fn run(mut self) -> (Box<Session>, Outcome, Writer) {
         loop {
             self.recorder.record_engine_events(&mut self.session.machine);
             match self.session.machine.poll_action() {
@@ -207,7 +209,7 @@ impl Driver {
     /// Asks the backend once and reads the reply to its end.
     async fn attempt_reply(&mut self, turn: u32, attempt: u32, context: Option<&History>) -> Reply {
         let Self { setup, session, recorder, held, bill, .. } = self;
-        let Session { machine, source } = session;
+        let Session { machine, source } = &mut **session;
         recorder.begin_reply();
         let envelope = setup.request.envelope(turn, Delivery::Stream);
         let history = context.unwrap_or_else(|| machine.history());
@@ -219,10 +221,12 @@ impl Driver {
         held.sent();
         let reply = match source {
             Source::Server(wire) => Ask { setup, recorder, machine, wire, context }.read(&envelope, attempt).await,
-            Source::Provider(provider) => reply::read_provider(provider, recorder, machine, context, &envelope).await,
+            Source::Provider(provider) => {
+                Box::pin(reply::read_provider(provider, recorder, machine, context, &envelope)).await
+            }
             Source::Responder(responder) => {
                 let ask = responder::Ask::of_history(Arc::clone(&setup.request), history, turn, Delivery::Stream);
-                reply::read_responder(&**responder, recorder, machine, ask).await
+                Box::pin(reply::read_responder(&**responder, recorder, machine, ask)).await
             }
         };
         match &reply {
@@ -242,7 +246,8 @@ impl Driver {
             self.session.machine.handle_tool_result(&call.id, output, now);
             return;
         };
-        let context = ToolContext::new(call.id.clone(), self.progress.0.clone(), self.cancel.clone());
+        let progress = &self.progress.get_or_insert_with(mpsc::unbounded_channel).0;
+        let context = ToolContext::new(call.id.clone(), progress.clone(), self.cancel.clone());
         let id = call.id.clone();
         let setup = Arc::clone(&self.setup);
         let handle = self.tools.spawn(async move {
@@ -258,13 +263,14 @@ impl Driver {
 
     async fn wait_for_tools(&mut self) {
         let mut abort = self.abort.clone();
+        let progress = &mut self.progress.get_or_insert_with(mpsc::unbounded_channel).1;
         tokio::select! {
             biased;
             () = aborted(&mut abort) => {
                 let now = self.recorder.now_us();
                 self.session.machine.handle_abort(now);
             }
-            Some(progress) = self.progress.1.recv() => {
+            Some(progress) = progress.recv() => {
                 let now = self.recorder.now_us();
                 self.session.machine.handle_tool_progress(&progress.call_id, &progress.text, progress.permille, now);
             }

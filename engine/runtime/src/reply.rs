@@ -50,12 +50,13 @@ impl Ask<'_> {
             Ok(encoded) => encoded,
             Err(error) => return Reply::Ended(End::Error(Failure::new(FailureKind::Plugin, error.to_string()))),
         };
-        let request = match endpoint.request(encoded, &setup.client).await {
+        // What it takes to send is let go of before the reply is waited for, which may be long: hence the boxes.
+        let request = match Box::pin(endpoint.request(encoded, &setup.client)).await {
             Ok(request) => request,
             Err(error) => return Reply::Ended(End::Error(failure_of_auth(error))),
         };
         recorder.may_cost = true;
-        let sent = setup.client.send(request).await;
+        let sent = Box::pin(setup.client.send(request)).await;
         // What was refused costs nothing, and without a connection nothing was asked.
         recorder.may_cost = match &sent {
             Ok(response) => response.is_success(),
@@ -65,12 +66,16 @@ impl Ask<'_> {
         let is_hopeless = matches!(&sent, Err(http::Error::Connect { kind: io::ErrorKind::ConnectionRefused, .. }))
             && endpoint.is_loopback();
         let wait = setup.retry.delay(attempt, &sent).filter(|_| !is_hopeless);
-        let mut response = match sent {
+        // Only the body is kept: headers are slices of the connection's first read buffer, and would hold it.
+        let mut body = match sent {
             Ok(response) if response.is_success() => {
+                if let Some(encoding) = response.header("content-encoding").filter(|encoding| *encoding != "identity") {
+                    return Reply::Ended(End::Error(compressed(endpoint, encoding)));
+                }
                 recorder.begin_body();
-                response
+                response.body
             }
-            Ok(response) => return Self::read_error_body(setup, endpoint, pipeline, response, wait).await,
+            Ok(response) => return Box::pin(Self::read_error_body(setup, endpoint, pipeline, response, wait)).await,
             Err(error) => {
                 let failure = failure_of(&error);
                 return match wait {
@@ -80,7 +85,7 @@ impl Ask<'_> {
             }
         };
         loop {
-            match recorder.next_chunk(&mut response.body).await {
+            match recorder.next_chunk(&mut body).await {
                 Ok(Some(chunk)) => {
                     if let Err(error) = recorder.feed(pipeline, machine, Some(&chunk)) {
                         return Reply::Ended(End::Error(Failure::new(failure_kind(&error), error.to_string())));
@@ -166,6 +171,18 @@ pub(crate) async fn failure_of_status(
     failure.retry_after_ms = asked_ms.or_else(|| asked_by_header.map(|asked| asked.as_millis() as u64));
     failure.retryable = Some(http::Retry::is_wanted(&response));
     failure
+}
+
+/// A reply that cannot be read. Compression is never asked for and not undone: it delays deltas until a block is full, and
+/// its window would be the most of what an open stream holds (32 KiB for gzip, megabytes for the others).
+fn compressed(endpoint: &Endpoint, encoding: &str) -> Failure {
+    let encoding: String = encoding.chars().take(40).collect();
+    let message = format!(
+        "{} sent a reply compressed with {encoding}, which was not asked for and is not read; check the headers that are \
+         set, and whether something between here and there compresses",
+        endpoint.name()
+    );
+    Failure::new(FailureKind::Malformed, message)
 }
 
 /// Asks a responder and reads its reply to the end.

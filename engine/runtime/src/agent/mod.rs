@@ -76,10 +76,12 @@ impl Agent {
         let running = State::Running { run: run.clone(), history };
         let State::Idle(session) = std::mem::replace(&mut *state, running) else { return Err(Error::Busy) };
         drop(state);
-        let driver = Driver::new(Arc::clone(&self.inner.setup), *session, writer, run.shared.abort.subscribe());
+        let driver = Driver::new(Arc::clone(&self.inner.setup), session, writer, run.shared.abort.subscribe());
         let guard = Guard { inner: Arc::clone(&self.inner), run: run.clone(), place: Some(place) };
+        // Boxed, since a future that is moved into another one takes its room twice.
+        let driving = Box::pin(driver.run());
         tokio::spawn(async move {
-            let (session, outcome, writer) = driver.run().await;
+            let (session, outcome, writer) = driving.await;
             guard.finish(session, outcome);
             // Last: a reader that has seen the end may prompt the agent again at once.
             drop(writer);
@@ -178,8 +180,8 @@ struct Guard {
 }
 
 impl Guard {
-    fn finish(mut self, session: Session, outcome: Outcome) {
-        *self.inner.state.lock().unwrap_or_else(PoisonError::into_inner) = State::Idle(Box::new(session));
+    fn finish(mut self, session: Box<Session>, outcome: Outcome) {
+        *self.inner.state.lock().unwrap_or_else(PoisonError::into_inner) = State::Idle(session);
         // Only this guard sets it.
         let _ = self.run.shared.outcome.set(outcome);
         // Before anybody is told: who waits for the end may start a run.

@@ -60,7 +60,9 @@ impl Inspected {
     /// Reads an open file and checks its manifest.
     pub(crate) fn read(path: &Path, file: &File) -> Result<Self, LoadError> {
         let failed = |source| LoadError::Read { path: path.to_owned(), source };
-        let mut bytes = Vec::new();
+        let expected = file.metadata().map_or(0, |metadata| metadata.len().min(FILE_BYTES_MAX));
+        // One more, so that its end is seen without growing.
+        let mut bytes = Vec::with_capacity(expected as usize + 1);
         file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
         if bytes.len() as u64 > FILE_BYTES_MAX {
             return Err(LoadError::TooLarge { path: path.to_owned(), limit: FILE_BYTES_MAX });
