@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::failure::{Failure, say};
 
+mod attachment;
 mod command;
 mod conformance;
 mod endpoint;

@@ -1,12 +1,14 @@
 //! An agent that is ready to be asked, with its plugins, and for a replay the server that plays it.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 
 use thalweg::http::Secret;
 use thalweg::provider::{LEVELS, Table, Wish};
-use thalweg::request::{Thinking, ToolChoice};
-use thalweg::{Agent, AgentBuilder, Run};
+use thalweg::request::{Output, Thinking, ToolChoice};
+use thalweg::{Agent, AgentBuilder, Prompt, Run};
 use thalweg_replay::{Options, Recording, Server};
 
 use crate::endpoint::{Endpoint, EndpointArguments, HOW_TO_GO_LIVE, Live, Pace};
@@ -33,6 +35,9 @@ pub(crate) struct AgentArguments {
     /// How much the model thinks; over the level behind its name
     #[arg(long, value_name = "LEVEL", value_parser = LEVELS)]
     thinking: Option<String>,
+    /// A file with a JSON Schema that the reply has to keep to
+    #[arg(long, value_name = "FILE")]
+    json_schema: Option<PathBuf>,
     /// For the authors of codecs: have the codec read one in N of the frames that the engine reads by itself, and fail the
     /// run if it reads one otherwise than it has promised
     #[arg(long, value_name = "N", env = "THALWEG_CHECK_TEMPLATES")]
@@ -121,8 +126,13 @@ impl Session {
 
     /// Asks.
     pub(crate) fn ask(&self, question: &str) -> Result<Run, Failure> {
+        self.ask_with(question, question.into())
+    }
+
+    /// Asks the question in the form of `prompt`.
+    pub(crate) fn ask_with(&self, question: &str, prompt: Prompt) -> Result<Run, Failure> {
         self.accepts(question)?;
-        self.agent.prompt(question).map_err(Failure::run)
+        self.agent.prompt(prompt).map_err(Failure::run)
     }
 
     /// What is talked to and with which plugins.
@@ -231,6 +241,12 @@ fn build(described: AgentBuilder, arguments: &AgentArguments, plugins: &Loaded) 
     }
     if let Some(level) = &arguments.thinking {
         builder = builder.thinking(Thinking { level: level.clone(), budget_tokens: None });
+    }
+    if let Some(file) = &arguments.json_schema {
+        let unusable = |error: &dyn Display| Failure::usage(format_args!("the schema {}: {error}", file.display()));
+        let text = std::fs::read_to_string(file).map_err(|error| unusable(&error))?;
+        let schema = serde_json::from_str(&text).map_err(|error| unusable(&error))?;
+        builder = builder.output(Output::JsonSchema { schema, name: None, strict: Some(true) });
     }
     if let Some(choice) = &arguments.tool_choice {
         builder = builder.tool_choice(match choice.as_str() {

@@ -4,6 +4,7 @@ use std::io::{self, BufWriter, Write as _};
 
 use thalweg_agent::event::EventView;
 
+use crate::attachment::Attachments;
 use crate::endpoint::{self, EndpointArguments};
 use crate::failure::{Failure, INTERRUPTED};
 use crate::prompt;
@@ -23,6 +24,8 @@ pub(crate) struct Run {
     endpoint: EndpointArguments,
     #[command(flatten)]
     agent: AgentArguments,
+    #[command(flatten)]
+    attachments: Attachments,
 }
 
 impl Run {
@@ -30,7 +33,7 @@ impl Run {
         let question = prompt::whole(self.prompt)?;
         let endpoint = endpoint::choose(&self.endpoint).await?;
         let session = Session::open(endpoint, &self.endpoint, &self.agent, Some(&question)).await?;
-        let run = session.ask(&question)?;
+        let run = session.ask_with(&question, self.attachments.with(&question)?)?;
         let mut watch = Watch::new(&run);
         let mut out = BufWriter::new(io::stdout().lock());
         let mut line = Vec::new();
