@@ -291,6 +291,14 @@ fn what_is_said_beside_the_prompt_comes_in_and_a_run_joins_the_drain_late() {
 }
 
 #[test]
+fn a_client_gets_replies_with_the_key_that_a_hook_gives_and_gives_up_in_time() {
+    let answering = server(reply(), Options::in_order());
+    let silent = server(reply(), Options::in_order().fault(0..100, Fault::NoAnswer));
+    let (answering, silent) = (answering.url(), silent.url());
+    run("client", &[&answering, &silent], &[&answering, &silent]);
+}
+
+#[test]
 fn every_wrong_use_gives_a_status_and_a_message() {
     let body = r#"{"error":{"message":"slow down","type":"rate_limit_error","code":"rate_limit_exceeded"}}"#;
     let server = server(reply(), Options::in_order().fault(0..100, Fault::status(429, body)));

@@ -71,12 +71,13 @@ THW_API uint32_t thw_version_number(void);
 
 // ---- Words ----
 
-// Engine, agent, run, reader and decoder: handles to what the library owns.
+// Engine, agent, run, reader, decoder and client: handles to what the library owns.
 typedef struct thw_engine thw_engine;
 typedef struct thw_agent thw_agent;
 typedef struct thw_run thw_run;
 typedef struct thw_reader thw_reader;
 typedef struct thw_decoder thw_decoder;
+typedef struct thw_client thw_client;
 
 // In the place of a length: the text ends with a NUL.
 #define THW_NUL ((size_t)-1)
@@ -244,6 +245,10 @@ typedef struct {
   void (*drop)(void *context);
 } thw_host_hook;
 
+// Before each request to a server: gives the key. Gets `{"provider": s}`. Answers a JSON string, or `null` for the key that there is
+// without it. At most one hook of an agent.
+#define THW_HOOK_API_KEY 6
+
 // A provider that is a function of your program: a model in the process, a test, a service with a client of its own.
 typedef struct {
   // `sizeof(thw_host_provider)`.
@@ -309,6 +314,9 @@ typedef struct {
 // - `output`: {"type": "json"} or {"type": "json_schema", "schema": {...}, "name": s, "strict": b}.
 // - `cache`: "none" | "short" | "long", whether the provider keeps the prompt. `session`: a name of the conversation, for
 //   that cache.
+// - `rate_limit`: {"requests_per_minute": n, "burst": n, "tokens_per_minute": n}, the last two optional; a request waits for its turn.
+// - `fallback`: options of this sort for others that are asked, in their order, where this one fails before it has said anything.
+// - `reply_cache`: "memory" or the path of a folder; the same request gets the same reply again. For tests.
 // - `extra`: an object whose fields go into the body of each request as they are.
 // - `tools`: names of tools of loaded plugins; all of them if absent. Tools of `callbacks` come on top.
 // - `tool_mode`: "parallel" if absent, or "sequential".
@@ -348,6 +356,25 @@ THW_API thw_status thw_agent_set_conversation(thw_agent *agent,
                                       const char *conversation,
                                       size_t conversation_len,
                                       thw_error *error);
+
+// As `thw_agent_steer`, with a JSON array of user messages, as `thw_agent_prompt_json` takes them: so with images and
+// documents. `[any-thread]`
+THW_API thw_status thw_agent_steer_json(thw_agent *agent,
+                                const char *messages,
+                                size_t messages_len,
+                                thw_error *error);
+
+// As `thw_agent_follow_up`, with messages as `thw_agent_steer_json` takes them. `[any-thread]`
+THW_API thw_status thw_agent_follow_up_json(thw_agent *agent,
+                                    const char *messages,
+                                    size_t messages_len,
+                                    thw_error *error);
+
+// 1 while a run of the agent goes on, else 0. `[any-thread]`
+THW_API int32_t thw_agent_is_running(thw_agent *agent);
+
+// Stops the run that goes on, as `thw_run_abort` does; nothing happens if there is none. `[any-thread]`
+THW_API thw_status thw_agent_abort(thw_agent *agent);
 
 // ---- Run ----
 
@@ -586,6 +613,30 @@ THW_API uint64_t thw_cancel_on(thw_cancel *cancel,
 // is called from it. `[any-thread]`
 THW_API void thw_cancel_off(thw_cancel *cancel,
                     uint64_t registration);
+
+// ---- Client: replies without an agent ----
+
+// Makes a client, with the options and callbacks of `thw_agent_new`; NULL on an error. Tools are offered to the model, and their calls
+// stand in the reply; nothing runs them, and hooks are not asked. Opens no connection. It is the caller's, to be freed with
+// `thw_client_free`. `[any-thread]`
+THW_API thw_client *thw_client_new(thw_engine *engine,
+                           const char *options,
+                           size_t options_len,
+                           const thw_callbacks *callbacks,
+                           thw_error *error);
+
+// Asks for the reply to `messages`, a JSON array as `thw_agent_prompt_json` takes it but with replies and results of tools among them,
+// borrowed for the call; the provider is told to give it at once. Waits up to `timeout_ms` and then gives up, with `THW_E_TIMEOUT`. The
+// reply is JSON, as in a conversation; NULL on an error. NUL-terminated and the caller's, to be freed with `thw_free`. Several may be
+// asked for at once. Not from a callback of `thw_run_on_batch`. `[any-thread]`
+THW_API char *thw_client_chat(thw_client *client,
+                      const char *messages,
+                      size_t messages_len,
+                      uint32_t timeout_ms,
+                      thw_error *error);
+
+// Frees a client. NULL is accepted. `[any-thread]`
+THW_API void thw_client_free(thw_client *client);
 
 // ---- The bare decoder ----
 

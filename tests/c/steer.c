@@ -41,7 +41,25 @@ int main(int argc, char **argv) {
   }
   CHECK(turns == 2);
 
+  // Content that is more than text.
+  const char *pointed = "[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"this one\"},"
+                        "{\"type\":\"image\",\"url\":\"https://example.org/a.png\"}]}]";
+  CHECK_OK(thw_agent_steer_json(agent, pointed, THW_NUL, &error) == THW_OK);
+  CHECK_OK(thw_agent_follow_up_json(agent, "[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"so?\"}]}]", THW_NUL, &error) == THW_OK);
+  CHECK(thw_agent_is_running(agent) == 0);
+  CHECK(thw_agent_abort(agent) == THW_OK); // of nothing
+  thw_run *pointing;
+  CHECK_OK(pointing = thw_agent_prompt(agent, "look", 4, NULL, &error));
+  CHECK_OK(thw_run_wait(pointing, THW_FOREVER, &error) == THW_OK);
+  char *conversation;
+  CHECK_OK(conversation = thw_agent_conversation(agent, &error));
+  CHECK(strstr(conversation, "this one") != NULL && strstr(conversation, "a.png") < strstr(conversation, "so?"));
+  thw_free(conversation), thw_run_free(pointing);
+  thw_error wrong = THW_ERROR_INIT;
+  CHECK(thw_agent_steer_json(agent, "{}", 2, &wrong) == THW_E_INVALID && strstr((const char *)wrong.message, "messages") != NULL);
+
   CHECK(thw_agent_steer(NULL, "x", 1, &error) == THW_E_INVALID);
+  CHECK(thw_agent_is_running(NULL) == 0 && thw_agent_abort(NULL) == THW_E_INVALID);
   CHECK(thw_run_drain(NULL, NULL, NULL) == THW_E_INVALID);
   thw_run_free(run), thw_agent_free(agent), thw_engine_free(engine);
   return 0;

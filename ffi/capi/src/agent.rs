@@ -43,7 +43,7 @@ impl Class for AgentObject {
 /// The keys of the options.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Options {
+pub(crate) struct Options {
     model: Option<String>,
     provider: Option<String>,
     base_url: Option<String>,
@@ -67,6 +67,9 @@ struct Options {
     cache: Option<Cache>,
     session: Option<String>,
     stop: Vec<String>,
+    rate_limit: Option<crate::middle::Rate>,
+    fallback: Vec<Options>,
+    reply_cache: Option<String>,
     thinking: Option<Thinking>,
     extra: Map<String, Value>,
     retries: Option<u32>,
@@ -112,8 +115,9 @@ impl Options {
     }
 }
 
-fn build(engine: &Shared, mut options: Options, given: Given) -> Result<Inner, Fault> {
-    let Given { mut tools, hooks, providers } = given;
+/// An agent or a client of the options, and of what the program gave.
+pub(crate) fn describe(engine: &Shared, mut options: Options, given: Given) -> Result<AgentBuilder, Fault> {
+    let Given { mut tools, hooks, keys, providers } = given;
     let wanted = options.tools.take();
     let registry = engine.registry();
     match wanted {
@@ -126,17 +130,36 @@ fn build(engine: &Shared, mut options: Options, given: Given) -> Result<Inner, F
         }
         None => tools.extend(registry.tools().cloned().map(Tool::from_plugin)),
     }
+    let codecs: Vec<_> = registry.codecs().cloned().collect();
+    drop(registry);
+    let mut others: Vec<Arc<dyn thalweg::responder::Responder>> = Vec::new();
+    for other in std::mem::take(&mut options.fallback) {
+        others.push(Arc::new(describe(engine, other, Given::default())?.build_client()?));
+    }
+    let (reply_cache, rate_limit) = (options.reply_cache.take(), options.rate_limit.take());
     let mut builder = options.builder().client(engine.client.clone()).tools(tools);
+    if let Some(place) = reply_cache {
+        builder = crate::middle::keep_replies(builder, &place)?;
+    }
+    if !others.is_empty() {
+        builder = builder.middleware(thalweg::middleware::Fallback::to(others));
+    }
+    if let Some(rate) = rate_limit {
+        builder = rate.add(builder);
+    }
+    if let Some(keys) = keys {
+        builder = builder.key_source(keys);
+    }
     for provider in providers {
         builder = builder.self_driving(provider);
     }
     for hook in hooks {
         builder = builder.hook(hook);
     }
-    for codec in registry.codecs() {
-        builder = builder.codec(codec.clone());
+    for codec in codecs {
+        builder = builder.codec(codec);
     }
-    Ok(builder.build()?)
+    Ok(builder)
 }
 
 /// Makes an agent; NULL on an error. Opens no connection. `options` is JSON, borrowed for the call; an unknown key is an
@@ -152,6 +175,9 @@ fn build(engine: &Shared, mut options: Options, given: Given) -> Result<Inner, F
 /// - `output`: {"type": "json"} or {"type": "json_schema", "schema": {...}, "name": s, "strict": b}.
 /// - `cache`: "none" | "short" | "long", whether the provider keeps the prompt. `session`: a name of the conversation, for
 ///   that cache.
+/// - `rate_limit`: {"requests_per_minute": n, "burst": n, "tokens_per_minute": n}, the last two optional; a request waits for its turn.
+/// - `fallback`: options of this sort for others that are asked, in their order, where this one fails before it has said anything.
+/// - `reply_cache`: "memory" or the path of a folder; the same request gets the same reply again. For tests.
 /// - `extra`: an object whose fields go into the body of each request as they are.
 /// - `tools`: names of tools of loaded plugins; all of them if absent. Tools of `callbacks` come on top.
 /// - `tool_mode`: "parallel" if absent, or "sequential".
@@ -180,7 +206,7 @@ pub unsafe extern "C" fn thw_agent_new(
         engine.process.check()?;
         // SAFETY: by contract.
         let options = json::read(unsafe { text::text(options, options_len, "options") }?, "options")?;
-        let agent = build(engine, options, given)?;
+        let agent = describe(engine, options, given)?.build()?;
         Ok(handle::new(AgentObject { engine: Arc::clone(engine), agent }))
     };
     // SAFETY: by contract.

@@ -92,7 +92,7 @@ pub(crate) fn read(hooks: Vec<Owned<HostHook>>) -> Result<Vec<Hook>, Fault> {
     Ok(points.into_iter().zip(tools).map(|(point, tool)| Hook::from_plugin(point, tool)).collect())
 }
 
-fn as_tool(hook: &HostHook) -> HostTool {
+pub(crate) fn as_tool(hook: &HostHook) -> HostTool {
     HostTool {
         struct_size: size_of::<HostTool>() as u32,
         flags: TOOL_PARALLEL,

@@ -9,8 +9,10 @@
 #![expect(unsafe_code, reason = "a C library is made of pointers; each use says why it holds")]
 
 pub mod agent;
+mod block;
 mod built_in;
 pub mod callback;
+pub mod client;
 pub mod decoder;
 mod drain;
 pub mod engine;
@@ -21,6 +23,8 @@ mod guard;
 mod handle;
 pub mod hook;
 mod json;
+pub mod key;
+mod middle;
 pub mod packed;
 mod process;
 pub mod program;
@@ -28,6 +32,8 @@ pub mod provider;
 pub mod reader;
 pub mod run;
 mod signal;
+pub mod state;
+pub mod steer;
 mod text;
 pub mod tool;
 pub mod version;

@@ -1,11 +1,13 @@
 //! What an agent calls in the program: tools, hooks and providers, all registered in the same way.
 
+use thalweg::auth::KeySource;
 use thalweg::{Hook, Tool};
 use thalweg_abi::failure::Failure;
 use thalweg_abi::host;
 
 use crate::fault::Fault;
 use crate::hook::{self, HostHook};
+use crate::key;
 use crate::provider::{self, HostProvider};
 use crate::tool::{self, HostTool};
 
@@ -69,6 +71,7 @@ impl<T: Registered> Owned<T> {
 pub(crate) struct Given {
     pub(crate) tools: Vec<Tool>,
     pub(crate) hooks: Vec<Hook>,
+    pub(crate) keys: Option<KeySource>,
     pub(crate) providers: Vec<host::Provider>,
 }
 
@@ -104,10 +107,12 @@ pub(crate) unsafe fn read(callbacks: *const Callbacks) -> Result<Given, Fault> {
     let providers = unsafe { array(callbacks.providers, callbacks.providers_len) };
     // SAFETY: by contract the texts of the tools are readable.
     let tools = unsafe { tool::read(tools?) }?;
-    let hooks = hook::read(hooks?)?;
+    let mut hooks = hooks?;
+    let keys = key::take(&mut hooks)?;
+    let hooks = hook::read(hooks)?;
     // SAFETY: by contract the texts of the providers are readable.
     let providers = unsafe { provider::read(providers?) }?;
-    Ok(Given { tools, hooks, providers })
+    Ok(Given { tools, hooks, keys, providers })
 }
 
 /// Takes over the members of an array, as far as they can be read.

@@ -1,23 +1,19 @@
 //! A run: all turns of one prompt.
 
 use std::ffi::{CString, c_void};
-use std::pin::pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Wake, Waker};
-use std::thread::{self, Thread};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use thalweg::{Error as RunError, Outcome, Run as Inner};
 use thalweg_abi::failure::Failure;
 use thalweg_abi::types::{Error, OK, PENDING, Status, Str};
 
-use crate::callback;
 use crate::engine::Shared;
 use crate::fault::Fault;
 use crate::handle::{self, Class};
 use crate::json::SCHEMA;
-use crate::{guard, text};
+use crate::{block, callback, guard, text};
 
 /// All turns of one prompt, going on or over.
 #[repr(C)]
@@ -165,7 +161,7 @@ pub unsafe extern "C" fn thw_run_wait(run: *mut Run, timeout_ms: u32, error: *mu
         engine.process.check()?;
         if run.outcome().is_none() {
             callback::check_may_wait(timeout_ms)?;
-            wait(run, timeout_ms);
+            block::on(run.finished(), timeout_ms);
         }
         match run.outcome() {
             None => Ok(PENDING),
@@ -175,26 +171,6 @@ pub unsafe extern "C" fn thw_run_wait(run: *mut Run, timeout_ms: u32, error: *mu
     };
     // SAFETY: by contract.
     unsafe { guard::status(error, body) }
-}
-
-/// Blocks this thread until the run is over or the time is up.
-fn wait(run: &Inner, timeout_ms: u32) {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let deadline = (timeout_ms != FOREVER).then(|| Instant::now() + Duration::from_millis(timeout_ms.into()));
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut finished = pin!(run.finished());
-    while finished.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
-        match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
-            None => thread::park(),
-            Some(Duration::ZERO) => return,
-            Some(left) => thread::park_timeout(left),
-        }
-    }
 }
 
 /// The result of a run that is over, as JSON: `{"schema": 1, "message": the last reply or null, "messages": [what the run
