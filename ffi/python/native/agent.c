@@ -3,105 +3,6 @@
 
 PyTypeObject *AgentType;
 
-/* Gives a function back; on any thread of the engine. */
-static void drop_function(void *function) {
-    if (!Py_IsInitialized()) return;
-    PyGILState_STATE state = PyGILState_Ensure();
-    Py_DECREF((PyObject *)function);
-    PyGILState_Release(state);
-}
-
-/* One of the tuples (name, description, parameters, flags, function). The texts stay those of the tuple. */
-static bool read_tool(PyObject *tuple, thw_host_tool *tool) {
-    const char *name, *description, *parameters;
-    Py_ssize_t name_len, description_len, parameters_len;
-    unsigned int flags;
-    PyObject *function;
-    if (!PyArg_ParseTuple(tuple, "s#s#s#IO", &name, &name_len, &description, &description_len, &parameters,
-                          &parameters_len, &flags, &function))
-        return false;
-    tool->struct_size = sizeof *tool;
-    tool->flags = flags;
-    tool->name = (thw_str){ (const uint8_t *)name, (size_t)name_len };
-    tool->description = (thw_str){ (const uint8_t *)description, (size_t)description_len };
-    tool->parameters = (thw_str){ (const uint8_t *)parameters, (size_t)parameters_len };
-    tool->invoke = call_invoke;
-    tool->context = function;
-    tool->drop = drop_function;
-    return true;
-}
-
-/* One of the tuples (point, function). */
-static bool read_hook(PyObject *tuple, thw_host_hook *hook) {
-    unsigned int point;
-    PyObject *function;
-    if (!PyArg_ParseTuple(tuple, "IO", &point, &function)) return false;
-    hook->struct_size = sizeof *hook;
-    hook->point = point;
-    hook->invoke = call_invoke;
-    hook->context = function;
-    hook->drop = drop_function;
-    return true;
-}
-
-/* One of the tuples (name, function). */
-static bool read_provider(PyObject *tuple, thw_host_provider *provider) {
-    const char *name;
-    Py_ssize_t name_len;
-    PyObject *function;
-    if (!PyArg_ParseTuple(tuple, "s#O", &name, &name_len, &function)) return false;
-    provider->struct_size = sizeof *provider;
-    provider->name = (thw_str){ (const uint8_t *)name, (size_t)name_len };
-    provider->invoke = call_invoke;
-    provider->context = function;
-    provider->drop = drop_function;
-    return true;
-}
-
-/* What an agent calls in Python; the texts stay those of the tuples. */
-typedef struct {
-    thw_callbacks callbacks;
-    thw_host_tool *tools;
-    thw_host_hook *hooks;
-    thw_host_provider *providers;
-} Given;
-
-static void given_free(Given *given) {
-    PyMem_Free(given->tools);
-    PyMem_Free(given->hooks);
-    PyMem_Free(given->providers);
-}
-
-/* One more than there are, since none is no memory. */
-#define ARRAY_OF(tuples, type) PyMem_Calloc((size_t)PyTuple_Size(tuples) + 1, sizeof(type))
-
-static bool given_read(Given *given, PyObject *tools, PyObject *hooks, PyObject *providers) {
-    given->callbacks = (thw_callbacks)THW_CALLBACKS_INIT;
-    given->tools = ARRAY_OF(tools, thw_host_tool);
-    given->hooks = ARRAY_OF(hooks, thw_host_hook);
-    given->providers = ARRAY_OF(providers, thw_host_provider);
-    if (given->tools == NULL || given->hooks == NULL || given->providers == NULL) {
-        PyErr_NoMemory();
-        return false;
-    }
-    uint32_t tools_len = (uint32_t)PyTuple_Size(tools), hooks_len = (uint32_t)PyTuple_Size(hooks),
-             providers_len = (uint32_t)PyTuple_Size(providers);
-    for (uint32_t i = 0; i < tools_len; i++)
-        if (!read_tool(PyTuple_GetItem(tools, i), &given->tools[i])) return false;
-    for (uint32_t i = 0; i < hooks_len; i++)
-        if (!read_hook(PyTuple_GetItem(hooks, i), &given->hooks[i])) return false;
-    for (uint32_t i = 0; i < providers_len; i++)
-        if (!read_provider(PyTuple_GetItem(providers, i), &given->providers[i])) return false;
-    /* Taken over by the agent, whatever comes of it. */
-    for (uint32_t i = 0; i < tools_len; i++) Py_INCREF((PyObject *)given->tools[i].context);
-    for (uint32_t i = 0; i < hooks_len; i++) Py_INCREF((PyObject *)given->hooks[i].context);
-    for (uint32_t i = 0; i < providers_len; i++) Py_INCREF((PyObject *)given->providers[i].context);
-    given->callbacks.tools_len = tools_len, given->callbacks.tools = given->tools;
-    given->callbacks.hooks_len = hooks_len, given->callbacks.hooks = given->hooks;
-    given->callbacks.providers_len = providers_len, given->callbacks.providers = given->providers;
-    return true;
-}
-
 static PyObject *agent_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
     EngineObject *engine;
     const char *options;
@@ -189,6 +90,25 @@ static PyObject *agent_follow_up(PyObject *object, PyObject *text) {
     return say(object, text, thw_agent_follow_up);
 }
 
+static PyObject *agent_steer_json(PyObject *object, PyObject *messages) {
+    return say(object, messages, thw_agent_steer_json);
+}
+
+static PyObject *agent_follow_up_json(PyObject *object, PyObject *messages) {
+    return say(object, messages, thw_agent_follow_up_json);
+}
+
+static PyObject *agent_abort(PyObject *object, PyObject *unused) {
+    (void)unused;
+    thw_agent_abort(((AgentObject *)object)->handle);
+    Py_RETURN_NONE;
+}
+
+static PyObject *agent_is_running(PyObject *object, void *closure) {
+    (void)closure;
+    return PyBool_FromLong(thw_agent_is_running(((AgentObject *)object)->handle));
+}
+
 static PyObject *agent_conversation(PyObject *object, PyObject *unused) {
     (void)unused;
     thw_error error = THW_ERROR_INIT;
@@ -214,9 +134,17 @@ static PyMethodDef methods[] = {
     { "prompt_json", agent_prompt_json, METH_O, "Starts a run that answers messages, given as a JSON array." },
     { "steer", agent_steer, METH_O, "Says something before the next request." },
     { "follow_up", agent_follow_up, METH_O, "Says something once the run would end." },
+    { "steer_json", agent_steer_json, METH_O, "Says messages, a JSON array, before the next request." },
+    { "follow_up_json", agent_follow_up_json, METH_O, "Says messages, a JSON array, once the run would end." },
+    { "abort", agent_abort, METH_NOARGS, "Stops the run that goes on." },
     { "conversation", agent_conversation, METH_NOARGS, "The conversation as JSON." },
     { "set_conversation", agent_set_conversation, METH_O, "Sets the conversation." },
     { NULL, NULL, 0, NULL },
+};
+
+static PyGetSetDef getters[] = {
+    { "is_running", agent_is_running, NULL, "Whether a run goes on.", NULL },
+    { NULL, NULL, NULL, NULL, NULL },
 };
 
 static PyType_Slot slots[] = {
@@ -224,6 +152,7 @@ static PyType_Slot slots[] = {
     { Py_tp_new, agent_new },
     { Py_tp_dealloc, agent_dealloc },
     { Py_tp_methods, methods },
+    { Py_tp_getset, getters },
     { 0, NULL },
 };
 

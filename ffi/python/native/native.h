@@ -26,6 +26,14 @@ typedef struct {
     EngineObject *engine;
 } AgentObject;
 
+/* What an agent calls in Python; the texts stay those of its tuples. */
+typedef struct {
+    thw_callbacks callbacks;
+    thw_host_tool *tools;
+    thw_host_hook *hooks;
+    thw_host_provider *providers;
+} Given;
+
 /* A run. It is aborted when nothing in Python holds it any more. */
 typedef struct {
     PyObject_HEAD
@@ -33,7 +41,7 @@ typedef struct {
     EngineObject *engine;
 } RunObject;
 
-extern PyTypeObject *EngineType, *AgentType, *RunType, *EventType, *ReaderType, *StreamType, *CallType;
+extern PyTypeObject *EngineType, *AgentType, *ClientType, *RunType, *EventType, *ReaderType, *StreamType, *CallType;
 
 /* Which events an iterator gives, and as what. */
 enum { ALL_EVENTS, ONLY_TEXT, NOTHING };
@@ -50,9 +58,10 @@ PyObject *failure_raise(const thw_error *error);
 PyObject *failure_raise_of_run(const thw_error *error, thw_run *run);
 bool failure_is_none(RunObject *run);
 
-/* run.c, reader.c, stream.c, engine.c, agent.c, call.c: one type each. */
+/* run.c, reader.c, stream.c, engine.c, agent.c, client.c, call.c: one type each. */
 bool engine_init(PyObject *module);
 bool agent_init(PyObject *module);
+bool client_init(PyObject *module);
 bool run_init(PyObject *module);
 bool reader_init(PyObject *module);
 bool stream_init(PyObject *module);
@@ -64,6 +73,10 @@ PyObject *stream_new(RunObject *run, PyObject *loop, int what);
 /* A call of a tool, a hook or a provider: asks `function(call)`; see call.c. */
 thw_status call_invoke(void *function, const thw_str *id, const thw_str *arguments, thw_sink *sink, thw_cancel *cancel,
                        thw_error *error);
+
+/* Reads tuples of tuples, and takes over their functions; false with an exception set. To be freed in either case. */
+bool given_read(Given *given, PyObject *tools, PyObject *hooks, PyObject *providers);
+void given_free(Given *given);
 
 /* Hands the batches that are there to their streams; false with an exception set. */
 bool stream_drain(EngineObject *engine);

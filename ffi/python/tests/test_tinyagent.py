@@ -13,7 +13,7 @@ except ModuleNotFoundError:
     tinyagent = None
 
 import thalweg.tinyagent as binding
-from support import Endless, Replay, scenario
+from support import Endless, Loopback, Replay, scenario
 
 USAGE = {"input", "output", "cache_read", "cache_write", "total_tokens", "cost"}
 
@@ -211,6 +211,26 @@ class Package(unittest.TestCase):
             return await loop.run_in_executor(None, self.endless.closed.wait, 5)
 
         self.assertTrue(asyncio.run(main()))
+
+    def test_prompt_caching_is_on_the_wire(self):
+        server = Loopback(lambda body: "yes")
+        self.addCleanup(server.close)
+        make, stream = self.adapters[0]
+
+        async def main():
+            options = tinyagent.AgentOptions(stream_fn=stream, get_api_key=lambda _: "anything", enable_prompt_caching=True)
+            agent = tinyagent.Agent(options)
+            agent.set_system_prompt("a long text")
+            url = server.base_url + "/chat/completions"
+            agent.set_model(make(provider="openrouter", id="anthropic/claude-3.5-sonnet", base_url=url))
+            await agent.prompt("one")
+            return await agent.prompt("two")
+
+        message = asyncio.run(main())
+        self.assertEqual(message.usage["cache_read"], 4)
+        for _, _, body in server.requests:
+            self.assertEqual(body["messages"][0]["content"][0]["cache_control"], {"type": "ephemeral"})
+            self.assertEqual(body["cache_control"], {"type": "ephemeral"})
 
     def test_hung_streams_hold_up_nobody(self):
         said = scenario("text")

@@ -12,6 +12,7 @@ from ._native import VERSION as __version__
 from ._native import Event
 from .agent import Agent
 from .calls import ToolError
+from .client import Client
 from .content import document, image
 from .engine import Engine, default_engine
 from .errors import (
@@ -35,6 +36,7 @@ from .tool import Tool, ToolContext, tool
 __all__ = [
     "Aborted",
     "Agent",
+    "Client",
     "ConnectionFailed",
     "Engine",
     "Error",

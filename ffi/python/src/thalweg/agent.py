@@ -33,7 +33,8 @@ class Agent:
     Hooks are plain or asynchronous functions; each may give None for: go on as it is. `before_tool_call` and `after_tool_call` are
     asked with what the call is, as a dict. The first may give {"args": ...}, or a text, for which the tool is not run and which the
     model is told; the second a text that the model is told instead, or {"text": ..., "is_error": ...}. `transform_context` and behind it
-    `convert_to_llm` are asked with the messages before each request, and may give others, for that request only.
+    `convert_to_llm` are asked with the messages before each request, and may give others, for that request only. `get_api_key` is asked
+    with the provider's name before each request to a server, and gives the key, or None for the one that there is without it.
     """
 
     def __init__(
@@ -65,6 +66,9 @@ class Agent:
         output: Optional[Mapping[str, Any]] = None,
         cache: Optional[str] = None,
         session: Optional[str] = None,
+        rate_limit: Optional[Mapping[str, int]] = None,
+        fallback: Optional[Sequence[Mapping[str, Any]]] = None,
+        reply_cache: Optional[str] = None,
         extra: Optional[Mapping[str, Any]] = None,
         messages: Optional[Sequence[Message]] = None,
         stream: Optional[StreamFunction] = None,
@@ -72,6 +76,7 @@ class Agent:
         after_tool_call: Optional[Callable[..., Any]] = None,
         transform_context: Optional[Callable[..., Any]] = None,
         convert_to_llm: Optional[Callable[..., Any]] = None,
+        get_api_key: Optional[Callable[[str], Any]] = None,
         engine: Optional[Engine] = None,
     ) -> None:
         if stream is not None:
@@ -102,6 +107,9 @@ class Agent:
             "output": output and dict(output),
             "cache": cache,
             "session": session,
+            "rate_limit": rate_limit and dict(rate_limit),
+            "fallback": fallback and [dict(other) for other in fallback],
+            "reply_cache": reply_cache,
             "extra": extra and dict(extra),
             "messages": messages and list(messages),
         }
@@ -114,14 +122,16 @@ class Agent:
             (hook.after_tool_call, after_tool_call),
             (hook.transform_context, transform_context),
             (hook.convert_to_llm, convert_to_llm),
+            (hook.get_api_key, get_api_key),
         )
-        self._native = _native.Agent(
-            self.engine._native,
+        # As the extension module takes them.
+        self._parts = (
             json.dumps({key: value for key, value in options.items() if value is not None}),
             tuple(tool._native_form(scope) for tool in self.tools),
             tuple(make(function, scope) for make, function in hooks if function is not None),
             () if stream is None else (providers_.native_form(str(provider), stream, scope),),
         )
+        self._native = _native.Agent(self.engine._native, *self._parts)
         self._listeners = Listeners()
         self._run: Callable[[], Optional[Run]] = lambda: None
 
@@ -156,14 +166,11 @@ class Agent:
     @property
     def is_running(self) -> bool:
         """Whether a run goes on."""
-        run = self._run()
-        return run is not None and not run.is_over
+        return self._native.is_running
 
     def abort(self) -> None:
-        """Stops the run that goes on, if one does."""
-        run = self._run()
-        if run is not None:
-            run.abort()
+        """Stops the run that goes on, if one does. From any thread."""
+        self._native.abort()
 
     def wait_for_idle(self, timeout: Optional[float] = None) -> bool:
         """Waits until no run goes on and all listeners were told; False when that takes longer than `timeout` seconds. For threads; an
@@ -182,14 +189,14 @@ class Agent:
         """Forgets the conversation. StateError during a run."""
         self.messages = []
 
-    def steer(self, text: str) -> None:
-        """Says something while a run goes on: it comes in before the next request, behind the tools that run now, and a run that would
-        end goes on with it. Without a run it goes into the next one. From any thread."""
-        self._native.steer(text)
+    def steer(self, prompt: Prompt) -> None:
+        """Says something while a run goes on, what `prompt` takes: it comes in before the next request, behind the tools that run now, and a
+        run that would end goes on with it. Without a run it goes into the next one. From any thread."""
+        self._native.steer_json(json.dumps(_messages(prompt)))
 
-    def follow_up(self, text: str) -> None:
+    def follow_up(self, prompt: Prompt) -> None:
         """As `steer`, but it comes in only once the run would end otherwise."""
-        self._native.follow_up(text)
+        self._native.follow_up_json(json.dumps(_messages(prompt)))
 
     @property
     def messages(self) -> List[Message]:

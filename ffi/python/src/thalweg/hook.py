@@ -32,6 +32,11 @@ def convert_to_llm(function: Function, scope: Scope) -> Tuple[int, Callable[[_na
     return _hook(_native.HOOK_CONVERT_MESSAGES, function, scope, _messages, _sent)
 
 
+def get_api_key(function: Function, scope: Scope) -> Tuple[int, Callable[[_native.Call], None]]:
+    """Asked with the name of the provider before each request: gives the key."""
+    return _hook(_native.HOOK_API_KEY, function, scope, lambda asked: asked["provider"], str)
+
+
 def _hook(
     point: int, function: Function, scope: Scope, asked: Callable[[Json], Any], answer: Callable[[Any], Any]
 ) -> Tuple[int, Callable[[_native.Call], None]]:

@@ -9,6 +9,7 @@ Afterwards PyPI's `tiny-agent-os` (1.2.x, unmodified) streams through libthalweg
   `collect_openai_completions(model, context, options)`; the dicts have the shapes of the original;
 - has its adapters await events natively instead of blocking a thread for each, so hung streams hold up nobody;
 - wires `Agent.abort()` to the stream: the socket is closed at once, and the message that has come so far ends with `"aborted"`;
+- sends what `enable_prompt_caching` asks for: marks of the cache, which its own binding leaves out;
 - closes the socket when the task that waits for the agent is cancelled, or when a handle is dropped.
 
 It may come before or after the import of `tinyagent`, and does nothing else if that is not installed.
@@ -228,6 +229,7 @@ def _agent(model: Json, context: Json, options: Json) -> Agent:
         "max_tokens": options.get("max_tokens"),
         "max_turns": 1,
         "extra": extra,
+        "cache": "short" if _is_cached(context) else None,
         "messages": _messages(context.get("messages") or [], dialect),
     }
     base_url = model.get("base_url")
@@ -241,6 +243,13 @@ def _agent(model: Json, context: Json, options: Json) -> Agent:
         if not base_url:
             raise
         return Agent(**arguments)
+
+
+def _is_cached(context: Json) -> bool:
+    """Whether TinyAgent has marked something for the provider's cache. It marks every message of the user, more than providers take: the
+    engine marks the system prompt and the end of the conversation, which caches the same."""
+    blocks = (block for message in context.get("messages") or [] for block in message.get("content") or [] if block)
+    return any(block.get("cache_control") for block in blocks)
 
 
 def _offered(tool: Json, dialect: str) -> Json:

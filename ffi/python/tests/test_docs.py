@@ -1,0 +1,80 @@
+"""The Python of the documents does what it says: each piece is run, and one server stands in for all providers."""
+
+import re
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+
+from support import ROOT, Loopback, stand_in
+
+
+def answer(body):
+    last = body["messages"][-1]
+    if body.get("tools") and last["role"] == "user":
+        return [("c1", body["tools"][0]["function"]["name"], {"a": 1, "b": 2})]
+    return f"It is {last['content']}." if last["role"] == "tool" else "<think>Hm.</think>That is all."
+
+
+class Documents(unittest.TestCase):
+    def pieces(self, name):
+        text = (ROOT / "docs" / name).read_text(encoding="utf-8")
+        return re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+
+    def run_all(self, name, at_least):
+        pieces = self.pieces(name)
+        self.assertGreaterEqual(len(pieces), at_least)
+        said = []
+        for piece in pieces:
+            server = Loopback(answer)
+            # Anthropic's own form of a reply is not spoken here: what is asked for there is seen in the request.
+            piece = piece.replace("anthropic/claude-sonnet-4-5", "openrouter/anthropic/claude-sonnet-4-5")
+            with self.subTest(piece), stand_in(server.base_url) as environment:
+                done = subprocess.run(
+                    [sys.executable, "-c", piece], capture_output=True, text=True, timeout=60, env=environment
+                )
+                self.assertEqual(done.returncode, 0, done.stderr)
+            said.append((done.stdout, server.requests))
+            server.close()
+        return said
+
+    def test_caching(self):
+        ((said, requests),) = self.run_all("CACHING.md", 1)
+        self.assertEqual(said, "4 tokens came from the cache\n")
+        self.assertEqual(len(requests), 2)
+        for _, _, body in requests:
+            self.assertEqual(body["messages"][0]["content"][0]["cache_control"], {"type": "ephemeral"})
+            self.assertEqual(body["session_id"], "customer-17")
+
+    def test_endpoints(self):
+        made, minimax, extra, function = self.run_all("ENDPOINTS.md", 4)
+        self.assertEqual(made[1], [])
+        self.assertEqual(minimax[0], "thought: Hm.\nsaid: That is all.\n")
+        body = extra[1][0][2]
+        self.assertEqual((body["provider"], body["logprobs"]), ({"order": ["azure"]}, True))
+        self.assertEqual(function[0], "You asked: Why?\n")
+
+    def test_usage(self):
+        ((said, _),) = self.run_all("USAGE.md", 1)
+        sums, last = said.splitlines()
+        self.assertIn("'input_tokens': 9", sums)
+        self.assertNotIn("raw", sums)
+        self.assertIn("'prompt_tokens': 9", last)
+
+    def test_migrating(self):
+        binding, quick_start, add, joke = self.run_all("MIGRATING.md", 4)
+        self.assertEqual(binding[1], [])
+        self.assertIn("That is all.", quick_start[0])
+        self.assertEqual(add[0], "It is 3.0.\n")
+        self.assertIn("That is all.", joke[0])
+
+    def test_read_me_of_the_binding_compiles(self):
+        text = (ROOT / "ffi/python/README.md").read_text(encoding="utf-8")
+        pieces = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+        self.assertGreater(len(pieces), 5)
+        for piece in pieces:
+            compile(piece, "README.md", "exec")
+
+
+if __name__ == "__main__":
+    unittest.main()
