@@ -4,10 +4,12 @@ package thalweg
 #include "native.h"
 
 static inline thw_agent *go_agent_new(thw_engine *engine, _GoString_ options, uint32_t tools_len, const thw_host_tool *tools,
-                                      thw_error *error) {
+                                      uint32_t hooks_len, const thw_host_hook *hooks, uint32_t providers_len,
+                                      const thw_host_provider *providers, thw_error *error) {
   thw_callbacks callbacks = THW_CALLBACKS_INIT;
-  callbacks.tools_len = tools_len;
-  callbacks.tools = tools;
+  callbacks.tools_len = tools_len, callbacks.tools = tools;
+  callbacks.hooks_len = hooks_len, callbacks.hooks = hooks;
+  callbacks.providers_len = providers_len, callbacks.providers = providers;
   return thw_agent_new(engine, _GoStringPtr(options), _GoStringLen(options), &callbacks, error);
 }
 
@@ -25,6 +27,14 @@ static inline thw_status go_steer(thw_agent *agent, _GoString_ text, thw_error *
 
 static inline thw_status go_follow_up(thw_agent *agent, _GoString_ text, thw_error *error) {
   return thw_agent_follow_up(agent, _GoStringPtr(text), _GoStringLen(text), error);
+}
+
+static inline thw_status go_steer_json(thw_agent *agent, _GoString_ text, thw_error *error) {
+  return thw_agent_steer_json(agent, _GoStringPtr(text), _GoStringLen(text), error);
+}
+
+static inline thw_status go_follow_up_json(thw_agent *agent, _GoString_ text, thw_error *error) {
+  return thw_agent_follow_up_json(agent, _GoStringPtr(text), _GoStringLen(text), error);
 }
 
 static inline thw_status go_set_conversation(thw_agent *agent, _GoString_ text, thw_error *error) {
@@ -81,6 +91,10 @@ type Options struct {
 
 	// Tools are functions that the model may call.
 	Tools []Tool `json:"-"`
+	// Hooks are asked before a run goes on; several at a point in their order.
+	Hooks []Hook `json:"-"`
+	// Stream takes the place of a provider: it gives the replies itself.
+	Stream Stream `json:"-"`
 	// Engine is one of your own; else all agents share one.
 	Engine *Engine `json:"-"`
 }
@@ -100,9 +114,17 @@ func NewAgent(options Options) (*Agent, error) {
 			return nil, err
 		}
 	}
+	if options.Stream != nil && options.Provider == "" {
+		options.Provider = "program"
+	}
 	text, err := json.Marshal(options)
 	if err != nil {
 		return nil, err
+	}
+	for _, hook := range options.Hooks {
+		if hook.Run == nil {
+			return nil, &Error{Code: Invalid, Message: "Run of a hook is nil", RetryAfter: -1}
+		}
 	}
 	schemas := make([]string, len(options.Tools))
 	for i := range options.Tools {
@@ -120,10 +142,14 @@ func NewAgent(options Options) (*Agent, error) {
 	}
 	a := &Agent{engine: engine}
 	err = engine.with(func(handle *C.thw_engine) error {
-		table, free := tableOf(options.Tools, schemas)
-		defer free()
+		memory := &memory{}
+		defer memory.free()
+		tools := memory.tools(options.Tools, schemas)
+		hooks := memory.hooks(options.Hooks)
+		providers, count := memory.providers(options.Provider, options.Stream)
 		failure := newError()
-		a.handle = C.go_agent_new(handle, string(text), C.uint32_t(len(schemas)), table, failure)
+		a.handle = C.go_agent_new(handle, string(text), C.uint32_t(len(schemas)), tools, C.uint32_t(len(options.Hooks)), hooks,
+			C.uint32_t(count), providers, failure)
 		if a.handle == nil {
 			return errorOf(failure)
 		}
@@ -136,19 +162,34 @@ func NewAgent(options Options) (*Agent, error) {
 	return a, nil
 }
 
-// tableOf describes tools in C's memory, which `free` gives back; their handles are the library's.
-func tableOf(tools []Tool, schemas []string) (table *C.thw_host_tool, free func()) {
+// memory is C's, for the call that makes an agent; the handles in it are the library's from then on.
+type memory struct {
+	all []unsafe.Pointer
+}
+
+func (m *memory) free() {
+	for _, each := range m.all {
+		C.free(each)
+	}
+}
+
+func (m *memory) text(s string) C.thw_str {
+	copied := unsafe.Pointer(C.CString(s))
+	m.all = append(m.all, copied)
+	return C.thw_str{ptr: (*C.uint8_t)(copied), len: C.size_t(len(s))}
+}
+
+func (m *memory) array(count int, size uintptr) unsafe.Pointer {
+	array := C.calloc(C.size_t(count), C.size_t(size))
+	m.all = append(m.all, array)
+	return array
+}
+
+func (m *memory) tools(tools []Tool, schemas []string) *C.thw_host_tool {
 	if len(tools) == 0 {
-		return nil, func() {}
+		return nil
 	}
-	var all []unsafe.Pointer
-	text := func(s string) C.thw_str {
-		copied := unsafe.Pointer(C.CString(s))
-		all = append(all, copied)
-		return C.thw_str{ptr: (*C.uint8_t)(copied), len: C.size_t(len(s))}
-	}
-	table = (*C.thw_host_tool)(C.calloc(C.size_t(len(tools)), C.size_t(unsafe.Sizeof(C.thw_host_tool{}))))
-	all = append(all, unsafe.Pointer(table))
+	table := (*C.thw_host_tool)(m.array(len(tools), unsafe.Sizeof(C.thw_host_tool{})))
 	rows := unsafe.Slice(table, len(tools))
 	for i := range tools {
 		tool := tools[i]
@@ -157,13 +198,30 @@ func tableOf(tools []Tool, schemas []string) (table *C.thw_host_tool, free func(
 			flags = 0
 		}
 		handle := C.uintptr_t(cgo.NewHandle(&tool))
-		C.go_set_tool(&rows[i], flags, text(tool.Name), text(tool.Description), text(schemas[i]), handle)
+		C.go_set_tool(&rows[i], flags, m.text(tool.Name), m.text(tool.Description), m.text(schemas[i]), handle)
 	}
-	return table, func() {
-		for _, each := range all {
-			C.free(each)
-		}
+	return table
+}
+
+func (m *memory) hooks(hooks []Hook) *C.thw_host_hook {
+	if len(hooks) == 0 {
+		return nil
 	}
+	table := (*C.thw_host_hook)(m.array(len(hooks), unsafe.Sizeof(C.thw_host_hook{})))
+	rows := unsafe.Slice(table, len(hooks))
+	for i := range hooks {
+		C.go_set_hook(&rows[i], C.uint32_t(hooks[i].Point), C.uintptr_t(cgo.NewHandle(hooks[i].asTool())))
+	}
+	return table
+}
+
+func (m *memory) providers(name string, stream Stream) (*C.thw_host_provider, int) {
+	if stream == nil {
+		return nil, 0
+	}
+	row := (*C.thw_host_provider)(m.array(1, unsafe.Sizeof(C.thw_host_provider{})))
+	C.go_set_provider(row, m.text(name), C.uintptr_t(cgo.NewHandle(stream.asTool())))
+	return row, 1
 }
 
 // Prompt starts a run that answers a text. The context aborts it, also when nobody waits for it.
@@ -211,6 +269,40 @@ func (a *Agent) FollowUp(text string) error {
 	defer runtime.KeepAlive(a)
 	failure := newError()
 	return statusError(C.go_follow_up(a.handle, text, failure), failure)
+}
+
+// SteerMessages is Steer with user messages: any value that json.Marshal makes an array of them.
+func (a *Agent) SteerMessages(messages any) error {
+	return a.say(messages, func(text string, failure *C.thw_error) C.thw_status { return C.go_steer_json(a.handle, text, failure) })
+}
+
+// FollowUpMessages is FollowUp with user messages.
+func (a *Agent) FollowUpMessages(messages any) error {
+	return a.say(messages, func(text string, failure *C.thw_error) C.thw_status {
+		return C.go_follow_up_json(a.handle, text, failure)
+	})
+}
+
+func (a *Agent) say(messages any, say func(string, *C.thw_error) C.thw_status) error {
+	defer runtime.KeepAlive(a)
+	text, err := json.Marshal(messages)
+	if err != nil {
+		return err
+	}
+	failure := newError()
+	return statusError(say(string(text), failure), failure)
+}
+
+// Abort stops the run that goes on, if one does.
+func (a *Agent) Abort() {
+	defer runtime.KeepAlive(a)
+	C.thw_agent_abort(a.handle)
+}
+
+// IsRunning says whether a run goes on.
+func (a *Agent) IsRunning() bool {
+	defer runtime.KeepAlive(a)
+	return C.thw_agent_is_running(a.handle) != 0
 }
 
 // Conversation is what was said so far, as JSON with the version of its schema: for SetConversation on another day.

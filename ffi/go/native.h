@@ -28,6 +28,14 @@ static inline void go_set_tool(thw_host_tool *tool, uint32_t flags, thw_str name
   *tool = (thw_host_tool){ sizeof *tool, flags, name, description, parameters, go_invoke, (void *)context, go_drop };
 }
 
+static inline void go_set_hook(thw_host_hook *hook, uint32_t point, uintptr_t context) {
+  *hook = (thw_host_hook){ sizeof *hook, point, go_invoke, (void *)context, go_drop };
+}
+
+static inline void go_set_provider(thw_host_provider *provider, thw_str name, uintptr_t context) {
+  *provider = (thw_host_provider){ sizeof *provider, 0, name, go_invoke, (void *)context, go_drop };
+}
+
 static inline void go_cancel_on(thw_cancel *cancel, uintptr_t call) { thw_cancel_on(cancel, go_cancelled, (void *)call); }
 
 static inline thw_status go_run_drain(thw_run *run, uintptr_t id, thw_error *error) {

@@ -592,6 +592,16 @@ class call {
     return sink != nullptr && thw_sink_progress(sink, text.data(), text.size(), permille) == THW_OK;
   }
 
+  // Of a provider: hands on an event of its reply, and waits until there is room for more. False if nobody listens any more.
+  bool push(std::uint32_t kind, std::string_view text, std::int64_t num = 0, std::uint32_t block = 0, std::string_view aux = {}) {
+    thw_event event{};
+    event.kind = kind, event.num = num, event.block = block;
+    event.text = detail::str(text), event.aux = detail::str(aux);
+    thw_sink *sink = state_->sink;
+    thw_status status = sink == nullptr ? THW_E_CLOSED : thw_sink_push(sink, &event, 1);
+    return (status == THW_PENDING ? thw_sink_wait(sink, -1) : status) == THW_OK;
+  }
+
   // Whether nobody waits any more. Cheap enough for a loop.
   bool is_cancelled() const noexcept { return state_->sink == nullptr || thw_cancel_is_set(state_->cancel) != 0; }
 
@@ -673,32 +683,65 @@ class tool {
   std::function<void(call)> function_;
 };
 
+// A callable that a run asks before it goes on, with one of the shapes of a tool's: `arguments` of the call are what THW_HOOK_* of the
+// C header says, and the answer is JSON, or empty to go on as it is. Where several tools run at once, it may be asked for several
+// at once.
+class hook {
+ public:
+  template <class Function>
+  hook(std::uint32_t point, Function function) : point_(point), asked_({}, {}, {}, std::move(function)) {}
+
+ private:
+  friend class agent;
+  std::uint32_t point_;
+  tool asked_;
+};
+
+// A callable that gives replies, in the place of a provider of the network: named in the agent's `model`, as "NAME/MODEL". It has one of
+// the shapes of a tool's: `arguments` of the call are the request. It hands on the reply with `call::push`, a THW_EVENT_STOP among the last,
+// and then answers with an empty text.
+class provider {
+ public:
+  template <class Function>
+  provider(std::string name, Function function) : asked_(std::move(name), {}, {}, std::move(function)) {}
+
+ private:
+  friend class agent;
+  tool asked_;
+};
+
 // ---- Agent ----
 
 // A model, its tools, and the conversation with it. All functions are for any thread.
 class agent {
  public:
   // `options` is JSON, with the keys of `thw_agent_new`.
-  agent(engine &engine, std::string_view options, std::vector<tool> tools = {}) {
+  agent(engine &engine, std::string_view options, std::vector<tool> tools = {}, std::vector<hook> hooks = {},
+        std::vector<provider> providers = {}) {
     std::vector<std::unique_ptr<tool>> owned;
     for (tool &each : tools) owned.push_back(std::make_unique<tool>(std::move(each)));
-    std::vector<thw_host_tool> table(owned.size());
-    for (std::size_t i = 0; i < owned.size(); i++) {
-      tool &each = *owned[i];
-      table[i] = {sizeof(thw_host_tool),
-                  each.flags_,
-                  detail::str(each.name_),
-                  detail::str(each.description_),
-                  detail::str(each.parameters_),
-                  tool::invoke,
-                  &each,
-                  tool::drop};
+    for (hook &each : hooks) owned.push_back(std::make_unique<tool>(std::move(each.asked_)));
+    for (provider &each : providers) owned.push_back(std::make_unique<tool>(std::move(each.asked_)));
+    std::vector<thw_host_tool> tool_table;
+    std::vector<thw_host_hook> hook_table;
+    std::vector<thw_host_provider> provider_table;
+    tool_table.reserve(tools.size()), hook_table.reserve(hooks.size()), provider_table.reserve(providers.size());
+    auto next = owned.begin();
+    for (std::size_t i = 0; i < tools.size(); i++, ++next) {
+      tool &each = **next;
+      tool_table.push_back({sizeof(thw_host_tool), each.flags_, detail::str(each.name_), detail::str(each.description_),
+                            detail::str(each.parameters_), tool::invoke, &each, tool::drop});
     }
+    for (std::size_t i = 0; i < hooks.size(); i++, ++next)
+      hook_table.push_back({sizeof(thw_host_hook), hooks[i].point_, tool::invoke, next->get(), tool::drop});
+    for (std::size_t i = 0; i < providers.size(); i++, ++next)
+      provider_table.push_back({sizeof(thw_host_provider), 0, detail::str((*next)->name_), tool::invoke, next->get(), tool::drop});
     // Taken over by the call, whatever comes of it.
     for (auto &each : owned) static_cast<void>(each.release());
     thw_callbacks callbacks = THW_CALLBACKS_INIT;
-    callbacks.tools_len = static_cast<std::uint32_t>(table.size());
-    callbacks.tools = table.data();
+    callbacks.tools_len = static_cast<std::uint32_t>(tool_table.size()), callbacks.tools = tool_table.data();
+    callbacks.hooks_len = static_cast<std::uint32_t>(hook_table.size()), callbacks.hooks = hook_table.data();
+    callbacks.providers_len = static_cast<std::uint32_t>(provider_table.size()), callbacks.providers = provider_table.data();
     thw_error from = detail::no_error();
     thw_agent *handle = thw_agent_new(engine.get(), options.data(), options.size(), &callbacks, &from);
     handle_.reset(detail::check(handle, from));
@@ -712,6 +755,14 @@ class agent {
   // Says something before the next request, and, with `follow_up`, once the run would end.
   void steer(std::string_view text) { say(thw_agent_steer, text); }
   void follow_up(std::string_view text) { say(thw_agent_follow_up, text); }
+  // The same for user messages, a JSON array.
+  void steer_json(std::string_view messages) { say(thw_agent_steer_json, messages); }
+  void follow_up_json(std::string_view messages) { say(thw_agent_follow_up_json, messages); }
+
+  // Stops the run that goes on, if one does.
+  void abort() const noexcept { thw_agent_abort(handle_.get()); }
+  // Whether a run goes on.
+  bool is_running() const noexcept { return thw_agent_is_running(handle_.get()) != 0; }
 
   // The conversation as JSON, to go on with another day.
   std::string conversation() const {

@@ -316,3 +316,40 @@ TEST("a stream that was cut off is an error, and that of a body an event") {
   CHECK_EQUAL(events[0].text(), "slow down");
   CHECK(CHECK_THROWS(thalweg::decoder("klingon")).code() == thalweg::errc::unsupported);
 }
+
+TEST("a provider of the program and hooks need no server") {
+  thalweg::engine engine;
+  std::vector<std::string> asked;
+  thalweg::provider provider("here", [](thalweg::call &call) -> std::string {
+    json last = json::parse(call.arguments())["messages"].back();
+    if (last["role"] == "tool") {
+      std::string said = last["content"][0]["content"][0]["text"];
+      CHECK(call.push(THW_EVENT_TEXT, said));
+      CHECK(call.push(THW_EVENT_STOP, "stop", THW_STOP_END));
+    } else {
+      CHECK(call.push(THW_EVENT_TOOL_BEGIN, "add", 0, 0, "c1"));
+      CHECK(call.push(THW_EVENT_TOOL_ARGUMENTS, R"({"a": 1, "b": 2})"));
+      CHECK(call.push(THW_EVENT_STOP, "tool_calls", THW_STOP_TOOL_USE));
+    }
+    return {};
+  });
+  thalweg::tool add("add", "Adds.", R"({"type": "object"})", [](thalweg::call &call) -> std::string {
+    json arguments = json::parse(call.arguments());
+    return std::to_string(arguments["a"].get<int>() + arguments["b"].get<int>());
+  });
+  thalweg::hook before(THW_HOOK_BEFORE_TOOL_CALL, [&asked](thalweg::call &call) -> std::string {
+    asked.push_back(json::parse(call.arguments())["tool_name"]);
+    return R"({"args": {"a": 20, "b": 22}})";
+  });
+  thalweg::hook after(THW_HOOK_AFTER_TOOL_CALL, [](thalweg::call call) { call.answer({}); });
+  std::vector<thalweg::tool> tools;
+  std::vector<thalweg::hook> hooks;
+  std::vector<thalweg::provider> providers;
+  tools.push_back(std::move(add)), hooks.push_back(std::move(before)), hooks.push_back(std::move(after));
+  providers.push_back(std::move(provider));
+  thalweg::agent agent(engine, R"({"model": "here/one"})", std::move(tools), std::move(hooks), std::move(providers));
+  agent.follow_up_json(R"([{"role": "user", "content": [{"type": "text", "text": "again"}]}])");
+  CHECK_EQUAL(agent.prompt("go").text(), "42");
+  CHECK_EQUAL(asked.size(), 2u);
+  CHECK_EQUAL(asked[0], "add");
+}

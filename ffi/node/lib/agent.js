@@ -5,6 +5,8 @@ const native = require('./native.js');
 const { ThalwegError } = require('./errors.js');
 const { Run } = require('./run.js');
 const { Streams } = require('./stream.js');
+const { hooksOf } = require('./hook.js');
+const { providerOf } = require('./provider.js');
 const { toolOf } = require('./tool.js');
 
 // Keys as the C library has them.
@@ -56,13 +58,25 @@ class Engine {
   }
 }
 
+// A text, or messages, as the C library takes them.
+function messagesOf(prompt) {
+  return JSON.stringify(typeof prompt === 'string' ? [{ role: 'user', content: [{ type: 'text', text: prompt }] }] : prompt);
+}
+
 class Agent {
   #native;
   #engine;
 
-  constructor({ tools = [], engine = Engine.shared, loadedTools, ...options }) {
+  constructor({ tools = [], engine = Engine.shared, loadedTools, stream, ...given }) {
+    const { hooks, options } = hooksOf(given);
+    const providers = [];
+    if (stream !== undefined) {
+      options.provider ??= 'program';
+      providers.push(providerOf(options.provider, stream));
+    }
+    const all = written({ ...options, tools: loadedTools });
     this.#engine = engine;
-    this.#native = new native.Agent(engine._open, written({ ...options, tools: loadedTools }), tools.map(toolOf));
+    this.#native = new native.Agent(engine._open, all, tools.map(toolOf), hooks, providers);
   }
 
   prompt(prompt, { signal } = {}) {
@@ -72,12 +86,20 @@ class Agent {
     return new Run(run, this.#engine, signal);
   }
 
-  steer(text) {
-    this.#native.steer(text);
+  steer(prompt) {
+    this.#native.steer(messagesOf(prompt));
   }
 
-  followUp(text) {
-    this.#native.followUp(text);
+  followUp(prompt) {
+    this.#native.followUp(messagesOf(prompt));
+  }
+
+  abort() {
+    this.#native.abort();
+  }
+
+  get isRunning() {
+    return this.#native.isRunning();
   }
 
   get messages() {

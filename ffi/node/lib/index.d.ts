@@ -135,6 +135,34 @@ export interface Tool<Arguments = any> {
   execute(args: Arguments, call: ToolCall): unknown;
 }
 
+export type Awaitable<T> = T | Promise<T>;
+
+/** A call that a hook is asked about. */
+export interface HookCall {
+  toolCallId: string;
+  toolName: string;
+  args: Json;
+}
+
+/** A piece of a reply; a text is one of its text. */
+export type Piece =
+  | string
+  | { type: 'text_delta' | 'thinking_delta' | 'refusal_delta' | 'thinking_signature'; text: string }
+  | { type: 'redacted_thinking'; data: string }
+  | { type: 'tool_call'; id?: string; name: string; arguments?: Json }
+  | { type: 'tool_call_start'; id?: string; name: string }
+  | { type: 'tool_call_delta'; id?: string; text: string }
+  | { type: 'usage'; input_tokens?: number; output_tokens?: number; total_tokens?: number; reasoning_tokens?: number;
+      cache_read_tokens?: number; cache_write_tokens?: number }
+  | { type: 'stop'; reason?: string }
+  | { type: 'error'; kind?: string; message: string };
+
+/** Gives a reply, as a generator, an asynchronous one, or a promise; ended or, by the signal, told when nobody listens any more. */
+export type StreamFunction = (
+  request: Json,
+  context: { signal: AbortSignal },
+) => Awaitable<Piece | Iterable<Piece> | AsyncIterable<Piece>>;
+
 /** Options of an agent; those of `thw_agent_new` in thalweg.h. */
 export interface AgentOptions {
   /** "provider/model", such as "openai/gpt-4o-mini". With `baseUrl` or `provider`: the model as it stands. */
@@ -172,6 +200,20 @@ export interface AgentOptions {
   messages?: Json[];
   /** Functions that the model may call. */
   tools?: Tool[];
+  /** A provider of the program's own: gives the reply to a request piece by piece. */
+  stream?: StreamFunction;
+  /** Asked before a tool runs: gives other arguments, or the reason for which it is not run; nothing to go on as it is. */
+  beforeToolCall?(call: HookCall): Awaitable<void | string | { args: Json } | { block: true; reason?: string }>;
+  /** Asked after a tool ran: gives what the model is told instead. */
+  afterToolCall?(call: HookCall & { text: string; isError: boolean }): Awaitable<void | string | { text?: string; isError?: boolean }>;
+  /** Asked before each request: gives the messages to send in the place of the conversation. */
+  transformContext?(messages: Json[]): Awaitable<void | Json[]>;
+  /** The same, behind it. */
+  convertToLlm?(messages: Json[]): Awaitable<void | Json[]>;
+  /** Asked with the provider's name before each request to a server: gives the key, or nothing for the one that there is without it. */
+  getApiKey?(provider: string): Awaitable<void | null | string>;
+  /** How much is asked a minute; what is beyond it waits. */
+  rateLimit?: { requests_per_minute: number; burst?: number; tokens_per_minute?: number };
   /** Names of tools of loaded plugins; all of them if absent. */
   loadedTools?: string[];
   /** One of your own; else all agents share one. */
@@ -183,10 +225,14 @@ export class Agent {
   constructor(options: AgentOptions);
   /** Starts a run that answers a text, or user messages. The signal aborts it. */
   prompt(prompt: string | Json[], options?: { signal?: AbortSignal }): Run;
-  /** Says something while a run goes on: it comes in before the next request. */
-  steer(text: string): void;
+  /** Says a text, or user messages, while a run goes on: it comes in before the next request. */
+  steer(prompt: string | Json[]): void;
   /** The same, once the run would end otherwise. */
-  followUp(text: string): void;
+  followUp(prompt: string | Json[]): void;
+  /** Stops the run that goes on, if one does. */
+  abort(): void;
+  /** Whether a run goes on. */
+  readonly isRunning: boolean;
   /** The conversation so far. */
   messages: Json[];
   /** The conversation as JSON with the version of its schema, for `load` on another day. */

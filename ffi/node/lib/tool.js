@@ -54,4 +54,4 @@ function toolOf({ name, description = '', parameters = { type: 'object', propert
   return [String(name), String(description), JSON.stringify(parameters), parallel ? PARALLEL : 0, asked(execute)];
 }
 
-module.exports = { ToolCall, toolOf };
+module.exports = { ToolCall, told, toolOf };

@@ -24,63 +24,126 @@ static void drop_tool(void *context) {
     free(self);
 }
 
-/* One of the arrays [name, description, parameters, flags, function]; `texts` are to be freed. */
-static bool read_tool(napi_env env, napi_value array, thw_host_tool *out, char **texts) {
-    napi_value value;
-    thw_str *parts[3] = { &out->name, &out->description, &out->parameters };
-    for (uint32_t i = 0; i < 3; i++) {
-        size_t len;
-        if (napi_get_element(env, array, i, &value) != napi_ok || (texts[i] = text_of(env, value, &len)) == NULL) return false;
-        *parts[i] = (thw_str){ (const uint8_t *)texts[i], len };
-    }
+/* What the engine holds of a function, or NULL. */
+static tool *hold_function(napi_env env, napi_value function) {
     tool *self = calloc(1, sizeof *self);
-    out->struct_size = sizeof *out;
-    out->invoke = call_invoke;
-    out->drop = drop_tool;
-    if (self == NULL || napi_get_element(env, array, 3, &value) != napi_ok ||
-        napi_get_value_uint32(env, value, &out->flags) != napi_ok || napi_get_element(env, array, 4, &value) != napi_ok ||
-        napi_create_reference(env, value, 1, &self->function) != napi_ok) {
+    if (self == NULL || napi_create_reference(env, function, 1, &self->function) != napi_ok) {
         free(self);
-        return false;
+        return NULL;
     }
     self->bridge = bridge_hold(instance_of(env)->bridge);
-    out->context = self;
+    return self;
+}
+
+/* What an agent calls in JavaScript. `texts` are to be freed. */
+typedef struct {
+    thw_host_tool *tools;
+    thw_host_hook *hooks;
+    thw_host_provider *providers;
+    uint32_t tools_len, hooks_len, providers_len;
+    char **texts;
+    size_t texts_len;
+} given;
+
+/* The text at `index` of an array, kept until the end. */
+static bool read_text(napi_env env, given *self, napi_value array, uint32_t index, thw_str *out) {
+    napi_value value;
+    size_t len;
+    if (napi_get_element(env, array, index, &value) != napi_ok) return false;
+    char *text = text_of(env, value, &len);
+    if (text == NULL) return false;
+    self->texts[self->texts_len++] = text;
+    *out = (thw_str){ (const uint8_t *)text, len };
     return true;
 }
 
-/* new Agent(engine, options, tools) */
+static bool read_number(napi_env env, napi_value array, uint32_t index, uint32_t *out) {
+    napi_value value;
+    return napi_get_element(env, array, index, &value) == napi_ok && napi_get_value_uint32(env, value, out) == napi_ok;
+}
+
+static bool read_function(napi_env env, napi_value array, uint32_t index, void **out) {
+    napi_value value;
+    return napi_get_element(env, array, index, &value) == napi_ok && (*out = hold_function(env, value)) != NULL;
+}
+
+/* [name, description, parameters, flags, function] */
+static bool read_tool(napi_env env, given *self, napi_value array, thw_host_tool *out) {
+    *out = (thw_host_tool){ .struct_size = sizeof *out, .invoke = call_invoke, .drop = drop_tool };
+    return read_text(env, self, array, 0, &out->name) && read_text(env, self, array, 1, &out->description) &&
+           read_text(env, self, array, 2, &out->parameters) && read_number(env, array, 3, &out->flags) &&
+           read_function(env, array, 4, &out->context);
+}
+
+/* [point, function] */
+static bool read_hook(napi_env env, napi_value array, thw_host_hook *out) {
+    *out = (thw_host_hook){ .struct_size = sizeof *out, .invoke = call_invoke, .drop = drop_tool };
+    return read_number(env, array, 0, &out->point) && read_function(env, array, 1, &out->context);
+}
+
+/* [name, function] */
+static bool read_provider(napi_env env, given *self, napi_value array, thw_host_provider *out) {
+    *out = (thw_host_provider){ .struct_size = sizeof *out, .invoke = call_invoke, .drop = drop_tool };
+    return read_text(env, self, array, 0, &out->name) && read_function(env, array, 1, &out->context);
+}
+
+/* Reads the three arrays; false as soon as something cannot be read. */
+static bool read_given(napi_env env, given *self, napi_value arrays[3]) {
+    uint32_t lens[3];
+    napi_value element;
+    for (int i = 0; i < 3; i++)
+        if (napi_get_array_length(env, arrays[i], &lens[i]) != napi_ok) return false;
+    self->tools = calloc(lens[0] + 1, sizeof *self->tools);
+    self->hooks = calloc(lens[1] + 1, sizeof *self->hooks);
+    self->providers = calloc(lens[2] + 1, sizeof *self->providers);
+    self->texts = calloc((size_t)3 * lens[0] + lens[2] + 1, sizeof *self->texts);
+    if (self->tools == NULL || self->hooks == NULL || self->providers == NULL || self->texts == NULL) return false;
+    for (; self->tools_len < lens[0]; self->tools_len++)
+        if (napi_get_element(env, arrays[0], self->tools_len, &element) != napi_ok ||
+            !read_tool(env, self, element, &self->tools[self->tools_len]))
+            return false;
+    for (; self->hooks_len < lens[1]; self->hooks_len++)
+        if (napi_get_element(env, arrays[1], self->hooks_len, &element) != napi_ok ||
+            !read_hook(env, element, &self->hooks[self->hooks_len]))
+            return false;
+    for (; self->providers_len < lens[2]; self->providers_len++)
+        if (napi_get_element(env, arrays[2], self->providers_len, &element) != napi_ok ||
+            !read_provider(env, self, element, &self->providers[self->providers_len]))
+            return false;
+    return true;
+}
+
+/* Gives back the functions, which nobody took over. */
+static void drop_given(given *self) {
+    for (uint32_t i = 0; i < self->tools_len; i++) drop_tool(self->tools[i].context);
+    for (uint32_t i = 0; i < self->hooks_len; i++) drop_tool(self->hooks[i].context);
+    for (uint32_t i = 0; i < self->providers_len; i++) drop_tool(self->providers[i].context);
+}
+
+/* new Agent(engine, options, tools, hooks, providers) */
 static napi_value make(napi_env env, napi_callback_info info) {
-    napi_value arguments[3], object, element;
-    size_t given = 3, len;
-    uint32_t count = 0, read = 0;
-    napi_get_cb_info(env, info, &given, arguments, &object, NULL);
+    napi_value arguments[5], object;
+    size_t count = 5, len;
+    napi_get_cb_info(env, info, &count, arguments, &object, NULL);
     char *options = text_of(env, arguments[1], &len);
-    if (options == NULL || napi_get_array_length(env, arguments[2], &count) != napi_ok) {
-        free(options);
-        return failure_type(env, "tools are an array");
-    }
-    thw_host_tool *tools = calloc(count + 1, sizeof *tools);
-    char **texts = calloc(count + 1, 3 * sizeof *texts);
-    while (tools != NULL && texts != NULL && read < count && napi_get_element(env, arguments[2], read, &element) == napi_ok &&
-           read_tool(env, element, &tools[read], &texts[3 * read]))
-        read++;
+    if (options == NULL) return failure_type(env, "options are a text");
+    given given = { 0 };
+    bool is_read = read_given(env, &given, &arguments[2]);
     thw_error error = THW_ERROR_INIT;
     thw_agent *handle = NULL;
-    bool is_read = tools != NULL && texts != NULL && read == count;
     if (is_read) {
-        /* Takes the tools over, whatever comes of it. */
+        /* Takes the functions over, whatever comes of it. */
         thw_callbacks callbacks = THW_CALLBACKS_INIT;
-        callbacks.tools_len = count;
-        callbacks.tools = tools;
+        callbacks.tools_len = given.tools_len, callbacks.tools = given.tools;
+        callbacks.hooks_len = given.hooks_len, callbacks.hooks = given.hooks;
+        callbacks.providers_len = given.providers_len, callbacks.providers = given.providers;
         handle = thw_agent_new(engine_handle(env, arguments[0]), options, len, &callbacks, &error);
     } else {
-        for (uint32_t i = 0; i < read; i++) drop_tool(tools[i].context);
+        drop_given(&given);
     }
-    for (uint32_t i = 0; texts != NULL && i < 3 * count; i++) free(texts[i]);
-    free(texts);
-    free(tools);
-    free(options);
-    if (!is_read) return failure_type(env, "a tool could not be read");
+    for (size_t i = 0; i < given.texts_len; i++) free(given.texts[i]);
+    free(given.texts), free(given.tools), free(given.hooks), free(given.providers), free(options);
+    if (!is_read) return failure_type(env, "a tool, a hook or a provider could not be read");
     if (handle == NULL) return failure_throw(env, &error, NULL);
     if (napi_wrap(env, object, handle, finalize, NULL, NULL) != napi_ok) {
         thw_agent_free(handle);
@@ -126,11 +189,11 @@ static napi_value say(napi_env env, napi_callback_info info, say_function *funct
 }
 
 static napi_value steer(napi_env env, napi_callback_info info) {
-    return say(env, info, thw_agent_steer);
+    return say(env, info, thw_agent_steer_json);
 }
 
 static napi_value follow_up(napi_env env, napi_callback_info info) {
-    return say(env, info, thw_agent_follow_up);
+    return say(env, info, thw_agent_follow_up_json);
 }
 
 static napi_value set_conversation(napi_env env, napi_callback_info info) {
@@ -148,12 +211,27 @@ static napi_value conversation(napi_env env, napi_callback_info info) {
     return value;
 }
 
+static napi_value stop(napi_env env, napi_callback_info info) {
+    thw_agent *self = unwrap(env, info, 0, NULL);
+    if (self != NULL) thw_agent_abort(self);
+    return undefined(env);
+}
+
+static napi_value is_running(napi_env env, napi_callback_info info) {
+    thw_agent *self = unwrap(env, info, 0, NULL);
+    napi_value value;
+    napi_get_boolean(env, self != NULL && thw_agent_is_running(self) != 0, &value);
+    return value;
+}
+
 void agent_init(napi_env env, napi_value exports) {
     const napi_property_descriptor methods[] = {
         METHOD("prompt", prompt),
         METHOD("promptJson", prompt_json),
         METHOD("steer", steer),
         METHOD("followUp", follow_up),
+        METHOD("abort", stop),
+        METHOD("isRunning", is_running),
         METHOD("conversation", conversation),
         METHOD("setConversation", set_conversation),
     };

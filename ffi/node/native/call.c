@@ -1,4 +1,4 @@
-/* Call: one call of a tool, from the moment the model asks until it is answered. */
+/* Call: one call of a tool, a hook or a provider, from the moment the engine asks until it is answered. */
 #include "native.h"
 
 /* Held by its object and by messages that are under way. All but `holders` and `bridge` is for the thread of JavaScript. */
@@ -160,6 +160,37 @@ static napi_value progress(napi_env env, napi_callback_info info) {
     return value;
 }
 
+/* push(kind, block, num, text, aux): an event of a provider's reply; gives the status. */
+static napi_value push(napi_env env, napi_callback_info info) {
+    napi_value arguments[5], value;
+    call *self = unwrap(env, info, 5, arguments);
+    if (self == NULL) return NULL;
+    thw_event event = { 0 };
+    size_t text_len, aux_len;
+    char *text = text_of(env, arguments[3], &text_len), *aux = text == NULL ? NULL : text_of(env, arguments[4], &aux_len);
+    if (aux == NULL || napi_get_value_uint32(env, arguments[0], &event.kind) != napi_ok ||
+        napi_get_value_uint32(env, arguments[1], &event.block) != napi_ok ||
+        napi_get_value_int64(env, arguments[2], &event.num) != napi_ok) {
+        free(text), free(aux);
+        return failure_type(env, "an event is three numbers and two texts");
+    }
+    event.text = (thw_str){ (const uint8_t *)text, text_len };
+    event.aux = (thw_str){ (const uint8_t *)aux, aux_len };
+    thw_status status = self->sink == NULL ? THW_E_CLOSED : thw_sink_push(self->sink, &event, 1);
+    free(text), free(aux);
+    napi_create_int32(env, status, &value);
+    return value;
+}
+
+/* hasRoom(): the status of asking whether more may be pushed. */
+static napi_value has_room(napi_env env, napi_callback_info info) {
+    napi_value value;
+    call *self = unwrap(env, info, 0, NULL);
+    if (self == NULL) return NULL;
+    napi_create_int32(env, self->sink == NULL ? THW_E_CLOSED : thw_sink_wait(self->sink, 0), &value);
+    return value;
+}
+
 /* onCancel(function): once a call. */
 static napi_value on_cancel(napi_env env, napi_callback_info info) {
     napi_value function;
@@ -193,6 +224,8 @@ napi_ref call_init(napi_env env, napi_value exports) {
         METHOD("answer", call_answer),
         METHOD("fail", call_fail),
         METHOD("progress", progress),
+        METHOD("push", push),
+        METHOD("hasRoom", has_room),
         METHOD("onCancel", on_cancel),
         METHOD("isCancelled", is_cancelled),
         METHOD("id", call_id),

@@ -73,7 +73,7 @@ napi_ref call_init(napi_env env, napi_value exports);
 
 thw_engine *engine_handle(napi_env env, napi_value object);
 
-/* A tool: a function, called with a call. */
+/* A tool, a hook or a provider: a function, called with a call. */
 typedef struct {
     bridge *bridge;
     napi_ref function;
