@@ -15,5 +15,21 @@ pub mod spoken;
 pub mod step;
 
 #[cfg(doctest)]
+#[doc = include_str!("../../docs/CACHING.md")]
+struct Caching;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/ENDPOINTS.md")]
+struct Endpoints;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/USAGE.md")]
+struct Usage;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/MIGRATING.md")]
+struct Migrating;
+
+#[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
