@@ -6,13 +6,17 @@
 Installs what it needs below target/real from PyPI and npm:
   clients   the official `openai` and `anthropic` clients read what `thalweg replay` serves, and their types and those of
             `google-genai`, `cohere`, `mistralai` and `ollama` accept our requests
-  aimock    two-turn tool runs, cut streams, lost connections and errors, in every dialect it speaks
+  aimock    two-turn tool runs, thinking, images, structured output, cut streams, lost connections and errors, in every dialect
+            it speaks
   llmock    a list of faults; its verdict on us must have no finding
   llama     llama.cpp, when LLAMA_CHAT_URL and LLAMA_TOOLS_URL name servers that run (its build takes long)
 Standard library only. Ends with the number of checks; exit code 1 if one failed.
 """
 
 import argparse
+import base64
+import http.client
+import http.server
 import json
 import os
 import pathlib
@@ -20,6 +24,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -92,6 +97,90 @@ class Server:
         self.process.wait()
 
 
+class Tap:
+    """Stands between us and a server, hands everything on, and keeps the bodies of the requests."""
+
+    def __init__(self, url):
+        self.bodies = []
+        tap, there = self, url.removeprefix("http://")
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["content-length"]))
+                tap.bodies.append(body.decode())
+                upstream = http.client.HTTPConnection(there, timeout=600)
+                headers = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")}
+                upstream.request("POST", self.path, body, {**headers, "connection": "close"})
+                answer = upstream.getresponse()
+                self.send_response(answer.status)
+                for name, value in answer.getheaders():
+                    if name.lower() not in ("transfer-encoding", "connection", "content-length", "date", "server"):
+                        self.send_header(name, value)
+                self.end_headers()
+                while piece := answer.read1(65536):
+                    self.wfile.write(piece)
+                    self.wfile.flush()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+#: A picture of one red point, and what structured output has to keep to.
+PICTURE = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==")
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}, "people": {"type": "integer"}},
+          "required": ["city", "people"], "additionalProperties": False}
+
+#: How each dialect asks for thinking and for a schema: texts that stand in the body of the request.
+ASKS = {
+    "openai-chat": ('"reasoning_effort":"low"', '"response_format":'),
+    "openai-responses": ('"reasoning":', '"text":{"format":'),
+    "anthropic": ('"thinking":', '"output_'),
+    "gemini": ('"thinkingConfig":', '"responseJsonSchema":'),
+    "ollama": ('"think":', '"format":'),
+    "bedrock": ('"additionalModelRequestFields":', None),
+    "cohere-v2": ('"thinking":', '"response_format":'),
+}
+
+
+def forms(thalweg, name, dialect, base_url, model, thinks=True, answers=True, more=()):
+    """A thinking run, an image and structured output: what goes over the wire, and what comes back. Of a server that `answers` in its
+    own words only the form is asked."""
+    picture, schema = STATE / "picture.png", STATE / "schema.json"
+    picture.write_bytes(PICTURE)
+    schema.write_text(json.dumps(SCHEMA))
+    thinking, structured = ASKS[dialect]
+    host, _, path = base_url.removeprefix("http://").partition("/")
+    with Tap(f"http://{host}") as tap:
+        at = ["--base-url", f"{tap.url}/{path}".rstrip("/"), "--dialect", dialect, "--model", model, "--no-tools", *more]
+        run = Run(thalweg, "Think, and then answer", *at, "--thinking", "low")
+        thought = run.thinking != "" if thinks else True
+        check(f"{name}: a thinking run", run.code == 0 and run.text and thought and thinking in tap.bodies[-1], f"{run} {tap.bodies[-1:]}")
+        run = Run(thalweg, "What is in the picture?", *at, "--image", picture)
+        sent = base64.b64encode(PICTURE).decode() in tap.bodies[-1]
+        check(f"{name}: an image", run.code == 0 and run.text and sent, f"{run} {tap.bodies[-1:]}")
+        if structured is None:
+            return
+        run = Run(thalweg, "Which city is in the schema?", *at, "--json-schema", schema)
+        asked = structured in tap.bodies[-1] and '"people"' in tap.bodies[-1]
+        try:
+            given = json.loads(run.text)
+            kept = not answers or (set(given) == {"city", "people"} and isinstance(given["people"], int))
+        except ValueError:
+            kept = not answers
+        check(f"{name}: structured output", run.code == 0 and asked and kept, f"{run} {tap.bodies[-1:]}")
+
+
 def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -102,7 +191,7 @@ class Run:
     """One `thalweg run`: its events, and how it ended."""
 
     def __init__(self, thalweg, prompt, *arguments):
-        command = [str(thalweg), "run", prompt, "--key-env", "THALWEG_REAL_KEY", *arguments]
+        command = [str(thalweg), "run", prompt, "--key-env", "THALWEG_REAL_KEY", *map(str, arguments)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=900, env=ENVIRONMENT)
         self.code, self.error = done.returncode, done.stderr
         self.events = [json.loads(line) for line in done.stdout.splitlines()]
@@ -111,6 +200,7 @@ class Run:
         messages = [m for m in self.last.get("messages", []) if m["role"] == "assistant"]
         parts = messages[-1]["content"] if messages else []
         self.text = "".join(part.get("text", "") for part in parts if part["type"] == "text")
+        self.thinking = "".join(part.get("text", "") for part in parts if part["type"] == "thinking")
 
     def __str__(self):
         return f"exit {self.code}, text {self.text!r}, {len(self.results)} results, {self.error}"
@@ -124,6 +214,7 @@ AIMOCK_DIALECTS = [
     ("ollama", "", "llama3"),
     ("gemini", "/v1beta", "gemini-2.5-flash"),
     ("bedrock", "", "anthropic.claude-3"),
+    ("cohere-v2", "", "command-r-plus"),
 ]
 LLMOCK_DIALECTS = [
     ("openai-chat", "/v1", "gpt-4o"),
@@ -155,6 +246,8 @@ def aimock(thalweg):
             for prompt, name in [("Please cut this", "stream cut short"), ("Please drop this", "connection lost")]:
                 run = Run(thalweg, prompt, *at, "--no-tools")
                 check(f"aimock {dialect}: {name} is an error", run.code == 1 and run.error and run.last["type"] == "agent_end", run)
+            # It does not let models think in these two.
+            forms(thalweg, f"aimock {dialect}", dialect, server.url + path, model, thinks=dialect not in ("ollama", "cohere-v2"))
             run = Run(thalweg, "Go to the limit", *at)
             check(f"aimock {dialect}: too many requests is told in the server's words", run.code == 1 and "slow down" in run.error, run)
 
@@ -212,6 +305,9 @@ def llmock(thalweg):
                 script({"type": "tool_fault", "kind": kind})
                 run = ask(kind)
                 check(f"{name}: {kind} becomes a result that says so", run.code == 0 and any(event["is_error"] for event in run.results), run)
+        for number, (dialect, path, model) in enumerate(LLMOCK_DIALECTS):
+            # It says something else to every request, and never thinks.
+            forms(thalweg, f"llmock {path.strip('/')} {dialect}", dialect, server.url + path, model, thinks=False, answers=False)
         report = subprocess.run([STATE / "venv/bin/llmock", "report", "--strict", "--url", server.url], capture_output=True, text=True)
         check("llmock: the verdict has no finding", report.returncode == 0, report.stdout)
 
@@ -243,6 +339,13 @@ def llama(thalweg):
                       "--model", "SmolLM2-135M-Instruct", "--tool-choice", "required", "--max-tokens", "120", "--max-turns", "2")
             check(f"llama {dialect}: two turns with a tool", len(run.results) >= 1 and run.last.get("type") == "agent_end"
                   and run.text, run)
+            schema = STATE / "schema.json"
+            schema.write_text(json.dumps(SCHEMA))
+            run = Run(thalweg, "Name a city and how many people live there, as JSON.", "--base-url", route.url + path, "--dialect", dialect,
+                      "--model", "SmolLM2-135M-Instruct", "--max-tokens", "120", "--no-tools", "--json-schema", schema)
+            # Its grammar keeps the model to the schema; Anthropic's form of it is not read there.
+            kept = dialect == "anthropic" or run.text.lstrip().startswith('{"city"') or '"city"' in run.text
+            check(f"llama {dialect}: structured output", run.last.get("type") == "agent_end" and kept, run)
 
 
 def main():
