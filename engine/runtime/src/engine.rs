@@ -33,7 +33,7 @@ pub struct Limits {
     /// and keeps what it has. Default 8 GiB.
     pub log_bytes_max: usize,
     /// Bytes of log segments that are kept for the next run. Default 4 MiB; of the engine that an agent has for itself,
-    /// 256 KiB.
+    /// 64 KiB.
     pub kept_bytes_max: usize,
     /// What one reply may ask of the parser: bytes of an event, depth of its JSON.
     pub wire: thalweg_wire::limits::Limits,
@@ -90,7 +90,7 @@ impl Engine {
 
     /// Of an agent that shares with nobody.
     pub(crate) fn of_one_agent() -> Self {
-        Self::new(Limits::default().with_kept_bytes_max(256 << 10))
+        Self::new(Limits::default().with_kept_bytes_max(64 << 10))
     }
 
     /// Its limits.
