@@ -220,8 +220,10 @@ pub(crate) fn own() -> Result<&'static [(Plugin, Source)], Failure> {
 /// Loads one of the user's own plugins, into a process of its own if it was allowed so or `--isolate` names it. Whether it
 /// was.
 pub(crate) fn load_own(dropped: &Dropped, path: &Path) -> Result<(Result<LoadedPlugin, LoadError>, bool), Failure> {
-    let inspected = Loader::new().allow(path).inspect(path).map_err(Failure::run)?;
-    let is_named = names(inspected.manifest().id(), Some(path));
+    let is_named = isolates_any() && {
+        let inspected = Loader::new().allow(path).inspect(path).map_err(Failure::run)?;
+        names(inspected.manifest().id(), Some(path))
+    };
     if !is_named && !dropped.is_isolated(path) {
         return Ok((dropped.load(path), false));
     }
@@ -300,6 +302,11 @@ fn process() -> Result<Isolation, Failure> {
     }
     #[cfg(not(unix))]
     Err(Failure::usage("this system cannot run a plugin in a process of its own"))
+}
+
+/// Whether `--isolate` names a plugin at all.
+fn isolates_any() -> bool {
+    !ISOLATED.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
 }
 
 /// Whether every plugin that `--isolate` names was found; a slip would leave one where it may do harm.
@@ -393,8 +400,9 @@ impl Shelf {
             let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             return Err(Failure::run(LoadError::NotFound { file, folders: vec![folder.clone()] }));
         }
-        let inspected = self.loader.inspect(&path).map_err(Failure::run)?;
-        let isolation = isolation(&inspected)?;
+        // Not looked at twice in vain: reading and hashing files is most of what a start takes.
+        let isolation =
+            if isolates_any() { isolation(&self.loader.inspect(&path).map_err(Failure::run)?)? } else { None };
         let loaded = match &isolation {
             None => self.loader.load(&path),
             #[cfg(unix)]
