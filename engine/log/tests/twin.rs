@@ -151,7 +151,7 @@ fn play(seed: u64, pool: &Pool) -> (u64, usize) {
 fn any_sequence_of_operations_gives_what_a_vector_under_a_lock_gives() {
     let pool = Pool::new(PoolOptions::default());
     let (mut entries, mut lagged) = (0, 0);
-    for seed in 0..if cfg!(miri) { 3 } else { 400 } {
+    for seed in 0..if cfg!(miri) { 3 } else { 120 } {
         let played = play(seed, &pool);
         (entries, lagged) = (entries + played.0, lagged + played.1);
     }
