@@ -67,6 +67,7 @@ impl Actor for Adder {
 }
 
 /// What raw tokio does for the same.
+#[derive(Debug)]
 enum Raw {
     Add(u64),
     Total(oneshot::Sender<u64>),
@@ -143,13 +144,13 @@ fn tell_raw(sizes: &Sizes) -> f64 {
             let task = tokio::spawn(async move {
                 let start = processor_time();
                 for number in 0..tells {
-                    sender.send(Raw::Add(number)).await.ok().expect("it lives");
+                    sender.send(Raw::Add(number)).await.expect("it lives");
                     if number % BURST == BURST - 1 {
                         tokio::task::yield_now().await;
                     }
                 }
                 let (asker, reply) = oneshot::channel();
-                sender.send(Raw::Total(asker)).await.ok().expect("it lives");
+                sender.send(Raw::Total(asker)).await.expect("it lives");
                 assert_eq!(reply.await.expect("it answers"), tells * (tells - 1) / 2);
                 processor_time() - start
             });
@@ -188,13 +189,13 @@ fn ask_raw(sizes: &Sizes) -> f64 {
     best(sizes.rounds, asks, || {
         runtime().block_on(async {
             let sender = raw();
-            sender.send(Raw::Add(7)).await.ok().expect("it lives");
+            sender.send(Raw::Add(7)).await.expect("it lives");
             let task = tokio::spawn(async move {
                 let start = processor_time();
                 let mut sum = 0;
                 for _ in 0..asks {
                     let (asker, reply) = oneshot::channel();
-                    sender.send(Raw::Total(asker)).await.ok().expect("it lives");
+                    sender.send(Raw::Total(asker)).await.expect("it lives");
                     sum += reply.await.expect("it answers");
                 }
                 assert_eq!(sum, 7 * asks);
