@@ -138,6 +138,22 @@ impl Endpoint {
         Ok(Self { route, signer, headers, keys: None, accepts: Accepts::default(), check_templates: None })
     }
 
+    /// `text` without the key.
+    pub(crate) fn redact(&self, text: String) -> String {
+        match &self.route.key {
+            Some(key) => key.secret.redact(text),
+            None => text,
+        }
+    }
+
+    /// JSON without the key.
+    pub(crate) fn redact_json(&self, json: Value) -> Value {
+        let text = json.to_string();
+        let redacted = self.redact(text.clone());
+        // A key has no character that JSON escapes, so that what is left is JSON still.
+        if redacted == text { json } else { serde_json::from_str(&redacted).unwrap_or(Value::Null) }
+    }
+
     pub(crate) fn is_loopback(&self) -> bool {
         http::is_loopback_url(&self.route.base_url)
     }

@@ -26,6 +26,7 @@ use crate::reply::{self, Ask, Reply};
 use crate::responder;
 use crate::run::Outcome;
 use crate::tool::{Progress, Tool, ToolContext};
+use crate::trace::{self, Span};
 use crate::waiting::Waiting;
 
 /// What a conversation keeps between its runs.
@@ -68,6 +69,10 @@ pub(crate) struct Driver {
     running: Vec<(tokio::task::Id, String)>,
     cancel: CancelToken,
     bill: Bill,
+    span: Span,
+    turn_span: Span,
+    request_span: Span,
+    turns: u32,
     /// What the present request has put aside.
     held: Held,
     /// Made for the first tool.
@@ -76,6 +81,7 @@ pub(crate) struct Driver {
 
 impl Driver {
     pub(crate) fn new(setup: Arc<Setup>, session: Box<Session>, writer: Writer, abort: watch::Receiver<bool>) -> Self {
+        let span = trace::run(setup.backend.provider_id(), &setup.request.model);
         let recorder = Recorder::new(writer, setup.measure_decode);
         Self {
             setup,
@@ -86,6 +92,10 @@ impl Driver {
             running: Vec::new(),
             cancel: CancelToken::new(),
             bill: Bill::default(),
+            span,
+            turn_span: Span::default(),
+            request_span: Span::default(),
+            turns: 0,
             held: Held::default(),
             progress: None,
         }
@@ -123,10 +133,13 @@ impl Driver {
             error,
             stats: self.recorder.stats,
         };
+        self.span.end_run(&outcome, self.turns);
         (self.session, outcome, self.recorder.writer)
     }
 
     async fn stream_reply(&mut self, turn: u32) {
+        self.turns += 1;
+        self.turn_span = self.span.turn(turn);
         let end = match self.context().await {
             Ok(context) => self.stream_reply_to(turn, context.as_ref()).await,
             Err(end) => end,
@@ -148,6 +161,11 @@ impl Driver {
     /// Counts what the reply that has just ended cost.
     fn settle(&mut self) {
         let mut held = std::mem::take(&mut self.held);
+        if let Some(reply) = self.session.machine.last_reply() {
+            self.request_span.end_request(reply);
+            self.turn_span.end_reply(reply);
+        }
+        self.request_span = Span::default();
         let Some(reply) = self.session.machine.last_reply().filter(|_| self.recorder.may_cost) else { return };
         let setup = &self.setup;
         let cost = setup.account.cost(reply, setup.backend.provider_id(), &setup.request.model);
@@ -188,7 +206,7 @@ impl Driver {
             let reply = tokio::select! {
                 biased;
                 () = aborted(&mut abort) => Reply::Ended(End::Aborted),
-                reply = self.attempt_reply(turn, attempt, context) => reply,
+                reply = self.trace_reply(turn, attempt, context) => reply,
             };
             match reply {
                 Reply::Ended(end) => return end,
@@ -204,6 +222,17 @@ impl Driver {
                 }
             }
         }
+    }
+
+    /// As [`Driver::attempt_reply`], within a span of its own.
+    async fn trace_reply(&mut self, turn: u32, attempt: u32, context: Option<&History>) -> Reply {
+        let span = self.turn_span.request(self.setup.backend.provider_id(), &self.setup.request.model, attempt);
+        self.request_span = span.clone();
+        let reply = span.around(self.attempt_reply(turn, attempt, context)).await;
+        if let Reply::Retry { failure, .. } = &reply {
+            span.end_try(failure);
+        }
+        reply
     }
 
     /// Asks the backend once and reads the reply to its end.
@@ -250,14 +279,16 @@ impl Driver {
         let context = ToolContext::new(call.id.clone(), progress.clone(), self.cancel.clone());
         let id = call.id.clone();
         let setup = Arc::clone(&self.setup);
-        let handle = self.tools.spawn(async move {
+        let span = self.turn_span.tool(&call.name, &call.id);
+        let handle = self.tools.spawn(span.clone().around(async move {
             let mut arguments = call.arguments.clone().into_bytes();
             let result = match simd_json::serde::from_slice(&mut arguments) {
                 Ok(arguments) => setup.hooks.call(&tool, &call, arguments, context).await,
                 Err(error) => Err(format!("the arguments are not JSON: {error}")),
             };
+            span.end_tool(result.is_err());
             (call.id, result)
-        });
+        }));
         self.running.push((handle.id(), id));
     }
 

@@ -43,13 +43,15 @@ pub mod middleware;
 pub mod plugin;
 pub mod price;
 pub mod provider;
+pub mod proxy;
 mod recorder;
 mod reply;
 pub mod responder;
 pub mod run;
 pub mod stats;
 pub mod tool;
-mod user_folders;
+mod trace;
+pub mod user_folders;
 mod waiting;
 
 pub use adapt::{Accepts, ForeignThinking};

@@ -163,6 +163,8 @@ pub(crate) async fn failure_of_status(
         _ => (0, first_line(&body), None),
     };
     let message = if message.is_empty() { "no message".to_owned() } else { message };
+    // Some providers repeat the key that they refuse.
+    let (message, details) = (endpoint.redact(message), details.map(|details| endpoint.redact_json(details)));
     let kind = FailureKind::from_num(num);
     let mut failure =
         Failure::new(kind, format!("HTTP {status} from {}: {message}", endpoint.name())).with_http_status(status);

@@ -3,15 +3,17 @@
 use std::path::PathBuf;
 
 /// Looks up a variable of the environment.
-type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// `$XDG_CONFIG_HOME/thalweg`, or `~/.config/thalweg`.
-pub(crate) fn config(variables: Variables<'_>) -> Option<PathBuf> {
+#[must_use]
+pub fn config(variables: Variables<'_>) -> Option<PathBuf> {
     folder(variables, "XDG_CONFIG_HOME", ".config")
 }
 
 /// `$XDG_DATA_HOME/thalweg`, or `~/.local/share/thalweg`.
-pub(crate) fn data(variables: Variables<'_>) -> Option<PathBuf> {
+#[must_use]
+pub fn data(variables: Variables<'_>) -> Option<PathBuf> {
     folder(variables, "XDG_DATA_HOME", ".local/share")
 }
 

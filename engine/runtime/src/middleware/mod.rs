@@ -21,6 +21,7 @@
 mod cache;
 mod compact;
 mod fallback;
+mod markdown_log;
 mod observe;
 mod rate_limit;
 mod retry;
@@ -32,6 +33,7 @@ use crate::responder::{Ask, Asking, Responder};
 pub use cache::Cache;
 pub use compact::Compact;
 pub use fallback::Fallback;
+pub use markdown_log::MarkdownLog;
 pub use observe::{Observe, Record};
 pub use rate_limit::{RateLimit, WhenFull};
 pub use retry::{Retry, RetryNotice};
