@@ -77,6 +77,8 @@ fn command(binary: &Path) -> Command {
     // The rows of whoever runs the tests are not the tests'.
     command.env("XDG_CONFIG_HOME", profile_folder().join("no-such-folder"));
     command.env("XDG_DATA_HOME", profile_folder().join("no-such-folder"));
+    // Nor are their conversations; who tests those names a file.
+    command.env("THALWEG_SESSIONS", "off");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

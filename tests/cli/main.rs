@@ -9,6 +9,7 @@ mod harness;
 #[cfg(unix)]
 mod isolate;
 mod scaffold;
+mod sessions;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};

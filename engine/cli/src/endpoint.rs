@@ -45,6 +45,15 @@ pub(crate) struct EndpointArguments {
     pub(crate) pace: Pace,
 }
 
+impl EndpointArguments {
+    /// Takes the model of an earlier conversation where nothing else was named.
+    pub(crate) fn default_model(&mut self, model: Option<&str>) {
+        if self.model.is_none() && self.base_url.is_none() && !self.replay {
+            self.model = model.map(str::to_owned);
+        }
+    }
+}
+
 /// How fast a recording is played.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) enum Pace {
@@ -91,6 +100,20 @@ pub(crate) enum Endpoint {
     SelfDriving(String),
     /// The built-in recordings.
     Replay,
+}
+
+impl Endpoint {
+    /// The model, as it can be asked for again; none for one at an address.
+    pub(crate) fn model_name(&self) -> Option<String> {
+        match self {
+            Self::Live(live) => {
+                let provider = live.route.provider.as_ref()?;
+                Some(format!("{}/{}", provider.id, live.route.model))
+            }
+            Self::SelfDriving(model) => Some(model.clone()),
+            Self::Replay => None,
+        }
+    }
 }
 
 /// A real endpoint.

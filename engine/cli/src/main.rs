@@ -13,6 +13,7 @@ mod conformance;
 mod endpoint;
 mod facts;
 mod failure;
+mod keeper;
 mod plugins;
 mod prompt;
 mod render;
@@ -49,6 +50,8 @@ enum Command {
     Plugin(command::plugin::Plugin),
     Providers(command::providers::Providers),
     Models(command::models::Models),
+    #[command(subcommand)]
+    Sessions(command::sessions::Sessions),
     Record(command::record::Record),
     Replay(command::replay::Replay),
     /// The process of a plugin that `--isolate` names; started by the command itself
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
             Command::Plugin(plugin) => plugin.execute(),
             Command::Providers(providers) => providers.execute(),
             Command::Models(models) => models.execute(),
+            Command::Sessions(sessions) => sessions.execute(),
             Command::Record(record) => record.execute().await,
             Command::Replay(replay) => replay.execute().await,
             #[cfg(unix)]
@@ -120,6 +124,8 @@ Examples:
   thalweg chat                                     a conversation; Ctrl-C stops a reply, Ctrl-D ends
   thalweg chat --model anthropic/claude-haiku-4-5 \"Hello\"
   thalweg chat --base-url http://127.0.0.1:8080/v1 --model my-model \"Hello\"
+  thalweg chat --continue                          goes on with the last conversation
+  thalweg sessions search paris                    finds what was said
   thalweg providers                                who is known, and whose key is set
   git diff | thalweg chat -                        stdin is the prompt
   thalweg run \"What is 17 * 23?\" | jq -r 'select(.type==\"agent_end\")'
@@ -142,6 +148,7 @@ Environment:
   ANTHROPIC_API_KEY    key for api.anthropic.com
   OPENROUTER_API_KEY   key for openrouter.ai; `thalweg providers` lists the keys of the others
   THALWEG_PROVIDERS    file with providers of one's own, instead of thalweg/providers.toml in the folder of configuration
+  THALWEG_SESSIONS     file of the conversations, instead of thalweg/sessions.db in the folder of data; `off` keeps none
   HTTPS_PROXY          proxy for https, with HTTP_PROXY for http and NO_PROXY for exceptions
   SSL_CERT_FILE        certificates to trust, for a private certificate authority
   NO_COLOR             no colours, whatever the terminal

@@ -261,6 +261,10 @@ fn figures(outcome: &Outcome, provenance: Option<&str>) -> String {
         (None, None) => write!(line, " · tokens not counted"),
         (input, output) => write!(line, " · tokens {} in, {} out", count(input), count(output)),
     };
+    if let Some(cost) = &outcome.cost {
+        let at_least = if cost.is_partial { "at least " } else { "" };
+        let _ = write!(line, " · {at_least}{}", cost.total);
+    }
     if let Some(provenance) = provenance {
         let _ = write!(line, " · {provenance}");
     }

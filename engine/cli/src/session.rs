@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use thalweg::http::Secret;
+use thalweg::message::Message;
 use thalweg::provider::{LEVELS, Table, Wish};
 use thalweg::request::{Output, Thinking, ToolChoice};
 use thalweg::{Agent, AgentBuilder, Prompt, Run};
@@ -48,6 +49,16 @@ pub(crate) struct AgentArguments {
 }
 
 impl AgentArguments {
+    /// The instructions, if there are any.
+    pub(crate) fn system(&self) -> Option<&str> {
+        self.system.as_deref()
+    }
+
+    /// Takes these instructions where none were given.
+    pub(crate) fn default_system(&mut self, system: Option<&str>) {
+        self.system = self.system.take().or_else(|| system.map(str::to_owned));
+    }
+
     const fn tools(&self) -> Tools {
         if self.no_tools { Tools::None } else { Tools::Offered }
     }
@@ -122,6 +133,16 @@ impl Session {
     /// Whether this question can be asked: of a replay only those that it has.
     pub(crate) fn accepts(&self, question: &str) -> Result<(), Failure> {
         self.replay.as_ref().map_or(Ok(()), |replay| recorded(&replay.recordings, question).map(|_| ()))
+    }
+
+    /// Goes on with an earlier conversation.
+    pub(crate) fn go_on_with(&self, messages: Vec<Message>) -> Result<(), Failure> {
+        self.agent.set_messages(messages).map_err(Failure::run)
+    }
+
+    /// Whether what is said here is worth keeping: a replay is said over and over.
+    pub(crate) const fn is_live(&self) -> bool {
+        self.replay.is_none()
     }
 
     /// Asks.
