@@ -1,7 +1,7 @@
 //! The limits on waiting for a reply, on one timer that is rarely touched.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
@@ -10,13 +10,14 @@ use super::error::Wait;
 
 /// Knows until when the next byte may come.
 ///
-/// A chunk only sets a mark; the time is read when the next one is waited for, so a slow reader does not use up the
-/// limit, and the timer is set anew when it fires too early, not at every chunk.
+/// A chunk only sets a mark, and the time is read when the timer fires, which it does several times within a limit: whoever
+/// waits for a delta reads no clock and touches no timer. So a limit on silence is never reached too early and at most an
+/// eighth of it too late, and a slow reader does not use it up.
 #[derive(Debug)]
 pub(super) struct Clock {
-    sleep: Option<Pin<Box<Sleep>>>,
+    timer: Option<Timer>,
     started: Instant,
-    /// Since when the next chunk is waited for.
+    /// When the timer first found that a chunk had come, or did so again.
     heard: Option<Instant>,
     /// A chunk came since then.
     marked: bool,
@@ -25,10 +26,20 @@ pub(super) struct Clock {
     total: Option<Duration>,
 }
 
+/// A timer, and the task that it wakes.
+#[derive(Debug)]
+struct Timer {
+    sleep: Pin<Box<Sleep>>,
+    waker: Waker,
+}
+
+/// The timer fires so many times within a limit.
+const TICKS: u32 = 8;
+
 impl Clock {
     /// Starts counting.
     pub(super) fn start(first_byte: Option<Duration>, idle: Option<Duration>, total: Option<Duration>) -> Self {
-        Self { sleep: None, started: Instant::now(), heard: None, marked: false, first_byte, idle, total }
+        Self { timer: None, started: Instant::now(), heard: None, marked: false, first_byte, idle, total }
     }
 
     /// When it was started.
@@ -42,21 +53,38 @@ impl Clock {
     }
 
     /// Ready once a limit is reached: which one, and how long it is.
+    #[inline]
     pub(super) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<(Wait, Duration)> {
-        if std::mem::take(&mut self.marked) {
-            self.heard = Some(Instant::now());
+        match &self.timer {
+            // With the first chunk another limit begins to hold.
+            _ if self.marked && self.heard.is_none() => self.poll_timer(cx),
+            Some(Timer { sleep, waker }) if !sleep.is_elapsed() && waker.will_wake(cx.waker()) => Poll::Pending,
+            _ => self.poll_timer(cx),
         }
-        let Some((wait, limit, until)) = self.next() else { return Poll::Pending };
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
-        if sleep.deadline() > until {
-            sleep.as_mut().reset(until);
-        }
+    }
+
+    #[inline(never)]
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<(Wait, Duration)> {
         loop {
-            std::task::ready!(sleep.as_mut().poll(cx));
-            if sleep.deadline() >= until {
+            let now = Instant::now();
+            if std::mem::take(&mut self.marked) {
+                self.heard = Some(now);
+            }
+            let Some((wait, limit, until)) = self.next() else { return Poll::Pending };
+            if now >= until {
                 return Poll::Ready((wait, limit));
             }
-            sleep.as_mut().reset(until);
+            let wake = until.min(now + limit / TICKS);
+            let waker = cx.waker().clone();
+            let timer = match &mut self.timer {
+                Some(timer) => {
+                    timer.sleep.as_mut().reset(wake);
+                    timer.waker = waker;
+                    timer
+                }
+                none => none.insert(Timer { sleep: Box::pin(tokio::time::sleep_until(wake)), waker }),
+            };
+            std::task::ready!(timer.sleep.as_mut().poll(cx));
         }
     }
 
