@@ -207,11 +207,13 @@ typedef struct {
 } thw_host_tool;
 
 // Before a tool runs. Gets `{"tool_call_id", "tool_name", "args"}`. Answers `{"args": {...}}` to run it with other arguments,
-// or `{"block": true, "reason": s}` to tell the model the reason instead.
+// `{"block": true, "reason": s}` to tell the model the reason instead, `{"result": s, "is_error": b}` to answer in its place,
+// or `{"wait": true}` to leave it to a person, see `thw_agent_answer`. `"terminate": true` ends the run.
 #define THW_HOOK_BEFORE_TOOL_CALL 1
 
-// After a tool ran, or was blocked. Gets `{"tool_call_id", "tool_name", "args", "text", "is_error"}`. Answers
-// `{"text": s, "is_error": b}`, both optional, to tell the model something else.
+// After a tool ran, or was blocked. Gets `{"tool_call_id", "tool_name", "args", "text", "content", "is_error"}`. Answers
+// `{"text": s, "content": [...], "is_error": b, "details": v, "terminate": b}`, all optional, to tell the model something
+// else; `terminate` ends the run.
 #define THW_HOOK_AFTER_TOOL_CALL 2
 
 // Before each request. Gets `{"messages": [...]}`, the whole conversation. Answers the array of messages to send in its
@@ -220,6 +222,10 @@ typedef struct {
 
 // The same, behind all of `THW_HOOK_TRANSFORM_CONTEXT`: the last word on what is sent.
 #define THW_HOOK_CONVERT_MESSAGES 4
+
+// After a turn that another one would follow. Gets `{"turn": n, "messages": [...]}`, what the run has added to the
+// conversation. Answers `{"stop": true}` to end the run.
+#define THW_HOOK_AFTER_TURN 5
 
 // A hook that is a function of your program. Several at a point are asked in their order, each with what the one before
 // made of it.
@@ -319,7 +325,14 @@ typedef struct {
 // - `reply_cache`: "memory" or the path of a folder; the same request gets the same reply again. For tests.
 // - `extra`: an object whose fields go into the body of each request as they are.
 // - `tools`: names of tools of loaded plugins; all of them if absent. Tools of `callbacks` come on top.
-// - `tool_mode`: "parallel" if absent, or "sequential".
+// - `tool_mode`: "parallel" if absent, or "sequential". `tools_at_once`: most calls of a reply that run at once.
+//   `tool_timeout_ms`: how long a tool may take before it is stopped and answered with an error.
+// - `validation`: "check" if absent: arguments that the tool's schema does not allow are told to the model and not run;
+//   "coerce" makes "17" a 17 first where an integer is asked for; or "off".
+// - `repeat_limit`: {"calls": n, "then": "error" | "stop"}: the n-th same call in a row is not run, or ends the run.
+// - `steering`: when `thw_agent_steer` comes in while tools run: "after_batch" if absent, "between_tools" (those that have
+//   not begun are skipped), "skip_remaining" (those that run are cancelled as well). `steering_mode`, `follow_up_mode`:
+//   "one_at_a_time" if absent, or "all".
 // - `max_turns`: turns that one run may take; 50 if absent. `retries`: of a request that found no answer; 3 if absent.
 // - `messages`: the conversation to go on with, an array as `thw_agent_conversation` writes it.
 //
@@ -345,8 +358,10 @@ THW_API thw_status thw_agent_steer(thw_agent *agent,
 // As `thw_agent_steer`, but it comes in only once the run would end otherwise. `[any-thread]`
 THW_API thw_status thw_agent_follow_up(thw_agent *agent, const char *text, size_t text_len, thw_error *error);
 
-// The conversation so far as JSON, `{"schema": 1, "messages": [...]}`; during a run, as it was when the run began. NULL
-// on an error. NUL-terminated and the caller's, to be freed with `thw_free`. `[any-thread]`
+// The conversation so far as JSON, `{"schema": 1, "messages": [...]}`; during a run, with those of its messages that are
+// complete. Between runs it also holds what waits: `pending`, the tool calls that a person has to approve, and what was said
+// by `thw_agent_steer` and `thw_agent_follow_up` and has not come in. NULL on an error. NUL-terminated and the caller's, to
+// be freed with `thw_free`. `[any-thread]`
 THW_API char *thw_agent_conversation(thw_agent *agent,
                              thw_error *error);
 
@@ -408,6 +423,18 @@ THW_API thw_run *thw_agent_prompt_json(thw_agent *agent,
                                size_t messages_len,
                                const thw_run_options *options,
                                thw_error *error);
+
+// Goes on with a run that ended since tool calls wait for a person (the `reason` of its end is `waiting_for_approval`; a hook
+// at `THW_HOOK_BEFORE_TOOL_CALL` had answered `{"wait": true}`). `decisions` is a JSON object from the ids of calls to what
+// was decided: `{"decision": "approve"}`, perhaps with `args`, an object to run it with instead; `{"decision": "deny",
+// "reason": s}`; or `{"decision": "answer", "content": [...], "is_error": b}` in its place. A call that nothing is said about
+// goes on waiting. It is borrowed for the call, and `options` may be NULL; NULL on an error. The run is the caller's, to be
+// freed with `thw_run_free`. `[any-thread]`
+THW_API thw_run *thw_agent_answer(thw_agent *agent,
+                          const char *decisions,
+                          size_t decisions_len,
+                          const thw_run_options *options,
+                          thw_error *error);
 
 // Stops a run: the socket is closed, running tools are told, what was received is kept. Returns at once; the end comes as
 // the last event. Nothing happens to a run that is over. `[any-thread]`

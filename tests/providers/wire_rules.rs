@@ -62,7 +62,7 @@ fn call(id: &str) -> ContentBlock {
 }
 
 fn result(id: &str, content: Vec<UserContent>) -> Message {
-    let result = ToolResult { tool_call_id: id.into(), tool_name: "t".into(), content, is_error: false };
+    let result = ToolResult { tool_call_id: id.into(), tool_name: "t".into(), content, is_error: false, details: None };
     Message::Tool(ToolMessage { content: vec![result], time_us: None })
 }
 
@@ -136,6 +136,7 @@ async fn the_messages_of_another_provider_are_made_fit() {
                 tool_name: "t".into(),
                 content: vec![UserContent::text("r")],
                 is_error: false,
+                details: None,
             })
             .collect(),
         time_us: None,
@@ -174,7 +175,7 @@ async fn the_messages_of_another_provider_are_made_fit() {
 
 #[tokio::test]
 async fn images_become_a_note_for_a_model_that_takes_none() {
-    let image = || UserContent::Image { source: Source::Data { media_type: "image/png".into(), data: "AAAA".into() } };
+    let image = || UserContent::image(Source::data("image/png", "AAAA"));
     let content = vec![UserContent::text("look"), image()];
     let messages = || {
         let user = Message::User(UserMessage { content: content.clone(), time_us: None });
@@ -265,7 +266,7 @@ async fn marks_of_the_cache_stand_where_the_policy_wants_them_and_are_at_most_fo
 
 #[tokio::test]
 async fn only_text_at_the_end_of_a_message_is_marked_for_all_users() {
-    let image = UserContent::Image { source: Source::Url { url: "https://x/y.png".into() } };
+    let image = UserContent::image(Source::url("https://x/y.png"));
     let ends_with_image = Message::User(UserMessage { content: vec![UserContent::text("look"), image], time_us: None });
     let anthropic = ("anthropic", "anthropic", "claude-sonnet-4-5");
     let messages = vec![user("a"), reply(None, vec![text("b")]), ends_with_image];

@@ -33,3 +33,7 @@ struct Migrating;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/AGENT.md")]
+struct AgentPage;

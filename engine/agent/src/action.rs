@@ -16,7 +16,12 @@ pub enum Action {
     RunTool {
         /// The call; its arguments are a JSON object.
         call: ToolCall,
+        /// Whether a person has approved it, so that nobody is asked once more.
+        is_approved: bool,
     },
+    /// A turn is over and the run would go on: say by [`Machine::handle_decision`](crate::machine::Machine::handle_decision)
+    /// whether it shall.
+    Decide,
     /// Stop all tools that run; their results are no longer waited for.
     CancelTools,
     /// The run is over.
@@ -42,6 +47,14 @@ pub enum EndReason {
     Aborted,
     /// It needed more turns than it may take.
     MaxTurns,
+    /// A tool, or a hook beside it, ended it.
+    Terminated,
+    /// The hook after a turn ended it.
+    Stopped,
+    /// The model made the same call again and again.
+    Repeated,
+    /// Calls wait for a person; [`Machine::handle_approvals`](crate::machine::Machine::handle_approvals) goes on.
+    WaitingForApproval,
 }
 
 impl EndReason {
@@ -55,6 +68,10 @@ impl EndReason {
             Self::Error => "error",
             Self::Aborted => "aborted",
             Self::MaxTurns => "max_turns",
+            Self::Terminated => "terminated",
+            Self::Stopped => "stopped",
+            Self::Repeated => "repeated",
+            Self::WaitingForApproval => "waiting_for_approval",
         }
     }
 }

@@ -30,12 +30,18 @@ pub enum UserContent {
     Text {
         /// The text.
         text: String,
+        /// Whether the provider shall cache the prompt up to here.
+        #[serde(default, skip_serializing_if = "is_false")]
+        cache: bool,
     },
     /// An image.
     Image {
         /// Its bytes.
         #[serde(flatten)]
         source: Source,
+        /// Whether the provider shall cache the prompt up to here.
+        #[serde(default, skip_serializing_if = "is_false")]
+        cache: bool,
     },
     /// A document, such as a PDF.
     Document {
@@ -45,26 +51,73 @@ pub enum UserContent {
         /// Its title or file name.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<String>,
+        /// Whether the provider shall cache the prompt up to here.
+        #[serde(default, skip_serializing_if = "is_false")]
+        cache: bool,
     },
     /// Sound.
     Audio {
         /// Its bytes.
         #[serde(flatten)]
         source: Source,
+        /// Whether the provider shall cache the prompt up to here.
+        #[serde(default, skip_serializing_if = "is_false")]
+        cache: bool,
     },
+}
+
+impl Source {
+    /// Bytes in the message itself; `data` is Base64.
+    pub fn data(media_type: impl Into<String>, data: impl Into<String>) -> Self {
+        Self::Data { media_type: media_type.into(), data: data.into() }
+    }
+
+    /// Bytes behind an address.
+    pub fn url(url: impl Into<String>) -> Self {
+        Self::Url { url: url.into() }
+    }
 }
 
 impl UserContent {
     /// A text part.
     pub fn text(text: impl Into<String>) -> Self {
-        Self::Text { text: text.into() }
+        Self::Text { text: text.into(), cache: false }
+    }
+
+    /// An image.
+    #[must_use]
+    pub const fn image(source: Source) -> Self {
+        Self::Image { source, cache: false }
+    }
+
+    /// A document with its title or file name.
+    #[must_use]
+    pub const fn document(source: Source, name: Option<String>) -> Self {
+        Self::Document { source, name, cache: false }
+    }
+
+    /// Sound.
+    #[must_use]
+    pub const fn audio(source: Source) -> Self {
+        Self::Audio { source, cache: false }
+    }
+
+    /// The same part, up to which the provider shall cache the prompt. Providers that do so unasked ignore the mark.
+    #[must_use]
+    pub fn cached(mut self) -> Self {
+        let (Self::Text { cache, .. }
+        | Self::Image { cache, .. }
+        | Self::Document { cache, .. }
+        | Self::Audio { cache, .. }) = &mut self;
+        *cache = true;
+        self
     }
 
     /// The text of a text part.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
         match self {
-            Self::Text { text } => Some(text),
+            Self::Text { text, .. } => Some(text),
             Self::Image { .. } | Self::Document { .. } | Self::Audio { .. } => None,
         }
     }
@@ -150,6 +203,9 @@ pub struct ToolResult {
     pub content: Vec<UserContent>,
     /// Whether the call failed.
     pub is_error: bool,
+    /// What the tool has for the program and not for the model; never sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<serde_json::Value>,
 }
 
 impl ToolResult {
@@ -168,4 +224,9 @@ pub struct OtherContent {
     pub content_type: String,
     /// The provider's JSON; a string where it was no JSON.
     pub json: serde_json::Value,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }

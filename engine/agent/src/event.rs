@@ -351,6 +351,9 @@ pub enum AgentEventBody {
         result: ToolAnswer,
         /// Whether it failed.
         is_error: bool,
+        /// Whether it has not run, since a person is to approve it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_waiting: bool,
     },
     /// A turn is over.
     TurnEnd {
@@ -372,6 +375,9 @@ pub enum AgentEventBody {
         /// What went wrong, if anything did.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<Failure>,
+        /// Ids of the tool calls that wait for a person.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pending: Vec<String>,
     },
 }
 
@@ -390,6 +396,12 @@ pub struct PartialResult {
 pub struct ToolAnswer {
     /// Its parts.
     pub content: Vec<UserContent>,
+    /// What the tool has for the program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Value>,
+    /// Whether it ends the run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub terminate: bool,
 }
 
 /// A step of the reply.

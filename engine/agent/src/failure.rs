@@ -38,6 +38,8 @@ pub enum FailureKind {
     MaxTurns,
     /// A budget has too little left; nothing was sent.
     Budget,
+    /// The model made the same tool call again and again.
+    Repeated,
     /// The caller stopped it.
     Aborted,
     /// Anything else.
@@ -85,6 +87,7 @@ impl FailureKind {
             Self::Plugin => "plugin",
             Self::MaxTurns => "max_turns",
             Self::Budget => "budget",
+            Self::Repeated => "repeated",
             Self::Aborted => "aborted",
             Self::Other => "other",
         }

@@ -44,7 +44,7 @@ impl History {
                         history.push(Message::Tool(answers));
                     }
                 }
-                Message::User(_) => drop(history.push(message)),
+                Message::User(_) | Message::Custom(_) => drop(history.push(message)),
             }
         }
         history
@@ -89,7 +89,7 @@ impl History {
 }
 
 /// One result a call, in the order of the calls.
-fn complete(reply: &AssistantMessage, mut answers: ToolMessage) -> ToolMessage {
+pub(crate) fn complete(reply: &AssistantMessage, mut answers: ToolMessage) -> ToolMessage {
     let mut content = Vec::new();
     for call in reply.tool_calls() {
         let found = answers.content.iter().position(|result| result.tool_call_id == call.id);
@@ -100,6 +100,7 @@ fn complete(reply: &AssistantMessage, mut answers: ToolMessage) -> ToolMessage {
                 tool_name: call.name.clone(),
                 content: vec![UserContent::text(INTERRUPTED)],
                 is_error: true,
+                details: None,
             },
         });
     }
@@ -121,7 +122,7 @@ mod tests {
     }
 
     fn result(id: &str) -> ToolResult {
-        ToolResult { tool_call_id: id.into(), tool_name: "t".into(), content: vec![], is_error: false }
+        ToolResult { tool_call_id: id.into(), tool_name: "t".into(), content: vec![], is_error: false, details: None }
     }
 
     fn reply(content: Vec<ContentBlock>) -> Message {

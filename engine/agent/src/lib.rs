@@ -28,6 +28,7 @@
 #![forbid(unsafe_code)]
 
 pub mod action;
+pub mod approval;
 pub mod arguments;
 pub mod assembly;
 mod batch;
@@ -42,6 +43,7 @@ pub mod limits;
 pub mod machine;
 pub mod message;
 pub mod owned;
+pub mod partial;
 pub mod partial_json;
 pub mod request;
 pub mod stop;

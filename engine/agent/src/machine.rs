@@ -7,29 +7,32 @@
 //!
 //! What holds on every path: exactly one `agent_end` a run; every tool call in the history has a result right behind it;
 //! a call is executed only when its reply is complete, its arguments are a JSON object and its tool exists. Calls of a reply
-//! that was cut (token limit, broken stream, error, abort) get an error result that says so, and the run ends.
+//! that was cut (token limit, broken stream, error, abort) get an error result that says so, and the run ends. The one
+//! exception has a name: calls that wait for a person are [`Pending`], and have their results before anything is sent.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::Value;
 use thalweg_abi::types::{
     EVENT_BLOCK_END, EVENT_MESSAGE_START, EVENT_REDACTED_THINKING, EVENT_REFUSAL, EVENT_TEXT, EVENT_THINKING,
     EVENT_THINKING_SIGNATURE, EVENT_TOOL_ARGUMENTS, EVENT_TOOL_BEGIN, StreamEvent,
 };
 
 use crate::assembly::{Assembly, Change, End, Outcome};
-use crate::batch::{Batch, quote};
+use crate::batch::{Batch, Plan, quote};
 use crate::failure::{Failure, FailureKind};
-use crate::history::History;
+use crate::history::{History, complete};
 use crate::kind;
 use crate::message::{AssistantMessage, Message, ToolCall, ToolMessage, ToolResult, Usage};
 use crate::owned::OwnedEvent;
 use crate::stop::StopKind;
 
 pub use crate::action::{Action, EndReason};
+pub use crate::approval::{Approval, Pending};
 pub use crate::batch::ToolOutput;
-pub use crate::config::{Config, ToolMode};
+pub use crate::config::{Config, OnRepeat, QueueMode, RepeatLimit, Steering, ToolMode};
 
 /// Why a prompt was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +46,12 @@ pub enum Error {
     /// Without a prompt the history must end with something to answer.
     #[error("there is nothing to answer: the prompt is empty and the history does not end with a user or tool message")]
     NothingToAnswer,
+    /// No call waits for a person.
+    #[error("no tool call waits for approval")]
+    NothingPending,
+    /// A decision is about a call that does not wait.
+    #[error("decision {0} is about a tool call that does not wait for approval")]
+    NotPending(usize),
 }
 
 /// A conversation and the run that is going on in it.
@@ -62,6 +71,9 @@ pub struct Machine {
     turn: u32,
     usage: Usage,
     failure: Option<Failure>,
+    /// Calls of the last reply that wait for a person; only between runs.
+    pending: Option<Pending>,
+    repeats: Repeats,
 }
 
 #[derive(Debug)]
@@ -69,6 +81,37 @@ enum State {
     Idle,
     Reply(Box<Reply>),
     Tools(Batch),
+    /// The turn is over; the driver says whether the run goes on.
+    Deciding(Next),
+}
+
+/// Whose messages come in in front of the next turn.
+#[derive(Clone, Copy, Debug)]
+enum Next {
+    /// Those that steer.
+    Steering,
+    /// Those as well that follow up, since the run would end otherwise.
+    Anything,
+}
+
+/// The last call, and how often it was made in a row.
+#[derive(Debug, Default)]
+struct Repeats {
+    last: Option<(String, Value)>,
+    count: u32,
+}
+
+impl Repeats {
+    /// How often this call was made in a row, with this time.
+    fn count(&mut self, call: &ToolCall) -> u32 {
+        // Wrong arguments are the same ones where their text is; the order of keys does not matter elsewhere.
+        let text = call.arguments_as_received();
+        let arguments = serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
+        let is_same = self.last.as_ref().is_some_and(|(name, last)| *name == call.name && *last == arguments);
+        self.count = if is_same { self.count.saturating_add(1) } else { 1 };
+        self.last = Some((call.name.clone(), arguments));
+        self.count
+    }
 }
 
 #[derive(Debug)]
@@ -94,7 +137,27 @@ impl Machine {
             turn: 0,
             usage: Usage::default(),
             failure: None,
+            pending: None,
+            repeats: Repeats::default(),
         }
+    }
+
+    /// A conversation in which calls wait for a person, as [`Machine::pending`] gave them; `history` ends with their reply.
+    /// Where it does not, nothing is pending.
+    #[must_use]
+    pub fn with_pending(config: Config, mut history: Vec<Message>, pending: Pending) -> Self {
+        let reply = match history.pop() {
+            Some(Message::Assistant(reply)) if is_of(&pending, &reply) => reply,
+            other => {
+                history.extend(other);
+                return Self::new(config, history);
+            }
+        };
+        let mut machine = Self::new(config, history);
+        machine.history.push(Message::Assistant(reply));
+        machine.run_start = machine.history.len();
+        machine.pending = Some(pending);
+        machine
     }
 
     /// Begins a run. Without messages the end of the history is answered.
@@ -106,18 +169,66 @@ impl Machine {
             return Err(Error::Busy);
         }
         check_prompt(&messages)?;
-        let last = self.history.entries().last().map(|entry| &*entry.message);
-        if messages.is_empty() && self.steering.is_empty() && !matches!(last, Some(Message::User(_) | Message::Tool(_)))
-        {
+        let answered = |message: &&Message| !matches!(message, Message::Custom(_));
+        let last = self.history.entries().iter().rev().map(|entry| &*entry.message).find(answered);
+        let is_open = self.pending.is_some() || matches!(last, Some(Message::User(_) | Message::Tool(_)));
+        if messages.is_empty() && !is_open && !self.has_waiting() {
             return Err(Error::NothingToAnswer);
         }
-        self.run_start = self.history.len();
-        self.turn = 0;
-        self.usage = Usage::default();
-        self.failure = None;
-        self.push_event(OwnedEvent::new(kind::AGENT_START, now_us));
-        self.begin_turn(messages, now_us);
+        let follows = messages.is_empty() && !is_open;
+        self.begin_run(now_us);
+        let unanswered = self.pending.take().map(|pending| self.give_up(pending, now_us));
+        let messages = unanswered.into_iter().chain(messages).collect();
+        self.begin_turn(messages, if follows { Next::Anything } else { Next::Steering }, now_us);
         Ok(())
+    }
+
+    /// Goes on with a run that ended with [`EndReason::WaitingForApproval`]: runs, denies or answers the calls that waited,
+    /// by their ids. A call that nothing is said about goes on waiting.
+    ///
+    /// # Errors
+    /// When a run is going on, nothing waits, or a decision is about another call; nothing changes then.
+    pub fn handle_approvals(&mut self, decisions: Vec<(String, Approval)>, now_us: u64) -> Result<(), Error> {
+        if self.is_running() {
+            return Err(Error::Busy);
+        }
+        let Some(pending) = &self.pending else { return Err(Error::NothingPending) };
+        if let Some(wrong) = decisions.iter().position(|(id, _)| !pending.waiting.contains(id)) {
+            return Err(Error::NotPending(wrong));
+        }
+        let Some(entry) = self.history.entries().last() else { return Err(Error::NothingPending) };
+        let Message::Assistant(reply) = &*entry.message else { return Err(Error::NothingPending) };
+        let json = Arc::clone(&entry.json);
+        let calls: Vec<_> = reply.tool_calls().cloned().collect();
+        let Pending { mut results, .. } = self.pending.take().unwrap_or_default();
+        let mut decisions = decisions;
+        let plans = calls.into_iter().map(|call| {
+            let known = results.iter().position(|result| result.tool_call_id == call.id);
+            let plan = match known {
+                Some(at) => Plan::Known(results.swap_remove(at)),
+                None => match decisions.iter().position(|(id, _)| *id == call.id) {
+                    Some(at) => match decisions.swap_remove(at).1 {
+                        Approval::Approve { args } => Plan::Approved(args),
+                        other => other.output().map_or(Plan::Run, Plan::Answer),
+                    },
+                    None => Plan::Wait,
+                },
+            };
+            (call, plan)
+        });
+        let batch = Batch::new(json, plans.collect(), &self.config);
+        self.begin_run(now_us);
+        self.turn = 1;
+        self.push_event(OwnedEvent::new(kind::TURN_START, now_us).with_place(0, 1));
+        self.state = State::Tools(batch);
+        self.advance_tools(now_us);
+        Ok(())
+    }
+
+    /// The calls of the last reply that wait for a person.
+    #[must_use]
+    pub const fn pending(&self) -> Option<&Pending> {
+        self.pending.as_ref()
     }
 
     /// Has a user's message come in before the next request: behind the tools that run now, in front of a run's first
@@ -140,6 +251,31 @@ impl Machine {
         check_prompt(std::slice::from_ref(&message))?;
         self.follow_ups.push_back(message);
         Ok(())
+    }
+
+    /// Exchanges the messages that wait to steer and to follow up with those of the caller, who may keep them outside so
+    /// that other threads can add to them.
+    pub const fn swap_waiting(&mut self, steering: &mut VecDeque<Message>, follow_ups: &mut VecDeque<Message>) {
+        std::mem::swap(&mut self.steering, steering);
+        std::mem::swap(&mut self.follow_ups, follow_ups);
+    }
+
+    /// To be called when messages that steer have come while tools run: skips calls as [`Config::steering`] says.
+    pub fn handle_steering(&mut self, now_us: u64) {
+        self.advance_tools(now_us);
+    }
+
+    /// What was decided after a turn, see [`Action::Decide`]. Ignored when nobody asked.
+    pub fn handle_decision(&mut self, decision: Result<Decision, Failure>, now_us: u64) {
+        let State::Deciding(next) = self.state else { return };
+        match decision {
+            Ok(Decision::GoOn) => self.continue_run(next, now_us),
+            Ok(Decision::Stop) => self.end_run(EndReason::Stopped, now_us),
+            Err(failure) => {
+                self.failure = Some(failure);
+                self.end_run(EndReason::Error, now_us);
+            }
+        }
     }
 
     /// Takes one event of the reply. Gives back the event that goes into the log behind the polled ones, with `block`
@@ -212,14 +348,11 @@ impl Machine {
             (Outcome::Complete, _) if !calls.is_empty() => return self.begin_tools(json, calls, now_us),
             (Outcome::Complete, Some(StopKind::Pause)) => {
                 self.push_turn_end(&json, &[], now_us);
-                return self.continue_run(now_us);
+                return self.go_on(Next::Steering, now_us);
             }
             (Outcome::Complete, _) if self.has_waiting() && self.turn < self.config.max_turns => {
                 self.push_turn_end(&json, &[], now_us);
-                if self.steering.is_empty() {
-                    self.steering.extend(self.follow_ups.pop_front());
-                }
-                return self.continue_run(now_us);
+                return self.go_on(Next::Anything, now_us);
             }
             (Outcome::Complete, _) => (EndReason::Complete, ""),
             (Outcome::Truncated, _) => (EndReason::Error, "the stream of the reply was cut"),
@@ -251,24 +384,56 @@ impl Machine {
         is_known
     }
 
+    /// A person has to say whether this call may run. Its siblings run to their ends; then the run ends with
+    /// [`EndReason::WaitingForApproval`]. `false`, and nothing happens, when no such call runs.
+    pub fn handle_tool_waiting(&mut self, call_id: &str, now_us: u64) -> bool {
+        let State::Tools(batch) = &mut self.state else { return false };
+        let is_known = batch.handle_waiting(call_id, now_us, &mut self.events);
+        if is_known {
+            self.advance_tools(now_us);
+        }
+        is_known
+    }
+
     /// Stops the run at once: what has come is kept, tools are cancelled and their calls answered with an error. Harmless
     /// when no run is going on, and when repeated.
     pub fn handle_abort(&mut self, now_us: u64) {
         self.actions.retain(|action| matches!(action, Action::Finished { .. }));
-        match &mut self.state {
-            State::Idle => {}
+        match self.state {
             State::Reply(_) => self.handle_stream_end(End::Aborted, now_us),
+            _ => self.stop(EndReason::Aborted, stopped_by_caller(), now_us),
+        }
+    }
+
+    /// As [`Machine::handle_abort`], of a run that nobody drives any more; `failure` says why.
+    pub fn handle_loss(&mut self, failure: Failure, now_us: u64) {
+        if matches!(self.state, State::Reply(_)) {
+            self.handle_stream_end(End::Error(failure.clone()), now_us);
+        }
+        // A reply that was complete by then has had its tools or the next turn begin.
+        self.actions.retain(|action| matches!(action, Action::Finished { .. }));
+        match self.state {
+            State::Reply(_) => self.handle_stream_end(End::Aborted, now_us),
+            _ => self.stop(EndReason::Error, failure, now_us),
+        }
+    }
+
+    /// Ends a run that waits for tools or for a decision.
+    fn stop(&mut self, reason: EndReason, failure: Failure, now_us: u64) {
+        match &mut self.state {
+            State::Idle | State::Reply(_) => return,
             State::Tools(batch) => {
                 if batch.is_running() {
                     self.actions.push_back(Action::CancelTools);
                 }
                 batch.abort(now_us, &mut self.events);
-                let (json, results) = batch.take_results();
+                let (json, results, _) = batch.take_results();
                 self.end_turn(&json, results, now_us);
-                self.failure = Some(stopped_by_caller());
-                self.end_run(EndReason::Aborted, now_us);
             }
+            State::Deciding(_) => {}
         }
+        self.failure = Some(failure);
+        self.end_run(reason, now_us);
     }
 
     /// The next event for the log.
@@ -303,7 +468,7 @@ impl Machine {
     pub fn last_reply(&self) -> Option<&AssistantMessage> {
         self.history.entries()[self.run_start..].iter().rev().find_map(|entry| match &*entry.message {
             Message::Assistant(reply) => Some(reply),
-            Message::User(_) | Message::Tool(_) => None,
+            Message::User(_) | Message::Tool(_) | Message::Custom(_) => None,
         })
     }
 
@@ -339,7 +504,7 @@ impl Machine {
     }
 
     /// Puts another conversation in the place of this one, made valid as [`History::new`] says. Messages that wait still
-    /// wait. A run that is going on is forgotten.
+    /// wait, calls that wait for a person do not. A run that is going on is forgotten.
     pub fn replace_history(&mut self, history: Vec<Message>) {
         let waiting = (std::mem::take(&mut self.steering), std::mem::take(&mut self.follow_ups));
         *self = Self::new(self.config.clone(), history);
@@ -367,9 +532,32 @@ impl Machine {
         }
     }
 
+    fn begin_run(&mut self, now_us: u64) {
+        self.run_start = self.history.len();
+        self.turn = 0;
+        self.usage = Usage::default();
+        self.failure = None;
+        self.repeats = Repeats::default();
+        self.push_event(OwnedEvent::new(kind::AGENT_START, now_us));
+    }
+
+    /// The results of calls that waited for a person who said something else.
+    fn give_up(&self, pending: Pending, now_us: u64) -> Message {
+        let known = ToolMessage { content: pending.results, time_us: Some(now_us) };
+        let answers = match self.history.entries().last().map(|entry| &*entry.message) {
+            Some(Message::Assistant(reply)) => complete(reply, known),
+            _ => known,
+        };
+        Message::Tool(answers)
+    }
+
     /// A turn is a reply with its tools; messages that wait go in front of it.
-    fn begin_turn(&mut self, mut messages: Vec<Message>, now_us: u64) {
-        messages.extend(self.steering.pop_front());
+    fn begin_turn(&mut self, mut messages: Vec<Message>, next: Next, now_us: u64) {
+        let before = messages.len();
+        messages.extend(take(&mut self.steering, self.config.steering_mode));
+        if matches!(next, Next::Anything) && messages.len() == before {
+            messages.extend(take(&mut self.follow_ups, self.config.follow_up_mode));
+        }
         self.turn += 1;
         self.push_event(OwnedEvent::new(kind::TURN_START, now_us).with_place(0, i64::from(self.turn)));
         for message in messages {
@@ -380,10 +568,19 @@ impl Machine {
         self.actions.push_back(Action::SendRequest { turn: self.turn });
     }
 
-    /// The one place where a run goes on after a turn.
-    fn continue_run(&mut self, now_us: u64) {
+    /// The one place where a run goes on after a turn, once the driver was asked if it wants to be.
+    fn go_on(&mut self, next: Next, now_us: u64) {
+        if self.config.asks_after_turn {
+            self.state = State::Deciding(next);
+            self.actions.push_back(Action::Decide);
+        } else {
+            self.continue_run(next, now_us);
+        }
+    }
+
+    fn continue_run(&mut self, next: Next, now_us: u64) {
         if self.turn < self.config.max_turns {
-            return self.begin_turn(Vec::new(), now_us);
+            return self.begin_turn(Vec::new(), next, now_us);
         }
         let message = format!(
             "the run was ended after {} turns (max_turns); raise the limit or prompt again to go on",
@@ -394,17 +591,60 @@ impl Machine {
     }
 
     fn begin_tools(&mut self, reply_json: Arc<String>, calls: Vec<ToolCall>, now_us: u64) {
-        self.state = State::Tools(Batch::new(reply_json, calls, self.config.tool_mode));
+        let mut plans = Vec::with_capacity(calls.len());
+        for call in calls {
+            let limit = self.config.repeat_limit.filter(|limit| self.repeats.count(&call) >= limit.calls.max(2));
+            let Some(limit) = limit else {
+                plans.push((call, Plan::Run));
+                continue;
+            };
+            let count = self.repeats.count;
+            if limit.then == OnRepeat::Stop && self.failure.is_none() {
+                let message = format!("the model made the same call of tool `{}` {count} times in a row", call.name);
+                self.failure = Some(Failure::new(FailureKind::Repeated, message));
+            }
+            let why =
+                format!("the same call was made {count} times in a row; its answer would be the same: go on without");
+            plans.push((call, Plan::Answer(ToolOutput::not_executed(&why))));
+        }
+        if self.failure.is_some() {
+            let why = ToolOutput::not_executed("the same call was made too often");
+            let results = plans.into_iter().map(|(call, _)| why.clone().into_result(&call)).collect();
+            self.end_turn(&reply_json, results, now_us);
+            return self.end_run(EndReason::Repeated, now_us);
+        }
+        self.state = State::Tools(Batch::new(reply_json, plans, &self.config));
         self.advance_tools(now_us);
     }
 
     fn advance_tools(&mut self, now_us: u64) {
         let State::Tools(batch) = &mut self.state else { return };
+        if !self.steering.is_empty() && self.config.steering != Steering::AfterBatch {
+            let and_running = self.config.steering == Steering::SkipRemaining && batch.is_running();
+            if and_running {
+                // Those that were not handed over yet need not be.
+                self.actions.retain(|action| !matches!(action, Action::RunTool { .. }));
+                self.actions.push_back(Action::CancelTools);
+            }
+            batch.skip(SKIPPED, and_running, now_us, &mut self.events);
+        }
         batch.launch(&self.config.tools, now_us, &mut self.events, &mut self.actions);
-        if batch.is_done() {
-            let (json, results) = batch.take_results();
-            self.end_turn(&json, results, now_us);
-            self.continue_run(now_us);
+        if !batch.is_done() {
+            return;
+        }
+        let is_terminated = batch.is_terminated();
+        let (json, results, waiting) = batch.take_results();
+        if !waiting.is_empty() {
+            self.push_turn_end(&json, &results, now_us);
+            let waiting = waiting.into_iter().map(|call| call.id).collect();
+            self.pending = Some(Pending { waiting, results });
+            return self.end_run(EndReason::WaitingForApproval, now_us);
+        }
+        self.end_turn(&json, results, now_us);
+        if is_terminated {
+            self.end_run(EndReason::Terminated, now_us);
+        } else {
+            self.go_on(Next::Steering, now_us);
         }
     }
 
@@ -432,6 +672,9 @@ impl Machine {
         json.push_str(&format!(",\"usage\":{}", to_json(&self.usage)));
         if let Some(failure) = &self.failure {
             json.push_str(&format!(",\"error\":{}", to_json(failure)));
+        }
+        if let Some(pending) = &self.pending {
+            json.push_str(&format!(",\"pending\":{}", to_json(&pending.waiting)));
         }
         json.push('}');
         self.state = State::Idle;
@@ -467,12 +710,39 @@ impl Machine {
     }
 }
 
-/// Refuses messages that no user could have said.
+/// What a hook says after a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// The run goes on.
+    GoOn,
+    /// The run ends; what waits to come in goes on waiting.
+    Stop,
+}
+
+/// What calls are answered with that a message of the user makes pointless.
+const SKIPPED: &str = "Skipped due to queued user message.";
+
+fn take(queue: &mut VecDeque<Message>, mode: QueueMode) -> impl Iterator<Item = Message> {
+    let count = match mode {
+        QueueMode::OneAtATime => queue.len().min(1),
+        QueueMode::All => queue.len(),
+    };
+    queue.drain(..count)
+}
+
+fn is_of(pending: &Pending, reply: &AssistantMessage) -> bool {
+    let has = |id: &String| reply.tool_calls().any(|call| call.id == *id);
+    !pending.waiting.is_empty() && pending.waiting.iter().all(has)
+}
+
+/// Refuses messages that no user could have said. Those of the program's own are let in.
 ///
 /// # Errors
 /// [`Error::NotAPrompt`] with the place of the first one.
 pub fn check_prompt(messages: &[Message]) -> Result<(), Error> {
-    match messages.iter().position(|message| !(matches!(message, Message::User(_)) && message.is_sendable())) {
+    match messages.iter().position(|message| {
+        !(matches!(message, Message::User(_)) && message.is_sendable() || matches!(message, Message::Custom(_)))
+    }) {
         Some(wrong) => Err(Error::NotAPrompt(wrong)),
         None => Ok(()),
     }

@@ -1,6 +1,7 @@
 //! Messages of a conversation. The serde form is the canonical JSON that codecs read.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use crate::content::{ContentBlock, OtherContent, Source, ToolCall, ToolResult, UserContent};
 pub use crate::failure::{Failure, FailureKind};
@@ -18,21 +19,35 @@ pub enum Message {
     Assistant(AssistantMessage),
     /// All tool results of one turn, in the order of the calls.
     Tool(ToolMessage),
+    /// A message of the program's own: kept in the conversation and told to readers, never sent to a provider.
+    Custom(CustomMessage),
 }
 
 impl Message {
     /// A user's message of one text.
     pub fn user(text: impl Into<String>) -> Self {
-        Self::User(UserMessage { content: vec![UserContent::text(text)], time_us: None })
+        Self::user_content(vec![UserContent::text(text)])
     }
 
-    /// `user`, `assistant` or `tool`.
+    /// A user's message of several parts, such as a question and an image.
+    #[must_use]
+    pub const fn user_content(content: Vec<UserContent>) -> Self {
+        Self::User(UserMessage { content, time_us: None })
+    }
+
+    /// A message of the program's own.
+    pub fn custom(custom_type: impl Into<String>, data: Value) -> Self {
+        Self::Custom(CustomMessage { custom_type: custom_type.into(), data, time_us: None })
+    }
+
+    /// `user`, `assistant`, `tool` or `custom`.
     #[must_use]
     pub const fn role(&self) -> &'static str {
         match self {
             Self::User(_) => "user",
             Self::Assistant(_) => "assistant",
             Self::Tool(_) => "tool",
+            Self::Custom(_) => "custom",
         }
     }
 
@@ -43,6 +58,7 @@ impl Message {
             Self::User(message) => !message.content.is_empty(),
             Self::Assistant(message) => message.has_content(),
             Self::Tool(message) => !message.content.is_empty(),
+            Self::Custom(_) => false,
         }
     }
 
@@ -70,6 +86,21 @@ pub struct ToolMessage {
     /// One a call, in the order of the calls.
     pub content: Vec<ToolResult>,
     /// When the last one came, on the clock of the caller.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_us: Option<u64>,
+}
+
+/// A message of the program's own, such as a note in its window. A hook at
+/// `ConvertMessages` may put a user's message in its place on the way to the provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CustomMessage {
+    /// The program's name for it.
+    #[serde(rename = "type")]
+    pub custom_type: String,
+    /// Whatever it holds.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub data: Value,
+    /// When it was said, in microseconds of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_us: Option<u64>,
 }
@@ -160,7 +191,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn round_trip(message: &Message, expected: serde_json::Value) {
+    fn round_trip(message: &Message, expected: Value) {
         assert_eq!(serde_json::to_value(message).unwrap(), expected);
         assert_eq!(&serde_json::from_value::<Message>(expected).unwrap(), message);
     }
@@ -169,16 +200,25 @@ mod tests {
     fn user_message_has_the_canonical_form() {
         let content = vec![
             UserContent::text("hi"),
-            UserContent::Image { source: Source::Data { media_type: "image/png".into(), data: "AA==".into() } },
-            UserContent::Image { source: Source::Url { url: "https://x/y.png".into() } },
+            UserContent::image(Source::data("image/png", "AA==")),
+            UserContent::image(Source::url("https://x/y.png")),
+            UserContent::document(Source::url("https://x/z.pdf"), Some("z".into())).cached(),
         ];
         round_trip(
             &Message::User(UserMessage { content, time_us: None }),
             json!({"role":"user","content":[
                 {"type":"text","text":"hi"},
                 {"type":"image","media_type":"image/png","data":"AA=="},
-                {"type":"image","url":"https://x/y.png"}]}),
+                {"type":"image","url":"https://x/y.png"},
+                {"type":"document","url":"https://x/z.pdf","name":"z","cache":true}]}),
         );
+    }
+
+    #[test]
+    fn a_message_of_the_program_is_kept_and_not_sent() {
+        let message = Message::custom("note", json!({"text": "seen"}));
+        assert!(!message.is_sendable() && message.role() == "custom");
+        round_trip(&message, json!({"role":"custom","type":"note","data":{"text":"seen"}}));
     }
 
     #[test]
@@ -219,6 +259,7 @@ mod tests {
             tool_name: "add".into(),
             content: vec![UserContent::text("2")],
             is_error: false,
+            details: None,
         };
         round_trip(
             &Message::Tool(ToolMessage { content: vec![result], time_us: None }),

@@ -134,7 +134,9 @@ fn tokens_max(history: &History) -> u64 {
 fn fetched_media(message: &Message) -> u64 {
     let Message::User(message) = message else { return 0 };
     let is_fetched = |content: &&UserContent| match content {
-        UserContent::Image { source } | UserContent::Document { source, .. } => matches!(source, Source::Url { .. }),
+        UserContent::Image { source, .. } | UserContent::Document { source, .. } => {
+            matches!(source, Source::Url { .. })
+        }
         _ => false,
     };
     message.content.iter().filter(is_fetched).count() as u64

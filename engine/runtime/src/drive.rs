@@ -1,14 +1,16 @@
 //! Drives one run: does what the state machine asks for, and hands back what happens.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
+use serde_json::Value;
 use thalweg_abi::host::CancelToken;
 use thalweg_agent::assembly::End;
 use thalweg_agent::cost::Cost;
 use thalweg_agent::failure::{Failure, FailureKind};
 use thalweg_agent::history::History;
-use thalweg_agent::machine::{Action, Machine, ToolMode, ToolOutput};
-use thalweg_agent::message::ToolCall;
+use thalweg_agent::machine::{Action, Config, EndReason, Machine, Steering, ToolOutput};
+use thalweg_agent::message::{Message, ToolCall};
 use thalweg_agent::request::{Delivery, Request};
 use thalweg_log::{Options as LogOptions, Writer};
 use tokio::sync::{mpsc, watch};
@@ -19,12 +21,14 @@ use crate::backend::{Backend, Source};
 use crate::cpu_clock::CpuClock;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::hook::Hooks;
+use crate::hook::{Called, HookPoint, Hooks};
 use crate::http;
+use crate::panic::caught;
 use crate::recorder::Recorder;
 use crate::reply::{self, Ask, Reply};
 use crate::responder;
 use crate::run::Outcome;
+use crate::schema::Validation;
 use crate::tool::{Progress, Tool, ToolContext};
 use crate::trace::{self, Span};
 use crate::waiting::Waiting;
@@ -39,17 +43,28 @@ pub(crate) struct Session {
 pub(crate) struct Setup {
     pub(crate) client: http::Client,
     pub(crate) backend: Backend,
-    pub(crate) request: Arc<Request>,
-    pub(crate) tools: Vec<Tool>,
+    /// What may be changed at any time; a turn takes it as it is when it begins.
+    pub(crate) settings: RwLock<Settings>,
     pub(crate) hooks: Hooks,
     pub(crate) retry: http::Retry,
-    pub(crate) max_turns: u32,
-    pub(crate) tool_mode: ToolMode,
+    /// All of the machine's configuration but the tools.
+    pub(crate) config: Config,
+    pub(crate) validation: Validation,
+    pub(crate) tool_timeout: Option<Duration>,
     pub(crate) measure_decode: bool,
     pub(crate) waiting: Waiting,
     pub(crate) account: Account,
     pub(crate) engine: Engine,
     pub(crate) log: LogOptions,
+    /// The conversation as far as its messages are complete, for those who ask during a run.
+    pub(crate) mirror: Mutex<Vec<Arc<Message>>>,
+}
+
+/// What may be changed between two turns.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) request: Arc<Request>,
+    pub(crate) tools: Arc<[Tool]>,
 }
 
 impl Setup {
@@ -57,6 +72,26 @@ impl Setup {
     pub(crate) fn open(&self) -> Result<Source, Error> {
         self.backend.open(self.engine.limits().wire)
     }
+
+    pub(crate) fn settings(&self) -> Settings {
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The configuration of the machine with the tools of now.
+    pub(crate) fn machine_config(&self) -> Config {
+        self.settings().configure(&self.config)
+    }
+}
+
+impl Settings {
+    /// The configuration of a machine with these tools.
+    pub(crate) fn configure(&self, config: &Config) -> Config {
+        Config { tools: names(&self.tools), ..config.clone() }
+    }
+}
+
+fn names(tools: &[Tool]) -> Vec<String> {
+    tools.iter().map(|tool| tool.name().to_owned()).collect()
 }
 
 pub(crate) struct Driver {
@@ -65,9 +100,6 @@ pub(crate) struct Driver {
     session: Box<Session>,
     recorder: Recorder,
     abort: watch::Receiver<bool>,
-    tools: JoinSet<(String, Result<String, String>)>,
-    running: Vec<(tokio::task::Id, String)>,
-    cancel: CancelToken,
     bill: Bill,
     span: Span,
     turn_span: Span,
@@ -75,22 +107,38 @@ pub(crate) struct Driver {
     turns: u32,
     /// What the present request has put aside.
     held: Held,
+    /// Those of the present turn.
+    settings: Settings,
+    tools: JoinSet<(String, Called)>,
+    running: Vec<Running>,
     /// Made for the first tool.
     progress: Option<(mpsc::UnboundedSender<Progress>, mpsc::UnboundedReceiver<Progress>)>,
+    /// Messages of the history that are in the mirror.
+    mirrored: usize,
+    reason: Option<EndReason>,
+}
+
+struct Running {
+    task: tokio::task::Id,
+    call_id: String,
+    cancel: CancelToken,
 }
 
 impl Driver {
+    /// Drives the run that the machine of `session` has begun.
     pub(crate) fn new(setup: Arc<Setup>, session: Box<Session>, writer: Writer, abort: watch::Receiver<bool>) -> Self {
-        let span = trace::run(setup.backend.provider_id(), &setup.request.model);
         let recorder = Recorder::new(writer, setup.measure_decode);
+        let settings = setup.settings();
+        let span = trace::run(setup.backend.provider_id(), &settings.request.model);
+        let mirrored = setup.mirror.lock().unwrap_or_else(PoisonError::into_inner).len();
         Self {
             setup,
             session,
             recorder,
             abort,
+            settings,
             tools: JoinSet::new(),
             running: Vec::new(),
-            cancel: CancelToken::new(),
             bill: Bill::default(),
             span,
             turn_span: Span::default(),
@@ -98,21 +146,54 @@ impl Driver {
             turns: 0,
             held: Held::default(),
             progress: None,
+            mirrored,
+            reason: None,
         }
     }
 
-    /// Runs to the end. The prompt has been handed to the machine. Readers see the end once the writer is dropped.
-    pub(crate) async fn run(mut self) -> (Box<Session>, Outcome, Writer) {
+    /// Runs to the end. The prompt has been handed to the machine.
+    pub(crate) async fn run(&mut self) {
         loop {
-            self.recorder.record_engine_events(&mut self.session.machine);
+            self.record();
             match self.session.machine.poll_action() {
                 Some(Action::SendRequest { turn }) => self.stream_reply(turn).await,
-                Some(Action::RunTool { call }) => self.start_tool(call),
+                Some(Action::RunTool { call, is_approved }) => self.start_tool(call, is_approved),
+                Some(Action::Decide) => self.decide().await,
                 Some(Action::CancelTools) => self.cancel_tools(),
-                Some(Action::Finished { .. }) => break,
+                Some(Action::Finished { reason }) => {
+                    self.reason = Some(reason);
+                    return;
+                }
                 None => self.wait_for_tools().await,
             }
         }
+    }
+
+    /// Ends a run that nobody drives any more, so that its readers see an end and its conversation is whole.
+    pub(crate) fn give_up(&mut self) {
+        let now = self.recorder.now_us();
+        let machine = &mut self.session.machine;
+        let lost =
+            Failure::new(FailureKind::Other, "the run was dropped before its end, with the runtime that drove it");
+        machine.handle_loss(lost, now);
+        if let Source::Server(wire) = &mut self.session.source {
+            wire.pipeline.reset();
+        }
+        self.record();
+        while let Some(action) = self.session.machine.poll_action() {
+            if let Action::Finished { reason } = action {
+                self.reason = Some(reason);
+            }
+        }
+    }
+
+    /// Whether the run has come to its end.
+    pub(crate) const fn is_finished(&self) -> bool {
+        self.reason.is_some()
+    }
+
+    /// What the run leaves. Readers see its end once the writer is dropped.
+    pub(crate) fn finish(mut self) -> (Box<Session>, Outcome, Writer) {
         self.cancel_tools();
         self.recorder.publish();
         self.recorder.stats.total = self.recorder.started.elapsed();
@@ -130,6 +211,7 @@ impl Driver {
             messages: machine.run_messages().cloned().collect(),
             usage: machine.usage().clone(),
             cost: self.bill.total(),
+            reason: self.reason,
             error,
             stats: self.recorder.stats,
         };
@@ -137,9 +219,23 @@ impl Driver {
         (self.session, outcome, self.recorder.writer)
     }
 
+    /// Shows what the machine has to say: to readers of the log, and to those who ask for the conversation.
+    fn record(&mut self) {
+        let entries = self.session.machine.history().entries();
+        if entries.len() > self.mirrored {
+            let mut mirror = self.setup.mirror.lock().unwrap_or_else(PoisonError::into_inner);
+            mirror.extend(entries[self.mirrored..].iter().map(|entry| Arc::clone(&entry.message)));
+            self.mirrored = entries.len();
+        }
+        self.recorder.record_engine_events(&mut self.session.machine);
+    }
+
     async fn stream_reply(&mut self, turn: u32) {
         self.turns += 1;
         self.turn_span = self.span.turn(turn);
+        self.recorder.begin_reply();
+        self.settings = self.setup.settings();
+        self.session.machine.config_mut().tools = names(&self.settings.tools);
         let end = match self.context().await {
             Ok(context) => self.stream_reply_to(turn, context.as_ref()).await,
             Err(end) => end,
@@ -153,8 +249,7 @@ impl Driver {
             _ => end,
         };
         let now = self.recorder.now_us();
-        self.setup.waiting.hand_over(&mut self.session.machine);
-        self.session.machine.handle_stream_end(end, now);
+        self.setup.waiting.lend(&mut self.session.machine, |machine| machine.handle_stream_end(end, now));
         self.settle();
     }
 
@@ -168,7 +263,7 @@ impl Driver {
         self.request_span = Span::default();
         let Some(reply) = self.session.machine.last_reply().filter(|_| self.recorder.may_cost) else { return };
         let setup = &self.setup;
-        let cost = setup.account.cost(reply, setup.backend.provider_id(), &setup.request.model);
+        let cost = setup.account.cost(reply, setup.backend.provider_id(), &self.settings.request.model);
         // The counters of a reply that broke off lack what came after them.
         let is_whole = reply.error.is_none();
         let cost = cost.map(|cost| Cost { is_partial: !is_whole, ..cost });
@@ -187,6 +282,11 @@ impl Driver {
             context = self.setup.hooks.context(self.session.machine.history()) => context,
         };
         let context = context.map_err(|why| End::Error(Failure::new(FailureKind::Other, why)))?;
+        let history = context.as_ref().unwrap_or_else(|| self.session.machine.history());
+        if history.sendable_from(0).next().is_none() {
+            let message = "there is no message to send: the conversation, or what the hooks made of it, holds none";
+            return Err(End::Error(Failure::new(FailureKind::InvalidRequest, message)));
+        }
         if context.is_some() {
             // Other messages than those of the last request need another stream of the codec.
             let opened = self.setup.open();
@@ -226,7 +326,7 @@ impl Driver {
 
     /// As [`Driver::attempt_reply`], within a span of its own.
     async fn trace_reply(&mut self, turn: u32, attempt: u32, context: Option<&History>) -> Reply {
-        let span = self.turn_span.request(self.setup.backend.provider_id(), &self.setup.request.model, attempt);
+        let span = self.turn_span.request(self.setup.backend.provider_id(), &self.settings.request.model, attempt);
         self.request_span = span.clone();
         let reply = span.around(self.attempt_reply(turn, attempt, context)).await;
         if let Reply::Retry { failure, .. } = &reply {
@@ -237,12 +337,12 @@ impl Driver {
 
     /// Asks the backend once and reads the reply to its end.
     async fn attempt_reply(&mut self, turn: u32, attempt: u32, context: Option<&History>) -> Reply {
-        let Self { setup, session, recorder, held, bill, .. } = self;
+        let Self { setup, session, recorder, settings, held, bill, .. } = self;
         let Session { machine, source } = &mut **session;
         recorder.begin_reply();
-        let envelope = setup.request.envelope(turn, Delivery::Stream);
+        let envelope = settings.request.envelope(turn, Delivery::Stream);
         let history = context.unwrap_or_else(|| machine.history());
-        match setup.account.reserve(setup.backend.provider_id(), &setup.request, &envelope, history) {
+        match setup.account.reserve(setup.backend.provider_id(), &settings.request, &envelope, history) {
             Ok(reserved) => *held = Held::new(reserved),
             Err(error) => return Reply::Ended(End::Error(Failure::new(FailureKind::Budget, error.to_string()))),
         }
@@ -254,7 +354,7 @@ impl Driver {
                 Box::pin(reply::read_provider(provider, recorder, machine, context, &envelope)).await
             }
             Source::Responder(responder) => {
-                let ask = responder::Ask::of_history(Arc::clone(&setup.request), history, turn, Delivery::Stream);
+                let ask = responder::Ask::of_history(Arc::clone(&settings.request), history, turn, Delivery::Stream);
                 Box::pin(reply::read_responder(&**responder, recorder, machine, ask)).await
             }
         };
@@ -267,33 +367,37 @@ impl Driver {
         reply
     }
 
-    fn start_tool(&mut self, call: ToolCall) {
-        let Some(tool) = self.setup.tools.iter().find(|tool| tool.name() == call.name).cloned() else {
+    fn start_tool(&mut self, call: ToolCall, is_approved: bool) {
+        let Some(tool) = self.settings.tools.iter().find(|tool| tool.name() == call.name).cloned() else {
             // The machine answers unknown names itself; its list and ours are made of the same tools.
-            let now = self.recorder.now_us();
             let output = ToolOutput::error(format!("tool {} is not there", call.name));
-            self.session.machine.handle_tool_result(&call.id, output, now);
-            return;
+            return self.answer_tool(&call.id, Called::Answered(output));
         };
         let progress = &self.progress.get_or_insert_with(mpsc::unbounded_channel).0;
-        let context = ToolContext::new(call.id.clone(), progress.clone(), self.cancel.clone());
-        let id = call.id.clone();
+        let cancel = CancelToken::new();
+        let context = ToolContext::new(call.id.clone(), progress.clone(), cancel.clone());
+        let call_id = call.id.clone();
         let setup = Arc::clone(&self.setup);
+        let token = cancel.clone();
         let span = self.turn_span.tool(&call.name, &call.id);
         let handle = self.tools.spawn(span.clone().around(async move {
-            let mut arguments = call.arguments.clone().into_bytes();
-            let result = match simd_json::serde::from_slice(&mut arguments) {
-                Ok(arguments) => setup.hooks.call(&tool, &call, arguments, context).await,
-                Err(error) => Err(format!("the arguments are not JSON: {error}")),
+            let called = match arguments(&tool, &call, setup.validation) {
+                Ok(arguments) => {
+                    let limit = tool.timeout().or(setup.tool_timeout);
+                    let run = |arguments| run_tool(&tool, arguments, context, limit, &token);
+                    setup.hooks.call(&call, arguments, is_approved, run).await
+                }
+                Err(why) => Called::Answered(ToolOutput::error(why)),
             };
-            span.end_tool(result.is_err());
-            (call.id, result)
+            span.end_tool(matches!(&called, Called::Answered(output) if output.is_error));
+            (call.id, called)
         }));
-        self.running.push((handle.id(), id));
+        self.running.push(Running { task: handle.id(), call_id, cancel });
     }
 
     async fn wait_for_tools(&mut self) {
         let mut abort = self.abort.clone();
+        let is_steered = self.setup.config.steering != Steering::AfterBatch;
         let progress = &mut self.progress.get_or_insert_with(mpsc::unbounded_channel).1;
         tokio::select! {
             biased;
@@ -301,35 +405,111 @@ impl Driver {
                 let now = self.recorder.now_us();
                 self.session.machine.handle_abort(now);
             }
+            () = self.setup.waiting.steered(), if is_steered => {
+                let now = self.recorder.now_us();
+                self.setup.waiting.lend(&mut self.session.machine, |machine| machine.handle_steering(now));
+            }
             Some(progress) = progress.recv() => {
                 let now = self.recorder.now_us();
                 self.session.machine.handle_tool_progress(&progress.call_id, &progress.text, progress.permille, now);
             }
-            joined = self.tools.join_next_with_id() => {
-                let now = self.recorder.now_us();
-                let (call_id, output) = match joined {
-                    Some(Ok((_, (call_id, Ok(text))))) => (call_id, ToolOutput::text(text)),
-                    Some(Ok((_, (call_id, Err(text))))) => (call_id, ToolOutput::error(text)),
-                    Some(Err(error)) => {
-                        let place = self.running.iter().position(|(id, _)| *id == error.id());
-                        let call_id = place.map(|at| self.running.swap_remove(at).1).unwrap_or_default();
-                        (call_id, ToolOutput::error("the tool panicked"))
-                    }
-                    // The machine waits for something that does not run: it must not wait for ever.
-                    None => return self.session.machine.handle_abort(now),
-                };
-                self.setup.waiting.hand_over(&mut self.session.machine);
-                self.session.machine.handle_tool_result(&call_id, output, now);
+            joined = self.tools.join_next_with_id() => match joined {
+                Some(Ok((task, (call_id, called)))) => {
+                    self.running.retain(|running| running.task != task);
+                    self.answer_tool(&call_id, called);
+                }
+                Some(Err(error)) => {
+                    let place = self.running.iter().position(|running| running.task == error.id());
+                    let call_id = place.map(|at| self.running.swap_remove(at).call_id).unwrap_or_default();
+                    self.answer_tool(&call_id, Called::Answered(ToolOutput::error("the tool panicked")));
+                }
+                // The machine waits for something that does not run: it must not wait for ever.
+                None => {
+                    let now = self.recorder.now_us();
+                    self.session.machine.handle_abort(now);
+                }
             }
         }
     }
 
-    fn cancel_tools(&mut self) {
-        self.cancel.cancel();
-        self.cancel = CancelToken::new();
-        self.tools = JoinSet::new();
-        self.running.clear();
+    fn answer_tool(&mut self, call_id: &str, called: Called) {
+        let now = self.recorder.now_us();
+        // What the tool said of its progress comes before its end.
+        while let Some(progress) = self.progress.as_mut().and_then(|(_, heard)| heard.try_recv().ok()) {
+            self.session.machine.handle_tool_progress(&progress.call_id, &progress.text, progress.permille, now);
+        }
+        self.setup.waiting.lend(&mut self.session.machine, |machine| match called {
+            Called::Answered(output) => machine.handle_tool_result(call_id, output, now),
+            Called::Waits => machine.handle_tool_waiting(call_id, now),
+        });
     }
+
+    /// Asks the hooks whether the run goes on.
+    async fn decide(&mut self) {
+        let machine = &self.session.machine;
+        let messages: Result<Vec<Value>, _> = machine.run_messages().map(serde_json::to_value).collect();
+        let (messages, turn) = (messages.unwrap_or_default(), machine.turn());
+        let mut abort = self.abort.clone();
+        let decision = tokio::select! {
+            biased;
+            () = aborted(&mut abort) => {
+                let now = self.recorder.now_us();
+                return self.session.machine.handle_abort(now);
+            }
+            decision = self.setup.hooks.after_turn(turn, &messages) => decision,
+        };
+        let decision = decision.map_err(|why| Failure::new(FailureKind::Other, why));
+        let now = self.recorder.now_us();
+        self.setup.waiting.lend(&mut self.session.machine, |machine| machine.handle_decision(decision, now));
+    }
+
+    fn cancel_tools(&mut self) {
+        for running in self.running.drain(..) {
+            running.cancel.cancel();
+        }
+        self.tools = JoinSet::new();
+    }
+}
+
+impl Hooks {
+    /// Whether the machine has to ask after each turn.
+    pub(crate) fn ask_after_turn(&self) -> bool {
+        self.has(HookPoint::AfterTurn)
+    }
+}
+
+/// The arguments that the tool gets, or what the model is told of them.
+fn arguments(tool: &Tool, call: &ToolCall, validation: Validation) -> Result<Value, String> {
+    let mut text = call.arguments.clone().into_bytes();
+    let arguments =
+        simd_json::serde::from_slice(&mut text).map_err(|error| format!("the arguments are not JSON: {error}"))?;
+    if validation == Validation::Off {
+        return Ok(arguments);
+    }
+    let schema = tool.schema().map_err(|error| format!("not executed: the schema of the tool is wrong: {error}"))?;
+    let checked = schema.arguments(arguments, validation);
+    checked.map_err(|why| format!("not executed: the arguments do not fit the schema of `{}`: {why}", tool.name()))
+}
+
+async fn run_tool(
+    tool: &Tool,
+    arguments: Value,
+    context: ToolContext,
+    limit: Option<Duration>,
+    cancel: &CancelToken,
+) -> ToolOutput {
+    let running = caught(async { tool.call(arguments, context).await });
+    let answer = match limit {
+        Some(limit) => match tokio::time::timeout(limit, running).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                cancel.cancel();
+                return ToolOutput::error(format!("the tool took longer than {limit:?} and was stopped"));
+            }
+        },
+        None => running.await,
+    };
+    answer.unwrap_or_else(|panic| ToolOutput::error(format!("the tool panicked: {panic}")))
 }
 
 async fn aborted(abort: &mut watch::Receiver<bool>) {

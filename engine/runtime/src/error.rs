@@ -9,6 +9,7 @@ use thalweg_agent::message::AssistantMessage;
 use crate::http;
 use crate::plugin;
 use crate::provider;
+use crate::schema::SchemaError;
 
 /// Why an agent could not be built, a run not started, or a run not finished.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -60,6 +61,23 @@ pub enum Error {
     DuplicateTool {
         /// The name.
         name: String,
+    },
+    /// The schema of a tool's arguments is no JSON Schema.
+    #[error("the parameters of tool {tool:?} are no JSON Schema: {error}")]
+    ToolSchema {
+        /// The tool.
+        tool: String,
+        /// What is wrong.
+        error: SchemaError,
+    },
+    /// A saved conversation has a form that this library does not read.
+    #[error(
+        "the saved conversation has schema {schema}; this library reads {}",
+        thalweg_agent::approval::Saved::SCHEMA
+    )]
+    Saved {
+        /// Its schema.
+        schema: u32,
     },
     /// A codec failed or broke the rules of the ABI.
     #[error("codec: {0}")]

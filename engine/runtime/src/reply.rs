@@ -46,10 +46,12 @@ impl Ask<'_> {
         let Self { setup, recorder, machine, wire, context } = self;
         let Wire { endpoint, conversation, pipeline } = wire;
         let history = context.unwrap_or_else(|| machine.history());
-        let encoded = match conversation.request(pipeline.decoder_mut(), history, Marks::of(&setup.request), envelope) {
-            Ok(encoded) => encoded,
-            Err(error) => return Reply::Ended(End::Error(Failure::new(FailureKind::Plugin, error.to_string()))),
-        };
+        let encoded =
+            match conversation.request(pipeline.decoder_mut(), history, Marks::of(&setup.settings().request), envelope)
+            {
+                Ok(encoded) => encoded,
+                Err(error) => return Reply::Ended(End::Error(Failure::new(FailureKind::Plugin, error.to_string()))),
+            };
         // What it takes to send is let go of before the reply is waited for, which may be long: hence the boxes.
         let request = match Box::pin(endpoint.request(encoded, &setup.client)).await {
             Ok(request) => request,

@@ -8,6 +8,7 @@ use thalweg_abi::types::StreamEvent;
 use thalweg_agent::cost::Cost;
 use thalweg_agent::event::{BlockKind, EventView, UpdateView};
 use thalweg_agent::failure::{Failure, FailureKind};
+use thalweg_agent::machine::EndReason;
 use thalweg_agent::message::{AssistantMessage, Message, Usage};
 use thalweg_log::{Cursor, Entry, LAGGED, Log};
 use tokio::sync::watch;
@@ -42,7 +43,9 @@ pub struct Outcome {
     pub usage: Usage,
     /// What they cost, as the provider says or by the table of prices; `None` if neither knows, never 0 for that.
     pub cost: Option<Cost>,
-    /// Why it did not end well; `None` when it did.
+    /// Why it ended; `None` where nobody could say any more.
+    pub reason: Option<EndReason>,
+    /// What went wrong; `None` when nothing did.
     pub error: Option<Error>,
     /// What it cost.
     pub stats: Stats,
@@ -113,6 +116,7 @@ impl Outcome {
             messages: Vec::new(),
             usage: Usage::default(),
             cost: None,
+            reason: None,
             error: Some(Error::Run { failure, partial: None }),
             stats: Stats { total: Duration::ZERO, ..Stats::default() },
         }

@@ -3,11 +3,17 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use thalweg_abi::host::{self, ToolEvent};
 use tokio::sync::{mpsc, oneshot};
+
+pub use thalweg_agent::machine::ToolOutput;
+
+use crate::panic::words;
+use crate::schema::{Schema, SchemaError};
 
 /// What a tool call needs to know.
 #[derive(Clone, Debug)]
@@ -55,7 +61,7 @@ impl ToolContext {
 
 /// What a tool gives back: text for the model, or the text of an error for the model.
 pub type ToolResult = Result<String, String>;
-type ToolFuture = Pin<Box<dyn Future<Output = ToolResult> + Send>>;
+type ToolFuture = Pin<Box<dyn Future<Output = ToolOutput> + Send>>;
 type Handler = dyn Fn(Value, ToolContext) -> ToolFuture + Send + Sync;
 
 /// A tool that an agent offers to its model.
@@ -64,12 +70,15 @@ pub struct Tool {
     name: Arc<str>,
     description: Arc<str>,
     parameters: Arc<Value>,
+    /// Compiled when first asked for, and shared by all clones.
+    schema: Arc<OnceLock<Result<Schema, SchemaError>>>,
+    timeout: Option<Duration>,
     handler: Arc<Handler>,
 }
 
 impl Tool {
     /// A tool written in Rust. `parameters` is the JSON Schema of its arguments; `handler` gets the arguments as a JSON
-    /// object and answers with text. For one that blocks there is [`Tool::blocking`].
+    /// object and answers with text. A tool that blocks belongs into [`Tool::blocking`].
     pub fn new<F, Fut>(
         name: impl Into<Arc<str>>,
         description: impl Into<Arc<str>>,
@@ -80,16 +89,36 @@ impl Tool {
         F: Fn(Value, ToolContext) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ToolResult> + Send + 'static,
     {
+        let handler = Arc::new(handler);
+        Self::with_output(name, description, parameters, move |arguments, context| {
+            let handler = Arc::clone(&handler);
+            async move { ToolOutput::from(handler(arguments, context).await) }
+        })
+    }
+
+    /// As [`Tool::new`], for a tool whose answer is more than a text: images, details for the program, the end of the run.
+    pub fn with_output<F, Fut>(
+        name: impl Into<Arc<str>>,
+        description: impl Into<Arc<str>>,
+        parameters: Value,
+        handler: F,
+    ) -> Self
+    where
+        F: Fn(Value, ToolContext) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ToolOutput> + Send + 'static,
+    {
         Self {
             name: name.into(),
             description: description.into(),
             parameters: Arc::new(parameters),
+            schema: Arc::default(),
+            timeout: None,
             handler: Arc::new(move |arguments, context| Box::pin(handler(arguments, context))),
         }
     }
 
-    /// As [`Tool::new`], for a function that blocks its thread: it runs on a thread for blocking work, and holds up no
-    /// stream.
+    /// As [`Tool::new`], for a function that is not `async`. It runs on a thread for blocking work, so that it holds up
+    /// nothing else. One that is cancelled runs on until it looks at [`ToolContext::is_cancelled`]; nobody waits for it.
     pub fn blocking<F>(
         name: impl Into<Arc<str>>,
         description: impl Into<Arc<str>>,
@@ -103,10 +132,23 @@ impl Tool {
         Self::new(name, description, parameters, move |arguments, context| {
             let handler = Arc::clone(&handler);
             async move {
-                let run = tokio::task::spawn_blocking(move || handler(arguments, context));
-                run.await.unwrap_or_else(|_| Err("the tool panicked".to_owned()))
+                match tokio::task::spawn_blocking(move || handler(arguments, context)).await {
+                    Ok(result) => result,
+                    Err(error) => Err(match error.try_into_panic() {
+                        Ok(panic) => format!("the tool panicked: {}", words(panic.as_ref())),
+                        Err(_) => "the tool was stopped with the runtime".to_owned(),
+                    }),
+                }
             }
         })
+    }
+
+    /// The same tool, which is stopped and answered with an error once it takes longer; instead of the agent's
+    /// [`tool_timeout`](crate::AgentBuilder::tool_timeout).
+    #[must_use]
+    pub const fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
     }
 
     /// Name that the model calls it by.
@@ -134,6 +176,18 @@ impl Tool {
         Self::new(tool.name().to_owned(), tool.description().to_owned(), parameters, move |arguments, context| {
             run_plugin_tool(tool.clone(), arguments, context)
         })
+    }
+
+    /// The schema of its arguments, compiled.
+    ///
+    /// # Errors
+    /// When the schema is none.
+    pub fn schema(&self) -> Result<&Schema, SchemaError> {
+        self.schema.get_or_init(|| Schema::new(&self.parameters)).as_ref().map_err(Clone::clone)
+    }
+
+    pub(crate) const fn timeout(&self) -> Option<Duration> {
+        self.timeout
     }
 
     pub(crate) fn call(&self, arguments: Value, context: ToolContext) -> ToolFuture {

@@ -57,6 +57,7 @@ fn write_message(out: &mut String, stored: &Stored) {
         Message::User(_) => "User",
         Message::Assistant(_) => "Assistant",
         Message::Tool(_) => "Tools",
+        Message::Custom(_) => "Note",
     };
     out.push_str(&format!("## {speaker}\n\n"));
     for block in content.as_ref().and_then(Value::as_array).into_iter().flatten() {

@@ -34,6 +34,8 @@ pub(crate) fn searchable(message: &Message) -> String {
                 result.content.iter().filter_map(UserContent::as_text).for_each(&mut add);
             }
         }
+        // What the program keeps for itself is no text of the conversation.
+        Message::Custom(_) => {}
     }
     text
 }

@@ -3,21 +3,22 @@
 use std::collections::BTreeMap;
 use std::ffi::{CString, c_char};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use thalweg::http::Retry;
-use thalweg::machine::ToolMode;
+use thalweg::machine::{QueueMode, RepeatLimit, Steering, ToolMode};
 use thalweg::message::Message;
 use thalweg::request::{Cache, Output, Thinking, ToolChoice};
-use thalweg::{Agent as Inner, AgentBuilder, Prompt, Tool};
+use thalweg::{Agent as Inner, AgentBuilder, Approval, Prompt, Saved, Tool, Validation};
 use thalweg_abi::failure::Failure;
 use thalweg_abi::types::{Error, OK, Status};
 
 use crate::engine::{Engine, EngineObject, Shared};
 use crate::fault::Fault;
 use crate::handle::{self, Class};
-use crate::json::{self, Conversation};
+use crate::json;
 use crate::program::{self, Callbacks, Given};
 use crate::run::{self, Run, RunOptions};
 use crate::{guard, text};
@@ -53,7 +54,14 @@ pub(crate) struct Options {
     system: Option<String>,
     tools: Option<Vec<String>>,
     tool_choice: Option<ToolChoice>,
-    tool_mode: Option<Mode>,
+    tool_mode: Option<ToolMode>,
+    tools_at_once: Option<u32>,
+    tool_timeout_ms: Option<u64>,
+    validation: Option<Validation>,
+    repeat_limit: Option<RepeatLimit>,
+    steering: Option<Steering>,
+    steering_mode: Option<QueueMode>,
+    follow_up_mode: Option<QueueMode>,
     max_turns: Option<u32>,
     max_tokens: Option<u32>,
     temperature: Option<f64>,
@@ -68,19 +76,12 @@ pub(crate) struct Options {
     session: Option<String>,
     stop: Vec<String>,
     rate_limit: Option<crate::middle::Rate>,
-    fallback: Vec<Options>,
+    fallback: Vec<Self>,
     reply_cache: Option<String>,
     thinking: Option<Thinking>,
     extra: Map<String, Value>,
     retries: Option<u32>,
     messages: Vec<Message>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Mode {
-    Parallel,
-    Sequential,
 }
 
 impl Options {
@@ -93,6 +94,7 @@ impl Options {
         }
         set!(model, provider, base_url, dialect, api_key, system, tool_choice, max_turns, max_tokens, temperature);
         set!(top_p, top_k, seed, frequency_penalty, presence_penalty, parallel_tools, output, cache, session, thinking);
+        set!(tool_mode, tools_at_once, validation, repeat_limit, steering, steering_mode, follow_up_mode);
         for (name, value) in self.headers {
             builder = builder.header(name, value);
         }
@@ -102,11 +104,8 @@ impl Options {
         if !self.stop.is_empty() {
             builder = builder.stop(self.stop);
         }
-        if let Some(mode) = self.tool_mode {
-            builder = builder.tool_mode(match mode {
-                Mode::Parallel => ToolMode::Parallel,
-                Mode::Sequential => ToolMode::Sequential,
-            });
+        if let Some(timeout) = self.tool_timeout_ms {
+            builder = builder.tool_timeout(Duration::from_millis(timeout));
         }
         if let Some(retries) = self.retries {
             builder = builder.retry(Retry { retries, ..Retry::default() });
@@ -180,7 +179,14 @@ pub(crate) fn describe(engine: &Shared, mut options: Options, given: Given) -> R
 /// - `reply_cache`: "memory" or the path of a folder; the same request gets the same reply again. For tests.
 /// - `extra`: an object whose fields go into the body of each request as they are.
 /// - `tools`: names of tools of loaded plugins; all of them if absent. Tools of `callbacks` come on top.
-/// - `tool_mode`: "parallel" if absent, or "sequential".
+/// - `tool_mode`: "parallel" if absent, or "sequential". `tools_at_once`: most calls of a reply that run at once.
+///   `tool_timeout_ms`: how long a tool may take before it is stopped and answered with an error.
+/// - `validation`: "check" if absent: arguments that the tool's schema does not allow are told to the model and not run;
+///   "coerce" makes "17" a 17 first where an integer is asked for; or "off".
+/// - `repeat_limit`: {"calls": n, "then": "error" | "stop"}: the n-th same call in a row is not run, or ends the run.
+/// - `steering`: when `thw_agent_steer` comes in while tools run: "after_batch" if absent, "between_tools" (those that have
+///   not begun are skipped), "skip_remaining" (those that run are cancelled as well). `steering_mode`, `follow_up_mode`:
+///   "one_at_a_time" if absent, or "all".
 /// - `max_turns`: turns that one run may take; 50 if absent. `retries`: of a request that found no answer; 3 if absent.
 /// - `messages`: the conversation to go on with, an array as `thw_agent_conversation` writes it.
 ///
@@ -281,13 +287,24 @@ pub unsafe extern "C" fn thw_agent_prompt_json(
 /// Both are NULL or as the header says.
 unsafe fn start(agent: *mut Agent, prompt: Prompt, options: *const RunOptions) -> Result<*mut Run, Fault> {
     // SAFETY: promised by the caller.
+    unsafe { begin(agent, options, |agent| agent.prompt(prompt)) }
+}
+
+/// # Safety
+/// Both are NULL or as the header says.
+unsafe fn begin(
+    agent: *mut Agent,
+    options: *const RunOptions,
+    begin: impl FnOnce(&Inner) -> Result<thalweg::Run, thalweg::Error>,
+) -> Result<*mut Run, Fault> {
+    // SAFETY: promised by the caller.
     let AgentObject { engine, agent } = unsafe { handle::get::<AgentObject>(agent) }?;
     engine.process.check()?;
     // SAFETY: promised by the caller.
     let options = unsafe { run::read_options(options) }?;
     let run = {
         let _inside = engine.handle()?.enter();
-        agent.prompt(prompt)?
+        begin(agent)?
     };
     Ok(run::new(engine, run, &options))
 }
@@ -344,8 +361,10 @@ unsafe fn say(
     unsafe { guard::status(error, body) }
 }
 
-/// The conversation so far as JSON, `{"schema": 1, "messages": [...]}`; during a run, as it was when the run began. NULL
-/// on an error. NUL-terminated and the caller's, to be freed with `thw_free`. `[any-thread]`
+/// The conversation so far as JSON, `{"schema": 1, "messages": [...]}`; during a run, with those of its messages that are
+/// complete. Between runs it also holds what waits: `pending`, the tool calls that a person has to approve, and what was said
+/// by `thw_agent_steer` and `thw_agent_follow_up` and has not come in. NULL on an error. NUL-terminated and the caller's, to
+/// be freed with `thw_free`. `[any-thread]`
 ///
 /// # Safety
 /// As the header says.
@@ -355,8 +374,9 @@ pub unsafe extern "C" fn thw_agent_conversation(agent: *mut Agent, error: *mut E
         // SAFETY: by contract.
         let AgentObject { engine, agent } = unsafe { handle::get::<AgentObject>(agent) }?;
         engine.process.check()?;
+        let saved = agent.save().unwrap_or_else(|_| Saved::new(agent.messages()));
         // JSON escapes every NUL.
-        Ok(CString::new(Conversation::write(agent.messages())).unwrap_or_default().into_raw())
+        Ok(CString::new(json::write_conversation(&saved)).unwrap_or_default().into_raw())
     };
     // SAFETY: by contract.
     unsafe { guard::pointer(error, body) }
@@ -380,11 +400,39 @@ pub unsafe extern "C" fn thw_agent_set_conversation(
         engine.process.check()?;
         // SAFETY: by contract.
         let text = unsafe { text::text(conversation, conversation_len, "conversation") }?;
-        agent.set_messages(Conversation::read(text)?)?;
+        agent.restore(json::read_conversation(text)?)?;
         Ok(OK)
     };
     // SAFETY: by contract.
     unsafe { guard::status(error, body) }
+}
+
+/// Goes on with a run that ended since tool calls wait for a person (the `reason` of its end is `waiting_for_approval`; a hook
+/// at `THW_HOOK_BEFORE_TOOL_CALL` had answered `{"wait": true}`). `decisions` is a JSON object from the ids of calls to what
+/// was decided: `{"decision": "approve"}`, perhaps with `args`, an object to run it with instead; `{"decision": "deny",
+/// "reason": s}`; or `{"decision": "answer", "content": [...], "is_error": b}` in its place. A call that nothing is said about
+/// goes on waiting. It is borrowed for the call, and `options` may be NULL; NULL on an error. The run is the caller's, to be
+/// freed with `thw_run_free`. `[any-thread]`
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn thw_agent_answer(
+    agent: *mut Agent,
+    decisions: *const c_char,
+    decisions_len: usize,
+    options: *const RunOptions,
+    error: *mut Error,
+) -> *mut Run {
+    let body = || {
+        // SAFETY: by contract.
+        let decisions = unsafe { text::text(decisions, decisions_len, "decisions") }?;
+        let decisions: BTreeMap<String, Approval> = json::read(decisions, "decisions")?;
+        // SAFETY: by contract.
+        unsafe { begin(agent, options, |agent| agent.answer(decisions)) }
+    };
+    // SAFETY: by contract.
+    unsafe { guard::pointer(error, body) }
 }
 
 /// Frees a text that the library gave away. NULL is accepted. `[any-thread]`

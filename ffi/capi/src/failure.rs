@@ -58,7 +58,7 @@ fn run_failure(failure: &RunFailure) -> Failure {
         FailureKind::Truncated => (E_PROTOCOL, true),
         FailureKind::Connection => (E_CLOSED, true),
         FailureKind::Timeout => (E_TIMEOUT, true),
-        FailureKind::MaxTurns | FailureKind::Budget => (E_REJECTED, false),
+        FailureKind::MaxTurns | FailureKind::Repeated | FailureKind::Budget => (E_REJECTED, false),
         FailureKind::Aborted => (E_CANCELLED, false),
         // The provider has said something, though not what.
         FailureKind::Other if failure.http_status.is_some() => (E_REMOTE, false),

@@ -12,11 +12,13 @@ use crate::program::{Owned, Registered};
 use crate::tool::{self, HostTool};
 
 /// Before a tool runs. Gets `{"tool_call_id", "tool_name", "args"}`. Answers `{"args": {...}}` to run it with other arguments,
-/// or `{"block": true, "reason": s}` to tell the model the reason instead.
+/// `{"block": true, "reason": s}` to tell the model the reason instead, `{"result": s, "is_error": b}` to answer in its place,
+/// or `{"wait": true}` to leave it to a person, see `thw_agent_answer`. `"terminate": true` ends the run.
 pub const HOOK_BEFORE_TOOL_CALL: u32 = 1;
 
-/// After a tool ran, or was blocked. Gets `{"tool_call_id", "tool_name", "args", "text", "is_error"}`. Answers
-/// `{"text": s, "is_error": b}`, both optional, to tell the model something else.
+/// After a tool ran, or was blocked. Gets `{"tool_call_id", "tool_name", "args", "text", "content", "is_error"}`. Answers
+/// `{"text": s, "content": [...], "is_error": b, "details": v, "terminate": b}`, all optional, to tell the model something
+/// else; `terminate` ends the run.
 pub const HOOK_AFTER_TOOL_CALL: u32 = 2;
 
 /// Before each request. Gets `{"messages": [...]}`, the whole conversation. Answers the array of messages to send in its
@@ -25,6 +27,10 @@ pub const HOOK_TRANSFORM_CONTEXT: u32 = 3;
 
 /// The same, behind all of `THW_HOOK_TRANSFORM_CONTEXT`: the last word on what is sent.
 pub const HOOK_CONVERT_MESSAGES: u32 = 4;
+
+/// After a turn that another one would follow. Gets `{"turn": n, "messages": [...]}`, what the run has added to the
+/// conversation. Answers `{"stop": true}` to end the run.
+pub const HOOK_AFTER_TURN: u32 = 5;
 
 /// A hook that is a function of your program. Several at a point are asked in their order, each with what the one before
 /// made of it.
@@ -77,6 +83,7 @@ pub(crate) fn read(hooks: Vec<Owned<HostHook>>) -> Result<Vec<Hook>, Fault> {
             HOOK_AFTER_TOOL_CALL => HookPoint::AfterToolCall,
             HOOK_TRANSFORM_CONTEXT => HookPoint::TransformContext,
             HOOK_CONVERT_MESSAGES => HookPoint::ConvertMessages,
+            HOOK_AFTER_TURN => HookPoint::AfterTurn,
             point => {
                 let message = format!("`point` of hook {index} is {point}, which is no THW_HOOK_*");
                 return Err(Failure::invalid(message).into());

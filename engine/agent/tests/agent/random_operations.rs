@@ -2,8 +2,10 @@
 
 use thalweg_abi::types::StreamEvent;
 use thalweg_agent::assembly::End;
-use thalweg_agent::machine::{Config, ToolMode, ToolOutput};
-use thalweg_agent::message::{Failure, FailureKind};
+use thalweg_agent::machine::{
+    Approval, Config, Decision, OnRepeat, QueueMode, RepeatLimit, Steering, ToolMode, ToolOutput,
+};
+use thalweg_agent::message::{Failure, FailureKind, Message};
 
 use crate::support::{Driver, arguments, begin, check_laws, config, done, error, stop, text, thinking};
 
@@ -51,14 +53,41 @@ fn end(dice: &mut Dice) -> End {
 }
 
 fn operate(driver: &mut Driver, dice: &mut Dice) {
-    match dice.roll(24) {
+    match dice.roll(30) {
+        24 => {
+            let launched = driver.launched();
+            if let Some(id) = launched.last() {
+                driver.waits(id);
+            }
+        }
+        25 => {
+            driver.decide(if dice.roll(4) == 0 { Decision::Stop } else { Decision::GoOn });
+        }
+        26 => {
+            driver.machine.handle_steer(Message::user("wait")).unwrap();
+            driver.steered();
+        }
+        27 => driver.machine.handle_follow_up(Message::user("later")).unwrap(),
+        28 => {
+            let waiting = driver.machine.pending().map(|pending| pending.waiting.clone()).unwrap_or_default();
+            let approvals = [Approval::approve(), Approval::deny("no"), Approval::answer("yes")];
+            let decisions = waiting.into_iter().take(2).zip(approvals.into_iter().cycle().skip(dice.roll(3) as usize));
+            driver.approve(decisions.collect());
+        }
+        29 => {
+            let launched = driver.launched();
+            if let Some(id) = launched.last().cloned() {
+                driver.result(&id, ToolOutput::text("end").terminating());
+            }
+        }
         0 if !driver.machine.is_running() => driver.prompt("again"),
         1..=2 => {
             driver.end(end(dice));
         }
-        3 if dice.roll(4) == 0 => {
-            driver.abort();
-        }
+        3 if dice.roll(4) == 0 => match dice.roll(2) {
+            0 => drop(driver.abort()),
+            _ => driver.lose(),
+        },
         4 => {
             driver.progress(dice.pick(&IDS), "…", Some(5));
         }
@@ -91,7 +120,20 @@ fn random_operations_keep_every_law() {
         let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let tool_mode = if dice.roll(3) == 0 { ToolMode::Sequential } else { ToolMode::Parallel };
         let max_turns = dice.roll(5) as u32;
-        let mut driver = Driver::new(Config { tool_mode, max_turns, ..config(&["t", "u"]) });
+        let steering = [Steering::AfterBatch, Steering::BetweenTools, Steering::SkipRemaining][dice.roll(3) as usize];
+        let steering_mode = if dice.roll(2) == 0 { QueueMode::All } else { QueueMode::OneAtATime };
+        let then = if dice.roll(4) == 0 { OnRepeat::Stop } else { OnRepeat::Error };
+        let mut driver = Driver::new(Config {
+            tool_mode,
+            max_turns,
+            steering,
+            steering_mode,
+            follow_up_mode: steering_mode,
+            tools_at_once: [None, Some(0), Some(1), Some(2)][dice.roll(4) as usize],
+            repeat_limit: (dice.roll(3) == 0).then_some(RepeatLimit { calls: 3, then }),
+            asks_after_turn: dice.roll(2) == 0,
+            ..config(&["t", "u"])
+        });
         driver.prompt("hi");
         for _ in 0..80 {
             let was_running = driver.machine.is_running();
@@ -109,7 +151,7 @@ fn random_operations_keep_every_law() {
     }
     // The dice must reach what is to be tested.
     assert!(
-        runs > 1_200 && launched > 1_500 && turns > runs + 300,
+        runs > 1_200 && launched > 1_200 && turns > runs + 200,
         "{runs} runs, {turns} turns, {launched} tools launched"
     );
 }

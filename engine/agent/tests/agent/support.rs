@@ -7,8 +7,8 @@ use thalweg_abi::types::{
 };
 use thalweg_agent::assembly::End;
 use thalweg_agent::event::{AgentEvent, EventView};
-use thalweg_agent::machine::{Action, Config, EndReason, Machine, ToolOutput};
-use thalweg_agent::message::{ContentBlock, Message};
+use thalweg_agent::machine::{Action, Approval, Config, Decision, EndReason, Machine, ToolOutput};
+use thalweg_agent::message::{ContentBlock, Failure, FailureKind, Message};
 
 /// A machine, the log of its run as JSON, and the actions that it asked for.
 pub(crate) struct Driver {
@@ -73,6 +73,46 @@ impl Driver {
         is_known
     }
 
+    /// Nobody drives the run any more.
+    pub(crate) fn lose(&mut self) {
+        let now = self.tick();
+        self.machine.handle_loss(Failure::new(FailureKind::Other, "lost"), now);
+        self.drain();
+        assert!(!self.machine.is_running());
+    }
+
+    pub(crate) fn waits(&mut self, call_id: &str) -> bool {
+        let now = self.tick();
+        let is_known = self.machine.handle_tool_waiting(call_id, now);
+        self.drain();
+        is_known
+    }
+
+    pub(crate) fn decide(&mut self, decision: Decision) {
+        let now = self.tick();
+        self.machine.handle_decision(Ok(decision), now);
+        self.drain();
+    }
+
+    pub(crate) fn steer(&mut self, text: &str) {
+        self.machine.handle_steer(Message::user(text)).unwrap();
+        self.steered();
+    }
+
+    pub(crate) fn steered(&mut self) {
+        let now = self.tick();
+        self.machine.handle_steering(now);
+        self.drain();
+    }
+
+    /// Nothing happens where nothing waits.
+    pub(crate) fn approve(&mut self, decisions: Vec<(String, Approval)>) {
+        let now = self.tick();
+        let waits = self.machine.pending().is_some() && !self.machine.is_running();
+        assert_eq!(self.machine.handle_approvals(decisions, now).is_ok(), waits);
+        self.drain();
+    }
+
     pub(crate) fn abort(&mut self) -> &mut Self {
         let now = self.tick();
         self.machine.handle_abort(now);
@@ -91,7 +131,7 @@ impl Driver {
     /// Ids of the calls that were to be run.
     pub(crate) fn launched(&self) -> Vec<String> {
         let id = |action: &Action| match action {
-            Action::RunTool { call } => Some(call.id.clone()),
+            Action::RunTool { call, .. } => Some(call.id.clone()),
             _ => None,
         };
         self.actions.iter().filter_map(id).collect()
@@ -112,7 +152,7 @@ impl Driver {
         self.now_us
     }
 
-    fn drain(&mut self) {
+    pub(crate) fn drain(&mut self) {
         while let Some(event) = self.machine.poll_event() {
             self.append(&event.as_event(), event.time_us);
         }
@@ -213,7 +253,7 @@ fn check_history(driver: &Driver) {
         assert_eq!(read, *entry.message);
         let next = entries.get(number + 1).map(|next| &*next.message);
         match &*entry.message {
-            Message::User(_) => {}
+            Message::User(_) | Message::Custom(_) => {}
             Message::Tool(_) => assert!(number > 0 && matches!(*entries[number - 1].message, Message::Assistant(_))),
             Message::Assistant(reply) => {
                 let calls: Vec<_> = reply.tool_calls().map(|call| call.id.as_str()).collect();
@@ -227,7 +267,7 @@ fn check_history(driver: &Driver) {
                 assert_eq!(distinct.len(), calls.len(), "two calls with one id");
                 let answered: Vec<_> = match next {
                     Some(Message::Tool(tool)) => tool.content.iter().map(|r| r.tool_call_id.as_str()).collect(),
-                    None if driver.machine.is_running() => continue,
+                    None if driver.machine.is_running() || driver.machine.pending().is_some() => continue,
                     _ => Vec::new(),
                 };
                 assert_eq!(answered, calls, "calls and results do not match");

@@ -215,6 +215,9 @@ fn show(out: &mut impl Write, stored: &Stored, with_parent: bool) -> io::Result<
                 writeln!(out, "← {} {}", visible(&result.tool_name), visible(&text))?;
             }
         }
+        Message::Custom(message) => {
+            writeln!(out, "{} {}", visible(&message.custom_type), visible(&message.data.to_string()))?;
+        }
     }
     writeln!(out)
 }

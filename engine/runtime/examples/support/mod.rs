@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use thalweg_replay::{Exchange, Options, Recording, Server};
 
 /// Plays one reply after the other, whatever is asked.
-pub fn server(replies: impl IntoIterator<Item = Vec<Value>>) -> Server {
+pub(crate) fn server(replies: impl IntoIterator<Item = Vec<Value>>) -> Server {
     let exchanges = replies.into_iter().map(|chunks| {
         let lines = chunks.iter().map(|chunk| format!("data: {chunk}\n\n"));
         Exchange::of_chunks(lines.chain(["data: [DONE]\n\n".to_owned()]))
@@ -14,14 +14,14 @@ pub fn server(replies: impl IntoIterator<Item = Vec<Value>>) -> Server {
 }
 
 /// A reply of one text, word by word.
-pub fn text(words: &str) -> Vec<Value> {
+pub(crate) fn text(words: &str) -> Vec<Value> {
     let deltas = words.split_inclusive(' ').map(|word| chunk(&json!({"content": word}), None));
     deltas.chain([chunk(&json!({}), Some("stop")), usage()]).collect()
 }
 
 /// A reply that calls a tool.
 #[allow(dead_code, reason = "not every example has tools")]
-pub fn call(name: &str, arguments: &Value) -> Vec<Value> {
+pub(crate) fn call(name: &str, arguments: &Value) -> Vec<Value> {
     let function = json!({"name": name, "arguments": arguments.to_string()});
     let delta = json!({"tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": function}]});
     vec![chunk(&delta, None), chunk(&json!({}), Some("tool_calls")), usage()]

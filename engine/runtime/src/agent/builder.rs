@@ -1,26 +1,31 @@
 //! Describes an agent.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
 
 use serde_json::Value;
 use thalweg_abi::host;
 use thalweg_abi::module::Module;
+use thalweg_agent::approval::Saved;
 use thalweg_agent::cost::Price;
-use thalweg_agent::machine::{Config, Machine, ToolMode};
+use thalweg_agent::machine::{Config, QueueMode, RepeatLimit, Steering, ToolMode};
 use thalweg_agent::message::Message;
 use thalweg_agent::request::{Cache, CacheMarks, Output, Request, Thinking, ToolChoice, ToolSpec};
 use thalweg_log::Options as LogOptions;
 
-use super::{Agent, Inner, State, machine_config, open_session};
+use super::listen::Listeners;
+use super::saved::machine_of;
+use super::{Agent, Inner, State, messages_of, open_session};
 use crate::account::Account;
 use crate::adapt::Accepts;
 use crate::auth::KeySource;
 use crate::backend::{Backend, Endpoint, Shared, describe, describe_provider, find_codec};
 use crate::budget::Budget;
 use crate::client::Client;
-use crate::drive::Setup;
+use crate::drive::{Settings, Setup};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::hook::{Hook, Hooks};
@@ -30,6 +35,7 @@ use crate::plugin::Registry;
 use crate::price::Prices;
 use crate::provider::{Route, Table, Wish, split_thinking};
 use crate::responder::Responder;
+use crate::schema::Validation;
 use crate::tool::Tool;
 use crate::waiting::Waiting;
 
@@ -68,9 +74,10 @@ pub struct AgentBuilder {
     /// The first plugin that could not be started.
     broken: Option<host::Error>,
     request: Request,
-    max_turns: Option<u32>,
-    tool_mode: ToolMode,
-    messages: Vec<Message>,
+    config: Config,
+    validation: Validation,
+    tool_timeout: Option<Duration>,
+    saved: Option<Saved>,
     http: http::Options,
     client: Option<http::Client>,
     retry: http::Retry,
@@ -360,7 +367,7 @@ impl AgentBuilder {
     /// Turns that one run may take; 50 unless set.
     #[must_use]
     pub const fn max_turns(mut self, turns: u32) -> Self {
-        self.max_turns = Some(turns);
+        self.config.max_turns = if turns == 0 { 1 } else { turns };
         self
     }
 
@@ -374,14 +381,72 @@ impl AgentBuilder {
     /// How the tool calls of one reply run; all at once unless set.
     #[must_use]
     pub const fn tool_mode(mut self, mode: ToolMode) -> Self {
-        self.tool_mode = mode;
+        self.config.tool_mode = mode;
+        self
+    }
+
+    /// How many tool calls of one reply run at once; no limit unless set.
+    #[must_use]
+    pub const fn tools_at_once(mut self, most: u32) -> Self {
+        self.config.tools_at_once = Some(most);
+        self
+    }
+
+    /// How long a tool may take that has no [limit of its own](Tool::with_timeout); it is stopped then and answered with an
+    /// error. No limit unless set. Hooks do not count: a person may think as long as it takes.
+    #[must_use]
+    pub const fn tool_timeout(mut self, timeout: Duration) -> Self {
+        self.tool_timeout = Some(timeout);
+        self
+    }
+
+    /// What is done with arguments that the schema of their tool does not allow; [`Validation::Check`] unless set.
+    #[must_use]
+    pub const fn validation(mut self, validation: Validation) -> Self {
+        self.validation = validation;
+        self
+    }
+
+    /// When the same call made again and again is not executed any more, and what becomes of it; never unless set.
+    #[must_use]
+    pub const fn repeat_limit(mut self, limit: RepeatLimit) -> Self {
+        self.config.repeat_limit = Some(limit);
+        self
+    }
+
+    /// When a message that steers comes in while tools run; behind all of them unless set.
+    #[must_use]
+    pub const fn steering(mut self, steering: Steering) -> Self {
+        self.config.steering = steering;
+        self
+    }
+
+    /// How many messages that steer come in together; one a turn unless set.
+    #[must_use]
+    pub const fn steering_mode(mut self, mode: QueueMode) -> Self {
+        self.config.steering_mode = mode;
+        self
+    }
+
+    /// How many messages that follow up come in together; one a turn unless set.
+    #[must_use]
+    pub const fn follow_up_mode(mut self, mode: QueueMode) -> Self {
+        self.config.follow_up_mode = mode;
         self
     }
 
     /// The conversation to go on with.
     #[must_use]
     pub fn messages(mut self, messages: Vec<Message>) -> Self {
-        self.messages = messages;
+        self.saved = Some(Saved::new(messages));
+        self
+    }
+
+    /// The conversation to go on with, as [`Agent::save`] gave it: with the tool calls that wait for a person and what was
+    /// said and has not come in.
+    #[must_use]
+    pub fn saved(mut self, saved: Saved) -> Self {
+        self.saved = Some(saved);
         self
     }
 
@@ -456,31 +521,40 @@ impl AgentBuilder {
     /// # Errors
     /// When the model, its server, its key, its dialect or a tool cannot be made out.
     pub fn build(mut self) -> Result<Agent, Error> {
+        let tools = checked_tools(std::mem::take(&mut self.tools), self.validation)?;
         let Resolved { backend, request, client } = self.resolve()?;
+        let request = Request { tools: specs(&tools), ..request };
         let backend = match self.middleware.is_empty() {
             true => backend,
             false => Backend::Responder { responder: Shared(self.stacked(backend, &client)) },
         };
-        let defaults = Config::default();
+        let config = Config {
+            provider: backend.provider_id().map(str::to_owned),
+            asks_after_turn: self.hooks.ask_after_turn(),
+            ..self.config
+        };
+        let settings = Settings { request: Arc::new(request), tools: tools.into() };
+        let saved = self.saved.unwrap_or_else(|| Saved::new(Vec::new()));
+        let (machine, queues) = machine_of(saved, settings.configure(&config))?;
         let setup = Setup {
             client,
             backend,
-            request: Arc::new(request),
-            tools: self.tools,
+            settings: RwLock::new(settings),
             hooks: self.hooks,
             retry: self.retry,
-            max_turns: self.max_turns.unwrap_or(defaults.max_turns).max(1),
-            tool_mode: self.tool_mode,
+            config,
+            validation: self.validation,
+            tool_timeout: self.tool_timeout,
             measure_decode: self.measure_decode,
-            waiting: Waiting::default(),
             account: self.account,
             engine: self.engine.unwrap_or_else(Engine::of_one_agent),
             log: self.log,
+            waiting: Waiting::new(queues),
+            mirror: Mutex::new(messages_of(&machine)),
         };
-        let machine = Machine::new(machine_config(&setup), self.messages);
         let session = open_session(&setup, machine)?;
         let state = Mutex::new(State::Idle(Box::new(session)));
-        Ok(Agent { inner: Arc::new(Inner { setup: Arc::new(setup), state }) })
+        Ok(Agent { inner: Arc::new(Inner { setup: Arc::new(setup), state, listeners: Listeners::default() }) })
     }
 
     /// A client of the same model: for replies without an agent. What is said of runs has no effect. Opens no connection.
@@ -515,16 +589,9 @@ impl AgentBuilder {
         };
         let thinking = level.map(|level| Thinking { level: level.to_owned(), budget_tokens: None });
         let thinking = self.request.thinking.take().or(thinking);
-        let mut names = std::collections::HashSet::new();
-        if let Some(tool) = self.tools.iter().find(|tool| !names.insert(tool.name())) {
-            return Err(Error::DuplicateTool { name: tool.name().to_owned() });
-        }
-        let specs = self.tools.iter().map(|tool| ToolSpec {
-            name: tool.name().to_owned(),
-            description: tool.description().to_owned(),
-            parameters: tool.parameters().clone(),
-        });
-        let request = Request { model, tools: specs.collect(), thinking, ..std::mem::take(&mut self.request) };
+        // A client tells its model of tools, and runs none.
+        let tools = checked_tools(std::mem::take(&mut self.tools), Validation::Off)?;
+        let request = Request { model, tools: specs(&tools), thinking, ..std::mem::take(&mut self.request) };
         let client = match self.client.take() {
             Some(client) => client,
             None => http::Client::new(self.http.clone()).map_err(|error| Error::Http(Arc::new(error)))?,
@@ -612,6 +679,32 @@ impl AgentBuilder {
         });
         Ok((Backend::Server { endpoint, codec }, model, level))
     }
+}
+
+/// Tools that a model can tell apart, with schemas that can be asked.
+pub(super) fn checked_tools(tools: Vec<Tool>, validation: Validation) -> Result<Vec<Tool>, Error> {
+    let mut names = HashSet::new();
+    for tool in &tools {
+        if !names.insert(tool.name().to_owned()) {
+            return Err(Error::DuplicateTool { name: tool.name().to_owned() });
+        }
+        if validation != Validation::Off
+            && let Err(error) = tool.schema()
+        {
+            return Err(Error::ToolSchema { tool: tool.name().to_owned(), error });
+        }
+    }
+    Ok(tools)
+}
+
+/// What the model is told of the tools.
+pub(super) fn specs(tools: &[Tool]) -> Vec<ToolSpec> {
+    let specs = tools.iter().map(|tool| ToolSpec {
+        name: tool.name().to_owned(),
+        description: tool.description().to_owned(),
+        parameters: tool.parameters().clone(),
+    });
+    specs.collect()
 }
 
 impl fmt::Debug for AgentBuilder {

@@ -1,26 +1,33 @@
 //! An agent: a model, its tools, and the conversation with it.
 
 mod builder;
+mod listen;
+mod partial;
 mod prompt;
+mod saved;
+mod settings;
+mod task;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use thalweg_agent::history::History;
-use thalweg_agent::machine::{Config, Machine};
+use thalweg_agent::failure::Failure;
+use thalweg_agent::machine::{self, Machine};
 use thalweg_agent::message::Message;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 pub use builder::AgentBuilder;
+pub use listen::Subscription;
 pub use prompt::Prompt;
 
 use crate::drive::{Driver, Session, Setup};
-use crate::engine::RunPlace;
 use crate::error::Error;
-use crate::run::{Outcome, Run, Shared};
-use crate::tool::Tool;
+use crate::run::{Events, Run, Shared, Text};
+use listen::Listeners;
+use task::Task;
 
-/// A model, its tools, and the conversation with it. Clones are the same agent.
+/// A model, its tools, and the conversation with it. Clones are the same agent, and all of it may be called from any thread.
 #[derive(Clone)]
 pub struct Agent {
     inner: Arc<Inner>,
@@ -29,15 +36,13 @@ pub struct Agent {
 struct Inner {
     setup: Arc<Setup>,
     state: Mutex<State>,
+    listeners: Listeners,
 }
 
 enum State {
     Idle(Box<Session>),
-    /// A run has taken the session; its messages are those of before the run.
-    Running {
-        run: Run,
-        history: History,
-    },
+    /// A run has taken the session.
+    Running(Run),
 }
 
 impl Agent {
@@ -49,7 +54,7 @@ impl Agent {
     }
 
     /// Starts a run that answers `prompt`. It goes on by itself on the current tokio runtime; watch it through the
-    /// [`Run`].
+    /// [`Run`]. Tool calls that wait for a person are answered with an error.
     ///
     /// # Errors
     /// [`Error::Busy`] while another run of this agent is going on, [`Error::TooManyRuns`] at the limit of its engine,
@@ -58,12 +63,51 @@ impl Agent {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn prompt(&self, prompt: impl Into<Prompt>) -> Result<Run, Error> {
-        let mut state = self.inner.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let messages = prompt.into().messages;
+        self.start(|machine| machine.handle_prompt(messages, 0))
+    }
+
+    /// Answers `prompt` and gives the text of the last reply.
+    ///
+    /// # Errors
+    /// As [`Agent::prompt`] and [`Run::message`].
+    pub async fn prompt_text(&self, prompt: impl Into<Prompt>) -> Result<String, Error> {
+        let run = self.prompt(prompt)?;
+        Ok(run.message().await?.text())
+    }
+
+    /// Answers `prompt` and gives the events of the run.
+    ///
+    /// # Errors
+    /// As [`Agent::prompt`]; what goes wrong later stands in the last event.
+    pub fn stream(&self, prompt: impl Into<Prompt>) -> Result<Events, Error> {
+        Ok(self.prompt(prompt)?.events())
+    }
+
+    /// Answers `prompt` and gives the text of its replies as it comes.
+    ///
+    /// # Errors
+    /// As [`Agent::prompt`].
+    pub fn stream_text(&self, prompt: impl Into<Prompt>) -> Result<Text, Error> {
+        Ok(self.prompt(prompt)?.text())
+    }
+
+    /// Answers what the conversation ends with. Where that is a reply, messages that wait come in: those that steer, or else
+    /// those that follow up.
+    ///
+    /// # Errors
+    /// As [`Agent::prompt`].
+    pub fn go_on(&self) -> Result<Run, Error> {
+        self.prompt(Prompt::go_on())
+    }
+
+    fn start(&self, begin: impl FnOnce(&mut Machine) -> Result<(), machine::Error>) -> Result<Run, Error> {
+        // First, since it panics where there is none.
+        let runtime = Handle::current();
+        let mut state = self.inner.lock();
         let State::Idle(session) = &mut *state else { return Err(Error::Busy) };
         let place = self.inner.setup.engine.enter()?;
-        self.inner.setup.waiting.hand_over(&mut session.machine);
-        session.machine.handle_prompt(prompt.into().messages, 0).map_err(Error::Prompt)?;
-        let history = session.machine.history().clone();
+        self.inner.setup.waiting.lend(&mut session.machine, begin).map_err(Error::Prompt)?;
         let (writer, log) = self.inner.setup.engine.channel(self.inner.setup.log);
         let run = Run {
             shared: Arc::new(Shared {
@@ -73,25 +117,23 @@ impl Agent {
                 finished: watch::Sender::new(false),
             }),
         };
-        let running = State::Running { run: run.clone(), history };
-        let State::Idle(session) = std::mem::replace(&mut *state, running) else { return Err(Error::Busy) };
+        let State::Idle(session) = std::mem::replace(&mut *state, State::Running(run.clone())) else {
+            return Err(Error::Busy);
+        };
+        // Under the lock, as in `subscribe`: each listener is told once.
+        self.inner.listeners.follow(&run, &runtime);
         drop(state);
         let driver = Driver::new(Arc::clone(&self.inner.setup), session, writer, run.shared.abort.subscribe());
-        let guard = Guard { inner: Arc::clone(&self.inner), run: run.clone(), place: Some(place) };
+        let task = Task::new(driver, Arc::clone(&self.inner), run.clone(), place);
         // Boxed, since a future that is moved into another one takes its room twice.
-        let driving = Box::pin(driver.run());
-        tokio::spawn(async move {
-            let (session, outcome, writer) = driving.await;
-            guard.finish(session, outcome);
-            // Last: a reader that has seen the end may prompt the agent again at once.
-            drop(writer);
-        });
+        runtime.spawn(Box::pin(task.run()));
         Ok(run)
     }
 
-    /// Says something while a run goes on: it comes in before the next request, behind the tools that run now; a run that
-    /// would end goes on with it. One message a turn. Without a run it goes in front of the next one's first reply; so does
-    /// what is left when a run fails or is stopped.
+    /// Says something while a run goes on: it comes in before the next request, behind the tools that run now unless
+    /// [`AgentBuilder::steering`] says otherwise; a run that would end goes on with it. One message a turn, or all at once, as
+    /// [`AgentBuilder::steering_mode`] says. Without a run it goes in front of the next one's first reply; so does what is
+    /// left when a run fails or is stopped.
     ///
     /// # Errors
     /// [`Error::Prompt`] for what no user could have said.
@@ -107,9 +149,26 @@ impl Agent {
         self.inner.setup.waiting.follow_up(messages.into().messages).map_err(Error::Prompt)
     }
 
+    /// Forgets what was said by [`Agent::steer`] and has not come in.
+    pub fn clear_steering(&self) {
+        self.inner.setup.waiting.lock().steering.clear();
+    }
+
+    /// Forgets what was said by [`Agent::follow_up`] and has not come in.
+    pub fn clear_follow_ups(&self) {
+        self.inner.setup.waiting.lock().follow_ups.clear();
+    }
+
+    /// What was said and has not come in: messages that steer, and those that follow up.
+    #[must_use]
+    pub fn queued(&self) -> (Vec<Message>, Vec<Message>) {
+        let queues = self.inner.setup.waiting.lock().clone();
+        (queues.steering.into(), queues.follow_ups.into())
+    }
+
     /// Stops the run that is going on, if any.
     pub fn abort(&self) {
-        if let State::Running { run, .. } = &*self.inner.state.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(run) = self.running() {
             run.abort();
         }
     }
@@ -117,16 +176,30 @@ impl Agent {
     /// Whether a run is going on.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        matches!(*self.inner.state.lock().unwrap_or_else(PoisonError::into_inner), State::Running { .. })
+        self.running().is_some()
     }
 
-    /// The conversation so far; during a run, as it was when the run began.
+    /// The run that is going on.
+    #[must_use]
+    pub fn running(&self) -> Option<Run> {
+        match &*self.inner.lock() {
+            State::Running(run) => Some(run.clone()),
+            State::Idle(_) => None,
+        }
+    }
+
+    /// Waits until no run is going on and every listener has seen the last one's end. Not to be awaited by a listener.
+    pub async fn wait_for_idle(&self) {
+        while let Some(run) = self.running() {
+            run.finished().await;
+        }
+        self.inner.listeners.wait().await;
+    }
+
+    /// The conversation so far; during a run with those of its messages that are complete.
     #[must_use]
     pub fn messages(&self) -> Vec<Message> {
-        match &*self.inner.state.lock().unwrap_or_else(PoisonError::into_inner) {
-            State::Idle(session) => session.machine.history().clone().into_messages(),
-            State::Running { history, .. } => history.clone().into_messages(),
-        }
+        self.inner.mirror().iter().map(|message| Message::clone(message)).collect()
     }
 
     /// Sets the conversation, for example to go on with an earlier one. Tool calls without results get an error result.
@@ -134,18 +207,43 @@ impl Agent {
     /// # Errors
     /// [`Error::Busy`] during a run; or the codec does not open a stream again.
     pub fn set_messages(&self, messages: Vec<Message>) -> Result<(), Error> {
-        let mut state = self.inner.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.inner.lock();
         let State::Idle(session) = &mut *state else { return Err(Error::Busy) };
         // A stream of its own for each conversation: a codec may remember what it has encoded.
         session.source = self.inner.setup.open()?;
         session.machine.replace_history(messages);
+        *self.inner.mirror() = messages_of(&session.machine);
         Ok(())
     }
 
-    /// The tools on offer.
+    /// Adds messages at the end of the conversation, for example those of the program's own.
+    ///
+    /// # Errors
+    /// As [`Agent::set_messages`].
+    pub fn append_messages(&self, messages: impl IntoIterator<Item = Message>) -> Result<(), Error> {
+        let mut all = self.messages();
+        all.extend(messages);
+        self.set_messages(all)
+    }
+
+    /// Forgets the conversation and all that waits; the model, its tools and the system prompt stay.
+    ///
+    /// # Errors
+    /// As [`Agent::set_messages`].
+    pub fn reset(&self) -> Result<(), Error> {
+        self.set_messages(Vec::new())?;
+        self.clear_steering();
+        self.clear_follow_ups();
+        Ok(())
+    }
+
+    /// What went wrong with the last run, if anything did; none while a run goes on.
     #[must_use]
-    pub fn tools(&self) -> &[Tool] {
-        &self.inner.setup.tools
+    pub fn failure(&self) -> Option<Failure> {
+        match &*self.inner.lock() {
+            State::Idle(session) => session.machine.failure().cloned(),
+            State::Running(_) => None,
+        }
     }
 
     /// Where its requests go: the provider's name or the base URL.
@@ -157,63 +255,33 @@ impl Agent {
 
 impl fmt::Debug for Agent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let settings = self.inner.setup.settings();
         f.debug_struct("Agent")
             .field("endpoint", &self.endpoint())
-            .field("model", &self.inner.setup.request.model)
-            .field("tools", &self.inner.setup.tools)
+            .field("model", &settings.request.model)
+            .field("tools", &settings.tools)
             .finish_non_exhaustive()
     }
 }
 
 impl Inner {
-    fn new_session(&self, machine: Machine) -> Result<Session, Error> {
-        open_session(&self.setup, machine)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn mirror(&self) -> MutexGuard<'_, Vec<Arc<Message>>> {
+        self.setup.mirror.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The agent is idle again.
+    fn rest(&self, session: Box<Session>) {
+        *self.lock() = State::Idle(session);
     }
 }
 
-/// Gives the session back to its agent and wakes those who wait, also when the driver panics or its runtime ends.
-struct Guard {
-    inner: Arc<Inner>,
-    run: Run,
-    /// `None` once the run is over.
-    place: Option<RunPlace>,
-}
-
-impl Guard {
-    fn finish(mut self, session: Box<Session>, outcome: Outcome) {
-        *self.inner.state.lock().unwrap_or_else(PoisonError::into_inner) = State::Idle(session);
-        // Only this guard sets it.
-        let _ = self.run.shared.outcome.set(outcome);
-        // Before anybody is told: who waits for the end may start a run.
-        self.place = None;
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        if self.run.shared.outcome.set(Outcome::lost()).is_ok() {
-            let mut state = self.inner.state.lock().unwrap_or_else(PoisonError::into_inner);
-            if let State::Running { history, .. } = &mut *state {
-                let config = machine_config(&self.inner.setup);
-                let machine = Machine::new(config, std::mem::take(history).into_messages());
-                // Without a session the agent stays busy: its codec cannot be opened any more.
-                if let Ok(session) = self.inner.new_session(machine) {
-                    *state = State::Idle(Box::new(session));
-                }
-            }
-        }
-        self.place = None;
-        self.run.shared.finished.send_replace(true);
-    }
-}
-
-fn machine_config(setup: &Setup) -> Config {
-    Config {
-        provider: setup.backend.provider_id().map(str::to_owned),
-        tools: setup.tools.iter().map(|tool| tool.name().to_owned()).collect(),
-        max_turns: setup.max_turns,
-        tool_mode: setup.tool_mode,
-    }
+/// The messages of a machine, shared with it.
+fn messages_of(machine: &Machine) -> Vec<Arc<Message>> {
+    machine.history().entries().iter().map(|entry| Arc::clone(&entry.message)).collect()
 }
 
 fn open_session(setup: &Setup, machine: Machine) -> Result<Session, Error> {

@@ -1,6 +1,6 @@
 //! What a run answers.
 
-use thalweg_agent::message::Message;
+use thalweg_agent::message::{Message, UserContent};
 
 /// What a run answers: one text, or messages.
 #[derive(Clone, Debug, Default)]
@@ -43,5 +43,11 @@ impl From<Message> for Prompt {
 impl From<Vec<Message>> for Prompt {
     fn from(messages: Vec<Message>) -> Self {
         Self { messages }
+    }
+}
+
+impl From<Vec<UserContent>> for Prompt {
+    fn from(content: Vec<UserContent>) -> Self {
+        Self { messages: vec![Message::user_content(content)] }
     }
 }

@@ -118,6 +118,8 @@ fn render(prompt: &Ask, record: &Record) -> String {
                     result.content.iter().for_each(|content| part(&mut text, content));
                 }
             }
+            // Not sent.
+            Message::Custom(_) => {}
         }
     }
     text.push_str("---\n\n");

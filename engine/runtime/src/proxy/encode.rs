@@ -58,6 +58,8 @@ fn encode_message(message: &Message) -> Vec<Value> {
             };
             message.content.iter().map(result).collect()
         }
+        // Not sent.
+        Message::Custom(_) => Vec::new(),
     }
 }
 

@@ -200,7 +200,7 @@ class Agent:
 
     @property
     def messages(self) -> List[Message]:
-        """The conversation; during a run, as it was when the run began. May be set between runs."""
+        """The conversation; during a run, with those of its messages that are complete. May be set between runs."""
         messages: List[Message] = json.loads(self._native.conversation())["messages"]
         return messages
 

@@ -5,79 +5,12 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use thalweg::failure::FailureKind;
 use thalweg::message::{ContentBlock, Message};
-use thalweg::{Agent, AgentBuilder, Error, Outcome, Tool};
-use thalweg_replay::{Exchange, Fault, Options, Recording, Server};
+use thalweg::{Agent, Error, Tool};
+use thalweg_replay::{Exchange, Fault, Options};
 
-/// A chat chunk with `delta` and, at the end, a finish reason.
-fn chunk(delta: Value, finish: Option<&str>) -> String {
-    let body = json!({"id": "c1", "object": "chat.completion.chunk", "model": "m",
-        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]});
-    format!("data: {body}\n\n")
-}
-
-fn text_reply(pieces: &[&str]) -> Exchange {
-    let mut chunks: Vec<String> = pieces.iter().map(|piece| chunk(json!({"content": piece}), None)).collect();
-    chunks.push(chunk(json!({}), Some("stop")));
-    chunks.push("data: [DONE]\n\n".to_owned());
-    Exchange::of_chunks(chunks)
-}
-
-fn call_reply(id: &str, name: &str, arguments: &str) -> Exchange {
-    Exchange::of_chunks([
-        chunk(
-            json!({"tool_calls": [{"index": 0, "id": id, "type": "function",
-            "function": {"name": name, "arguments": ""}}]}),
-            None,
-        ),
-        chunk(json!({"tool_calls": [{"index": 0, "function": {"arguments": arguments}}]}), None),
-        chunk(json!({}), Some("tool_calls")),
-        "data: [DONE]\n\n".to_owned(),
-    ])
-}
-
-fn server(exchanges: Vec<Exchange>, options: Options) -> Server {
-    let recording = Recording::by_hand("openai-chat", exchanges);
-    Server::start(vec![recording], options).expect("a loopback port")
-}
-
-fn agent(server: &Server) -> AgentBuilder {
-    Agent::builder().model("m").base_url(server.url()).link(thalweg_openai::module())
-}
-
-async fn outcome(builder: AgentBuilder) -> Outcome {
-    let run = builder.build().expect("a complete description").prompt("go").expect("an idle agent");
-    tokio::time::timeout(Duration::from_secs(20), run.finished()).await.expect("every run ends")
-}
-
-async fn reply_to(exchange: Exchange, options: Options) -> Outcome {
-    let server = server(vec![exchange], options);
-    outcome(agent(&server)).await
-}
-
-fn failure(outcome: &Outcome) -> (FailureKind, String) {
-    match &outcome.error {
-        Some(Error::Run { failure, .. }) => (failure.kind, failure.message.clone()),
-        other => panic!("expected a failed run, got {other:?}"),
-    }
-}
-
-fn text(outcome: &Outcome) -> String {
-    outcome.message.as_ref().map(thalweg::message::AssistantMessage::text).unwrap_or_default()
-}
-
-fn tool_results(outcome: &Outcome) -> Vec<(String, bool)> {
-    let results = outcome.messages.iter().filter_map(|message| match message {
-        Message::Tool(results) => Some(results.content.clone()),
-        _ => None,
-    });
-    results.flatten().map(|result| (format!("{:?}", result.content), result.is_error)).collect()
-}
-
-fn echo_tool() -> Tool {
-    Tool::new("echo", "Says it again.", json!({"type": "object"}), |arguments, _| async move {
-        Ok(arguments["text"].as_str().unwrap_or("nothing").to_owned())
-    })
-}
+use crate::support::{
+    agent, call_reply, chunk, echo_tool, failure, outcome, reply_to, server, text, text_reply, tool_results,
+};
 
 #[tokio::test]
 async fn a_reply_is_streamed_to_every_reader_from_its_beginning() {
