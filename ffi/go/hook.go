@@ -21,6 +21,8 @@ const (
 	TransformContext HookPoint = C.THW_HOOK_TRANSFORM_CONTEXT
 	// ConvertMessages is the same, behind all of TransformContext.
 	ConvertMessages HookPoint = C.THW_HOOK_CONVERT_MESSAGES
+	// AfterTurn gets {"turn": n, "messages": [...]} after a turn that another one would follow, and may answer {"stop": true}.
+	AfterTurn HookPoint = C.THW_HOOK_AFTER_TURN
 	// APIKey gets {"provider": s} before each request to a server, and may answer the key.
 	APIKey HookPoint = C.THW_HOOK_API_KEY
 )

@@ -391,6 +391,46 @@ THW_API int32_t thw_agent_is_running(thw_agent *agent);
 // Stops the run that goes on, as `thw_run_abort` does; nothing happens if there is none. `[any-thread]`
 THW_API thw_status thw_agent_abort(thw_agent *agent);
 
+// What was said by `thw_agent_steer` and `thw_agent_follow_up` and has not come in, as JSON `{"steering": [...], "follow_ups": [...]}`;
+// NULL on an error. To be freed with `thw_free`. `[any-thread]`
+THW_API char *thw_agent_queued(thw_agent *agent,
+                       thw_error *error);
+
+// Forgets what was said by `thw_agent_steer` if `steering` is not 0, and by `thw_agent_follow_up` if `follow_ups` is not.
+// `[any-thread]`
+THW_API thw_status thw_agent_clear_queued(thw_agent *agent,
+                                  int32_t steering,
+                                  int32_t follow_ups);
+
+// Waits up to `timeout_ms` until no run of the agent goes on. `THW_OK`: none does. `THW_PENDING`: one goes on. Not from a callback of
+// `thw_run_on_batch`. `[any-thread]`
+THW_API thw_status thw_agent_wait(thw_agent *agent,
+                          uint32_t timeout_ms,
+                          thw_error *error);
+
+// Forgets the conversation and all that waits; what the agent was made with stays. `THW_E_STATE` during a run. `[any-thread]`
+THW_API thw_status thw_agent_reset(thw_agent *agent,
+                           thw_error *error);
+
+// What goes into each request beside the conversation, as JSON with keys of `thw_agent_new`; NULL on an error. To be freed with
+// `thw_free`. `[any-thread]`
+THW_API char *thw_agent_settings(thw_agent *agent,
+                         thw_error *error);
+
+// Changes some of it from the next turn on, also of a run that goes on: `settings` is a JSON object, borrowed for the call, with the
+// keys that change; `null` takes one away. `model` is the id at the provider, which stays. Tools are changed by `thw_agent_set_tools`.
+// `[any-thread]`
+THW_API thw_status thw_agent_configure(thw_agent *agent,
+                               const char *settings,
+                               size_t settings_len,
+                               thw_error *error);
+
+// Offers the tools of `callbacks` in the place of all others, from the next turn on, also of a run that goes on. Its hooks and
+// providers must be none. `[any-thread]`
+THW_API thw_status thw_agent_set_tools(thw_agent *agent,
+                               const thw_callbacks *callbacks,
+                               thw_error *error);
+
 // ---- Run ----
 
 // The events of the run go to `thw_engine_next`, and are kept until it has given them all. Readers see them as well.
@@ -469,6 +509,11 @@ THW_API thw_status thw_run_result(thw_run *run,
 
 // Frees a run. If it goes on, it goes on; abort it first if it shall not. NULL is accepted. `[any-thread]`
 THW_API void thw_run_free(thw_run *run);
+
+// The reply that is coming in, as far as it came, as JSON: a message, or `null` while none comes in; NULL on an error. It is put
+// together when it is asked for. To be freed with `thw_free`. `[any-thread]`
+THW_API char *thw_run_partial(thw_run *run,
+                      thw_error *error);
 
 // ---- Reader: one run, borrowed batches ----
 

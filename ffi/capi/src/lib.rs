@@ -13,6 +13,7 @@ mod block;
 mod built_in;
 pub mod callback;
 pub mod client;
+pub mod control;
 pub mod decoder;
 mod drain;
 pub mod engine;

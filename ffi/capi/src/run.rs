@@ -1,6 +1,6 @@
 //! A run: all turns of one prompt.
 
-use std::ffi::{CString, c_void};
+use std::ffi::{CString, c_char, c_void};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -90,6 +90,24 @@ pub(crate) fn new(engine: &Arc<Shared>, run: Inner, options: &RunOptions) -> *mu
         engine.drain.add(run.cursor(), options.user);
     }
     handle::new(RunObject { engine: Arc::clone(engine), run, texts: OnceLock::new() })
+}
+
+/// The reply that is coming in, as far as it came, as JSON: a message, or `null` while none comes in; NULL on an error. It is put
+/// together when it is asked for. To be freed with `thw_free`. `[any-thread]`
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn thw_run_partial(run: *mut Run, error: *mut Error) -> *mut c_char {
+    let body = || {
+        // SAFETY: by contract.
+        let RunObject { engine, run, .. } = unsafe { handle::get::<RunObject>(run) }?;
+        engine.process.check()?;
+        // JSON escapes every NUL.
+        Ok(CString::new(json!(run.partial()).to_string()).unwrap_or_default().into_raw())
+    };
+    // SAFETY: by contract.
+    unsafe { guard::pointer(error, body) }
 }
 
 /// Frees a run. If it goes on, it goes on; abort it first if it shall not. NULL is accepted. `[any-thread]`

@@ -9,6 +9,7 @@ const POINTS = {
   afterToolCall: [2, callOf, (given) => (typeof given === 'string' ? { text: given } : renamed(given, 'isError', 'is_error'))],
   transformContext: [3, ({ messages }) => messages, (given) => given],
   convertToLlm: [4, ({ messages }) => messages, (given) => given],
+  shouldStopAfterTurn: [5, (turn) => turn, (given) => ({ stop: Boolean(given) })],
   getApiKey: [6, ({ provider }) => provider, (given) => String(given)],
 };
 

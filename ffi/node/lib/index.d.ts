@@ -144,6 +144,13 @@ export interface HookCall {
   args: Json;
 }
 
+/** What becomes of a call. */
+export type ToolLoopControl =
+  | { args: Json; terminate?: boolean }
+  | { block: true; reason?: string; terminate?: boolean }
+  | { result: string | Json[]; is_error?: boolean; terminate?: boolean }
+  | { wait: true };
+
 /** A piece of a reply; a text is one of its text. */
 export type Piece =
   | string
@@ -203,13 +210,15 @@ export interface AgentOptions {
   /** A provider of the program's own: gives the reply to a request piece by piece. */
   stream?: StreamFunction;
   /** Asked before a tool runs: gives other arguments, or the reason for which it is not run; nothing to go on as it is. */
-  beforeToolCall?(call: HookCall): Awaitable<void | string | { args: Json } | { block: true; reason?: string }>;
+  beforeToolCall?(call: HookCall): Awaitable<void | string | ToolLoopControl>;
   /** Asked after a tool ran: gives what the model is told instead. */
-  afterToolCall?(call: HookCall & { text: string; isError: boolean }): Awaitable<void | string | { text?: string; isError?: boolean }>;
+  afterToolCall?(call: HookCall & { text: string; isError: boolean }): Awaitable<void | string | { text?: string; isError?: boolean; terminate?: boolean }>;
   /** Asked before each request: gives the messages to send in the place of the conversation. */
   transformContext?(messages: Json[]): Awaitable<void | Json[]>;
   /** The same, behind it. */
   convertToLlm?(messages: Json[]): Awaitable<void | Json[]>;
+  /** Asked after a turn that another one would follow, with what the run has added: something true ends the run. */
+  shouldStopAfterTurn?(turn: { turn: number; messages: Json[] }): Awaitable<unknown>;
   /** Asked with the provider's name before each request to a server: gives the key, or nothing for the one that there is without it. */
   getApiKey?(provider: string): Awaitable<void | null | string>;
   /** How much is asked a minute; what is beyond it waits. */

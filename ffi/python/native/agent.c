@@ -109,14 +109,78 @@ static PyObject *agent_is_running(PyObject *object, void *closure) {
     return PyBool_FromLong(thw_agent_is_running(((AgentObject *)object)->handle));
 }
 
-static PyObject *agent_conversation(PyObject *object, PyObject *unused) {
-    (void)unused;
+typedef char *tell_function(thw_agent *, thw_error *);
+
+static PyObject *tell(PyObject *object, tell_function *function) {
     thw_error error = THW_ERROR_INIT;
-    char *json = thw_agent_conversation(((AgentObject *)object)->handle, &error);
+    char *json = function(((AgentObject *)object)->handle, &error);
     if (json == NULL) return failure_raise(&error);
     PyObject *text = PyUnicode_FromString(json);
     thw_free(json);
     return text;
+}
+
+static PyObject *agent_conversation(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return tell(object, thw_agent_conversation);
+}
+
+static PyObject *agent_settings(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return tell(object, thw_agent_settings);
+}
+
+static PyObject *agent_queued(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return tell(object, thw_agent_queued);
+}
+
+static PyObject *agent_reset(PyObject *object, PyObject *unused) {
+    (void)unused;
+    thw_error error = THW_ERROR_INIT;
+    if (thw_agent_reset(((AgentObject *)object)->handle, &error) < 0) return failure_raise(&error);
+    Py_RETURN_NONE;
+}
+
+static PyObject *agent_clear_queued(PyObject *object, PyObject *arguments) {
+    int steering, follow_ups;
+    if (!PyArg_ParseTuple(arguments, "pp", &steering, &follow_ups)) return NULL;
+    thw_agent_clear_queued(((AgentObject *)object)->handle, steering, follow_ups);
+    Py_RETURN_NONE;
+}
+
+/* A tuple of those that an agent is made with. */
+static PyObject *agent_set_tools(PyObject *object, PyObject *tools) {
+    if (!PyTuple_Check(tools)) {
+        PyErr_SetString(PyExc_TypeError, "a tuple of tools is wanted");
+        return NULL;
+    }
+    PyObject *none = PyTuple_New(0);
+    if (none == NULL) return NULL;
+    Given given;
+    bool is_read = given_read(&given, tools, none, none);
+    Py_DECREF(none);
+    if (!is_read) {
+        given_free(&given);
+        return NULL;
+    }
+    thw_agent *handle = ((AgentObject *)object)->handle;
+    thw_error error = THW_ERROR_INIT;
+    thw_status status;
+    Py_BEGIN_ALLOW_THREADS
+    status = thw_agent_set_tools(handle, &given.callbacks, &error);
+    Py_END_ALLOW_THREADS
+    given_free(&given);
+    if (status < 0) return failure_raise(&error);
+    Py_RETURN_NONE;
+}
+
+static PyObject *agent_answer(PyObject *object, PyObject *decisions) {
+    return start(object, decisions, thw_agent_answer);
+}
+
+static PyObject *agent_configure(PyObject *object, PyObject *settings) {
+    return say(object, settings, thw_agent_configure);
 }
 
 static PyObject *agent_set_conversation(PyObject *object, PyObject *json) {
@@ -137,6 +201,13 @@ static PyMethodDef methods[] = {
     { "steer_json", agent_steer_json, METH_O, "Says messages, a JSON array, before the next request." },
     { "follow_up_json", agent_follow_up_json, METH_O, "Says messages, a JSON array, once the run would end." },
     { "abort", agent_abort, METH_NOARGS, "Stops the run that goes on." },
+    { "settings", agent_settings, METH_NOARGS, "What goes into requests, as JSON." },
+    { "configure", agent_configure, METH_O, "Changes some of it, a JSON object." },
+    { "set_tools", agent_set_tools, METH_O, "Offers other tools." },
+    { "queued", agent_queued, METH_NOARGS, "What was said and has not come in, as JSON." },
+    { "clear_queued", agent_clear_queued, METH_VARARGS, "Forgets what steers, and what follows up." },
+    { "reset", agent_reset, METH_NOARGS, "Forgets the conversation and what waits." },
+    { "answer", agent_answer, METH_O, "Goes on with them: decisions by id, as JSON." },
     { "conversation", agent_conversation, METH_NOARGS, "The conversation as JSON." },
     { "set_conversation", agent_set_conversation, METH_O, "Sets the conversation." },
     { NULL, NULL, 0, NULL },

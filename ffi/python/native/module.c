@@ -18,6 +18,7 @@ static bool hooks_init(PyObject *module) {
         { "HOOK_AFTER_TOOL_CALL", THW_HOOK_AFTER_TOOL_CALL },
         { "HOOK_TRANSFORM_CONTEXT", THW_HOOK_TRANSFORM_CONTEXT },
         { "HOOK_CONVERT_MESSAGES", THW_HOOK_CONVERT_MESSAGES },
+        { "HOOK_AFTER_TURN", THW_HOOK_AFTER_TURN },
         { "HOOK_API_KEY", THW_HOOK_API_KEY },
     };
     for (size_t i = 0; i < sizeof POINTS / sizeof *POINTS; i++)

@@ -94,7 +94,22 @@ static PyObject *run_stream(PyObject *object, PyObject *arguments) {
     return stream_new((RunObject *)object, loop, what);
 }
 
+static PyObject *run_partial(PyObject *object, PyObject *unused) {
+    (void)unused;
+    thw_run *handle = ((RunObject *)object)->handle;
+    thw_error error = THW_ERROR_INIT;
+    char *json;
+    Py_BEGIN_ALLOW_THREADS
+    json = thw_run_partial(handle, &error);
+    Py_END_ALLOW_THREADS
+    if (json == NULL) return failure_raise(&error);
+    PyObject *text = PyUnicode_FromString(json);
+    thw_free(json);
+    return text;
+}
+
 static PyMethodDef methods[] = {
+    { "partial", run_partial, METH_NOARGS, "The reply that is coming in, as JSON." },
     { "abort", run_abort, METH_NOARGS, "Stops the run." },
     { "wait", run_wait, METH_O, "Waits so many milliseconds for the end; raises how it failed." },
     { "text", run_text, METH_NOARGS, "The text of the last reply; None while the run goes on." },

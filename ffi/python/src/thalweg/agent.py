@@ -32,7 +32,9 @@ class Agent:
 
     Hooks are plain or asynchronous functions; each may give None for: go on as it is. `before_tool_call` and `after_tool_call` are
     asked with what the call is, as a dict. The first may give {"args": ...}, or a text, for which the tool is not run and which the
-    model is told; the second a text that the model is told instead, or {"text": ..., "is_error": ...}. `transform_context` and behind it
+    model is told; the second a text that the model is told instead, or {"text": ..., "is_error": ...}; "terminate" in either of them ends
+    the run after the turn, and {"wait": True} of the first leaves the call to a person, see `answer`. `should_stop_after_turn` is asked with
+    {"turn", "messages"}, and ends the run if it gives something true. `transform_context` and behind it
     `convert_to_llm` are asked with the messages before each request, and may give others, for that request only. `get_api_key` is asked
     with the provider's name before each request to a server, and gives the key, or None for the one that there is without it.
     """
@@ -60,6 +62,13 @@ class Agent:
         tool_choice: Union[str, Mapping[str, str], None] = None,
         tool_mode: Optional[str] = None,
         parallel_tools: Optional[bool] = None,
+        tools_at_once: Optional[int] = None,
+        tool_timeout: Optional[float] = None,
+        validation: Optional[str] = None,
+        repeat_limit: Optional[Mapping[str, Any]] = None,
+        steering: Optional[str] = None,
+        steering_mode: Optional[str] = None,
+        follow_up_mode: Optional[str] = None,
         plugin_tools: Optional[Sequence[str]] = None,
         max_turns: Optional[int] = None,
         retries: Optional[int] = None,
@@ -76,6 +85,7 @@ class Agent:
         after_tool_call: Optional[Callable[..., Any]] = None,
         transform_context: Optional[Callable[..., Any]] = None,
         convert_to_llm: Optional[Callable[..., Any]] = None,
+        should_stop_after_turn: Optional[Callable[..., Any]] = None,
         get_api_key: Optional[Callable[[str], Any]] = None,
         engine: Optional[Engine] = None,
     ) -> None:
@@ -101,6 +111,13 @@ class Agent:
             "tool_choice": tool_choice,
             "tool_mode": tool_mode,
             "parallel_tools": parallel_tools,
+            "tools_at_once": tools_at_once,
+            "tool_timeout_ms": None if tool_timeout is None else round(tool_timeout * 1000),
+            "validation": validation,
+            "repeat_limit": repeat_limit and dict(repeat_limit),
+            "steering": steering,
+            "steering_mode": steering_mode,
+            "follow_up_mode": follow_up_mode,
             "tools": plugin_tools and list(plugin_tools),
             "max_turns": max_turns,
             "retries": retries,
@@ -113,7 +130,7 @@ class Agent:
             "extra": extra and dict(extra),
             "messages": messages and list(messages),
         }
-        self.tools = [tool if isinstance(tool, Tool) else Tool(tool) for tool in tools]
+        self._tools = _tools(tools)
         self.engine = engine or default_engine()
         self._scope = Scope()
         scope = self._scope
@@ -122,12 +139,13 @@ class Agent:
             (hook.after_tool_call, after_tool_call),
             (hook.transform_context, transform_context),
             (hook.convert_to_llm, convert_to_llm),
+            (hook.should_stop_after_turn, should_stop_after_turn),
             (hook.get_api_key, get_api_key),
         )
         # As the extension module takes them.
         self._parts = (
             json.dumps({key: value for key, value in options.items() if value is not None}),
-            tuple(tool._native_form(scope) for tool in self.tools),
+            tuple(tool._native_form(scope) for tool in self._tools),
             tuple(make(function, scope) for make, function in hooks if function is not None),
             () if stream is None else (providers_.native_form(str(provider), stream, scope),),
         )
@@ -146,6 +164,9 @@ class Agent:
             native = self._native.prompt(prompt)
         else:
             native = self._native.prompt_json(json.dumps(_messages(prompt)))
+        return self._started(native)
+
+    def _started(self, native: _native.Run) -> Run:
         run = Run(native, self.engine)
         self._run = weakref.ref(run)
         self._listeners.follow(run, self._scope.loop)
@@ -186,8 +207,56 @@ class Agent:
         await self._listeners.idle()
 
     def reset(self) -> None:
-        """Forgets the conversation. StateError during a run."""
-        self.messages = []
+        """Forgets the conversation and what waits. StateError during a run."""
+        self._native.reset()
+
+    @property
+    def queued(self) -> Dict[str, List[Message]]:
+        """What was said by `steer` and `follow_up` and has not come in: {"steering": [...], "follow_ups": [...]}."""
+        queued: Dict[str, List[Message]] = json.loads(self._native.queued())
+        return queued
+
+    def clear_queued(self, *, steering: bool = True, follow_ups: bool = True) -> None:
+        """Forgets it."""
+        self._native.clear_queued(steering, follow_ups)
+
+    @property
+    def tools(self) -> List[Tool]:
+        """The tools on offer. Set, others are offered from the next turn on, also of a run that goes on."""
+        return list(self._tools)
+
+    @tools.setter
+    def tools(self, tools: Iterable[Union[Tool, Callable[..., Any]]]) -> None:
+        made = _tools(tools)
+        self._native.set_tools(tuple(tool._native_form(self._scope) for tool in made))
+        self._tools = made
+
+    @property
+    def settings(self) -> Dict[str, Any]:
+        """What goes into requests beside the conversation: model, system, thinking, temperature and so on."""
+        settings: Dict[str, Any] = json.loads(self._native.settings())
+        return settings
+
+    def configure(self, **settings: Any) -> None:
+        """Changes some of it from the next turn on, also of a run that goes on; None takes a setting away. The provider stays."""
+        if isinstance(settings.get("thinking"), str):
+            settings["thinking"] = {"level": settings["thinking"]}
+        self._native.configure(json.dumps(settings))
+
+    @property
+    def pending(self) -> List[Message]:
+        """Tool calls that wait for a person, {"id", "name", "arguments"}: the run has ended for now, and `answer` goes on with it, here or,
+        with what `save` gives, in another process."""
+        saved = json.loads(self._native.conversation())
+        waiting = (saved.get("pending") or {}).get("waiting", ())
+        last = saved["messages"][-1]["content"] if waiting else ()
+        return [block for block in last if block["type"] == "tool_call" and block["id"] in waiting]
+
+    def answer(self, decisions: Mapping[str, Union[bool, str, Mapping[str, Any]]]) -> Run:
+        """Goes on with the run that waits for a person. To the id of a call: True, so that it runs; False, or the reason why it does not; or
+        {"decision": "approve", "args": ...}, {"decision": "answer", "content": [...]}. Others go on waiting."""
+        self._scope.enter()
+        return self._started(self._native.answer(json.dumps({id: _decision(given) for id, given in decisions.items()})))
 
     def steer(self, prompt: Prompt) -> None:
         """Says something while a run goes on, what `prompt` takes: it comes in before the next request, behind the tools that run now, and a
@@ -215,6 +284,18 @@ class Agent:
     def load(self, conversation: str) -> None:
         """Goes on with a conversation that `save` gave. VersionError for a schema that is not read here."""
         self._native.set_conversation(conversation)
+
+
+def _tools(tools: Iterable[Union[Tool, Callable[..., Any]]]) -> List[Tool]:
+    return [tool if isinstance(tool, Tool) else Tool(tool) for tool in tools]
+
+
+def _decision(given: Union[bool, str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    if isinstance(given, Mapping):
+        return given
+    if given is True:
+        return {"decision": "approve"}
+    return {"decision": "deny", "reason": given} if given else {"decision": "deny"}
 
 
 def _messages(prompt: Prompt) -> List[Any]:

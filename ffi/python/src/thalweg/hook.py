@@ -32,6 +32,11 @@ def convert_to_llm(function: Function, scope: Scope) -> Tuple[int, Callable[[_na
     return _hook(_native.HOOK_CONVERT_MESSAGES, function, scope, _messages, _sent)
 
 
+def should_stop_after_turn(function: Function, scope: Scope) -> Tuple[int, Callable[[_native.Call], None]]:
+    """Asked after a turn that another one would follow, with {"turn", "messages"}: whether the run ends."""
+    return _hook(_native.HOOK_AFTER_TURN, function, scope, lambda asked: asked, lambda answer: {"stop": bool(answer)})
+
+
 def get_api_key(function: Function, scope: Scope) -> Tuple[int, Callable[[_native.Call], None]]:
     """Asked with the name of the provider before each request: gives the key."""
     return _hook(_native.HOOK_API_KEY, function, scope, lambda asked: asked["provider"], str)

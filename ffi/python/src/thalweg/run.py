@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any, AsyncIterator, Generator, Iterator, Optional
+from typing import Any, AsyncIterator, Dict, Generator, Iterator, Optional
 
 from . import _native
 from ._native import Event
@@ -57,6 +57,12 @@ class Run:
     def texts(self) -> Texts:
         """The text of its replies, piece by piece."""
         return Texts(self)
+
+    @property
+    def partial(self) -> Optional[Dict[str, Any]]:
+        """The reply that is coming in, as far as it came, put together when it is asked for; None while none comes in."""
+        message: Optional[Dict[str, Any]] = json.loads(self._native.partial())
+        return message
 
     def abort(self) -> None:
         """Stops the run: its socket is closed, running tools are told, what came is kept. Returns at once; from any thread."""
