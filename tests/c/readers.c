@@ -1,6 +1,7 @@
 // All ways to read one run: borrowed batches, a late reader, copies in a small buffer, a file descriptor, a callback.
 #include "check.h"
 #include <poll.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 static text expected;
@@ -78,7 +79,8 @@ static void read_polled(thw_run *run, text *out) {
 typedef struct told {
   text text;
   thw_run *run;
-  int calls, ended, dropped;
+  int calls, ended;
+  atomic_int dropped;
 } told;
 
 static thw_status on_batch(void *user, const thw_event *events, size_t count, thw_status status) {
@@ -134,7 +136,8 @@ int main(int argc, char **argv) {
   CHECK(strcmp(copied.bytes, expected.bytes) == 0);
   CHECK(strcmp(polled.bytes, expected.bytes) == 0);
 
-  // A reader outlives the handle of its run; a run that is under way may be polled.
+  // A reader outlives the handle of its run, which a callback above uses; a run that is under way may be polled.
+  while (!stopped.dropped) usleep(1000);
   thw_run_free(run);
   CHECK_OK(run = thw_agent_prompt(agent, "go", 2, NULL, &error));
   static text live;

@@ -53,6 +53,8 @@ pub struct Source<T> {
     tag: T,
     cursor: Cursor,
     waker: Waker,
+    /// Whether the caller has seen that it is over.
+    is_told: bool,
 }
 
 struct Shared<T> {
@@ -145,7 +147,8 @@ impl<T: Send + 'static> Drain<T> {
     }
 
     /// Calls `look` for each run that has something new or is over; gives how many these are. Never waits. What `look` does
-    /// not read stays for the next time. A run that is over and read is shown once more, then it is gone.
+    /// not read stays for the next time. A run is gone once [`Source::is_over`] has said that it is over, or there was nothing
+    /// left to read of it when it was shown.
     pub fn for_each(&mut self, mut look: impl FnMut(&mut Source<T>)) -> usize {
         self.gather();
         self.seen.append(&mut self.ready);
@@ -156,6 +159,7 @@ impl<T: Send + 'static> Drain<T> {
             if source.poll_ready().is_pending() {
                 return false;
             }
+            source.is_told |= source.cursor.is_drained();
             look(source);
             looked_at += 1;
             true
@@ -231,7 +235,8 @@ impl<T: Send + 'static> Drain<T> {
     fn gather(&mut self) {
         for number in std::mem::take(&mut self.seen) {
             let Some(source) = self.sources.get_mut(&number) else { continue };
-            if source.is_over() {
+            // One that ended behind the last look is shown once more.
+            if source.is_told {
                 self.sources.remove(&number);
             } else if source.poll_ready().is_ready() {
                 self.ready.push(number);
@@ -267,7 +272,7 @@ impl<T: Send + 'static> Feed<T> {
             let number = queue.next_number;
             queue.next_number += 1;
             let waker = Waker::from(Arc::new(Ticket { number, shared: Arc::downgrade(&self.shared) }));
-            queue.fresh.push(Source { number, tag, cursor, waker });
+            queue.fresh.push(Source { number, tag, cursor, waker, is_told: false });
         });
     }
 }
@@ -295,9 +300,10 @@ impl<T> Source<T> {
     }
 
     /// Whether the run is over and all was read.
-    #[must_use]
-    pub fn is_over(&self) -> bool {
-        self.cursor.is_drained()
+    pub fn is_over(&mut self) -> bool {
+        let is_over = self.cursor.is_drained();
+        self.is_told |= is_over;
+        is_over
     }
 
     fn poll_ready(&mut self) -> Poll<bool> {

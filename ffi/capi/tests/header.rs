@@ -75,7 +75,10 @@ fn constants_agree_on_both_sides_and_none_is_missing() {
             EVENT_TURN_END, EVENT_AGENT_END,
         }
         run::{ RUN_DRAIN }
-        hook::{ HOOK_BEFORE_TOOL_CALL, HOOK_AFTER_TOOL_CALL, HOOK_TRANSFORM_CONTEXT, HOOK_CONVERT_MESSAGES }
+        hook::{
+            HOOK_BEFORE_TOOL_CALL, HOOK_AFTER_TOOL_CALL, HOOK_TRANSFORM_CONTEXT, HOOK_CONVERT_MESSAGES, HOOK_AFTER_TURN,
+            HOOK_API_KEY,
+        }
     };
     // What the header says of itself, and of the package.
     for feature in ["AGENT", "DECODER", "DRAIN", "FD", "HOOKS", "PROVIDERS", "STEER"] {

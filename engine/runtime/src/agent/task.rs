@@ -14,7 +14,8 @@ use crate::run::{Outcome, Run};
 /// the agent has its session back.
 pub(super) struct Task {
     driver: Option<Driver>,
-    inner: Arc<Inner>,
+    /// `None` once the agent has its session back.
+    inner: Option<Arc<Inner>>,
     run: Run,
     /// `None` once the run is over.
     place: Option<RunPlace>,
@@ -22,7 +23,7 @@ pub(super) struct Task {
 
 impl Task {
     pub(super) const fn new(driver: Driver, inner: Arc<Inner>, run: Run, place: RunPlace) -> Self {
-        Self { driver: Some(driver), inner, run, place: Some(place) }
+        Self { driver: Some(driver), inner: Some(inner), run, place: Some(place) }
     }
 
     pub(super) async fn run(mut self) {
@@ -32,13 +33,13 @@ impl Task {
     }
 
     /// What a run leaves that was dropped by a panic of its own: the conversation as far as readers were told.
-    fn recover(&self) {
-        let messages = self.inner.setup.mirror.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    fn recover(&self, inner: &Inner) {
+        let messages = inner.setup.mirror.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let messages = messages.into_iter().map(Arc::unwrap_or_clone).collect();
-        let machine = Machine::new(self.inner.setup.machine_config(), messages);
+        let machine = Machine::new(inner.setup.machine_config(), messages);
         // Without a session the agent stays busy: its codec cannot be opened any more.
-        if let Ok(session) = open_session(&self.inner.setup, machine) {
-            self.inner.rest(Box::new(session));
+        if let Ok(session) = open_session(&inner.setup, machine) {
+            inner.rest(Box::new(session));
         }
         // Only the task sets it.
         let _ = self.run.shared.outcome.set(Outcome::lost());
@@ -47,26 +48,30 @@ impl Task {
 
 impl Drop for Task {
     fn drop(&mut self) {
-        let Some(mut driver) = self.driver.take() else { return };
+        let (Some(mut driver), Some(inner)) = (self.driver.take(), self.inner.take()) else { return };
         let finished = catch_unwind(AssertUnwindSafe(move || {
             if !driver.is_finished() {
                 driver.give_up();
             }
             driver.finish()
         }));
-        match finished {
+        let writer = match finished {
             Ok((session, outcome, writer)) => {
-                self.inner.rest(session);
+                inner.rest(session);
                 // Only the task sets it.
                 let _ = self.run.shared.outcome.set(outcome);
-                // Before anybody is told: who waits for the end may start a run.
-                self.place = None;
-                // A reader that has seen the end may prompt the agent again at once.
-                drop(writer);
+                Some(writer)
             }
-            Err(_) => self.recover(),
-        }
+            Err(_) => {
+                self.recover(&inner);
+                None
+            }
+        };
+        // Before anybody is told: who waits for the end may start a run, or free the agent and what its tools hold.
         self.place = None;
+        drop(inner);
         self.run.shared.finished.send_replace(true);
+        // Last: a reader that has seen the end may ask for the outcome at once.
+        drop(writer);
     }
 }

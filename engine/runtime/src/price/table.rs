@@ -1,6 +1,6 @@
 //! The table: vendors, their models, and which names mean them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
@@ -14,8 +14,8 @@ use super::lookup;
 pub struct Prices {
     date: String,
     routers: Vec<String>,
-    vendors: HashMap<String, String>,
-    models: HashMap<String, HashMap<String, Price>>,
+    vendors: BTreeMap<String, String>,
+    models: BTreeMap<String, BTreeMap<String, Price>>,
 }
 
 impl Prices {
@@ -34,7 +34,7 @@ impl Prices {
     /// When it is of another form, or a price is below nothing.
     pub fn from_toml(text: &str) -> Result<Self, Error> {
         let file: File = toml::from_str(text).map_err(|error| Error::Form { reason: error.to_string() })?;
-        let mut table = Self { date: file.date, routers: file.routers, vendors: file.vendors, models: HashMap::new() };
+        let mut table = Self { date: file.date, routers: file.routers, vendors: file.vendors, models: BTreeMap::new() };
         for (vendor, rows) in file.models {
             for (model, row) in rows {
                 let price = row.price().map_err(|dollars| Error::Amount {
@@ -75,7 +75,7 @@ impl Prices {
     /// How many prices there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.models.values().map(HashMap::len).sum()
+        self.models.values().map(BTreeMap::len).sum()
     }
 
     /// Whether there are none.
@@ -121,9 +121,9 @@ struct File {
     #[serde(default)]
     routers: Vec<String>,
     #[serde(default)]
-    vendors: HashMap<String, String>,
+    vendors: BTreeMap<String, String>,
     #[serde(default)]
-    models: HashMap<String, HashMap<String, Row>>,
+    models: BTreeMap<String, BTreeMap<String, Row>>,
 }
 
 #[derive(Deserialize)]
