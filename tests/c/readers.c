@@ -1,7 +1,6 @@
 // All ways to read one run: borrowed batches, a late reader, copies in a small buffer, a file descriptor, a callback.
 #include "check.h"
 #include <poll.h>
-#include <stdatomic.h>
 #include <unistd.h>
 
 static text expected;
@@ -79,8 +78,7 @@ static void read_polled(thw_run *run, text *out) {
 typedef struct told {
   text text;
   thw_run *run;
-  int calls, ended;
-  atomic_int dropped;
+  int calls, ended, dropped;
 } told;
 
 static thw_status on_batch(void *user, const thw_event *events, size_t count, thw_status status) {
@@ -109,7 +107,7 @@ static thw_status stop_at_once(void *user, const thw_event *events, size_t count
   return THW_E_CANCELLED;
 }
 
-static void on_drop(void *user) { ((told *)user)->dropped++; }
+static void on_drop(void *user) { __atomic_fetch_add(&((told *)user)->dropped, 1, __ATOMIC_RELEASE); }
 
 int main(int argc, char **argv) {
   CHECK(argc > 1);
@@ -137,7 +135,7 @@ int main(int argc, char **argv) {
   CHECK(strcmp(polled.bytes, expected.bytes) == 0);
 
   // A reader outlives the handle of its run, which a callback above uses; a run that is under way may be polled.
-  while (!stopped.dropped) usleep(1000);
+  while (!__atomic_load_n(&stopped.dropped, __ATOMIC_ACQUIRE)) poll(NULL, 0, 1);
   thw_run_free(run);
   CHECK_OK(run = thw_agent_prompt(agent, "go", 2, NULL, &error));
   static text live;

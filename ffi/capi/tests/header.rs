@@ -7,7 +7,7 @@ use std::mem::offset_of;
 use std::path::Path;
 use std::process::Command;
 
-use thalweg_capi::{events, hook, packed, program, provider, run, tool, version};
+use thalweg_capi::{events, hook, key, packed, program, provider, run, tool, version};
 use thalweg_tests::c;
 
 /// The structs of the header with their members.
@@ -77,8 +77,8 @@ fn constants_agree_on_both_sides_and_none_is_missing() {
         run::{ RUN_DRAIN }
         hook::{
             HOOK_BEFORE_TOOL_CALL, HOOK_AFTER_TOOL_CALL, HOOK_TRANSFORM_CONTEXT, HOOK_CONVERT_MESSAGES, HOOK_AFTER_TURN,
-            HOOK_API_KEY,
         }
+        key::{ HOOK_API_KEY }
     };
     // What the header says of itself, and of the package.
     for feature in ["AGENT", "DECODER", "DRAIN", "FD", "HOOKS", "PROVIDERS", "STEER"] {
