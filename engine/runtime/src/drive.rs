@@ -28,10 +28,10 @@ use crate::recorder::Recorder;
 use crate::reply::{self, Ask, Reply};
 use crate::responder;
 use crate::run::Outcome;
-use crate::schema::Validation;
 use crate::tool::{Progress, Tool, ToolContext};
 use crate::trace::{self, Span};
 use crate::waiting::Waiting;
+use thalweg_schema::Validation;
 
 /// What a conversation keeps between its runs.
 pub(crate) struct Session {

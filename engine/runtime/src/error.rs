@@ -9,7 +9,7 @@ use thalweg_agent::message::AssistantMessage;
 use crate::http;
 use crate::plugin;
 use crate::provider;
-use crate::schema::SchemaError;
+use thalweg_schema::SchemaError;
 
 /// Why an agent could not be built, a run not started, or a run not finished.
 #[derive(Clone, Debug, thiserror::Error)]

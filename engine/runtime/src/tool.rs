@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 pub use thalweg_agent::machine::ToolOutput;
 
 use crate::panic::words;
-use crate::schema::{Schema, SchemaError};
+use thalweg_schema::{Schema, SchemaError};
 
 /// What a tool call needs to know.
 #[derive(Clone, Debug)]

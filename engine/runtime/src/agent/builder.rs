@@ -35,9 +35,9 @@ use crate::plugin::Registry;
 use crate::price::Prices;
 use crate::provider::{Route, Table, Wish, split_thinking};
 use crate::responder::Responder;
-use crate::schema::Validation;
 use crate::tool::Tool;
 use crate::waiting::Waiting;
+use thalweg_schema::Validation;
 
 /// A backend, the model's id there, and the level of thinking that its name ended with.
 type Chosen = (Backend, String, Option<&'static str>);
