@@ -37,7 +37,8 @@ class Hooks(unittest.TestCase):
         text = self.answer(before_tool_call=asked.append, after_tool_call=asked.append)
         self.assertEqual(text, "3")
         before = {"tool_call_id": "c0", "tool_name": "add", "args": {"a": 1, "b": 2}}
-        self.assertEqual(asked, [before, {**before, "text": "3", "is_error": False}])
+        answered = {"text": "3", "content": [{"type": "text", "text": "3"}], "is_error": False}
+        self.assertEqual(asked, [before, {**before, **answered}])
 
     def test_arguments_may_be_replaced(self):
         self.assertEqual(self.answer(before_tool_call=lambda call: {"args": {"a": 20, "b": 22}}), "42")
