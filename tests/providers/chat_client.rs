@@ -144,11 +144,19 @@ struct City {
 
 #[tokio::test]
 async fn structured_output_is_asked_for_and_read_into_a_type() {
-    let replies = [r#"{"name":"Oslo","people":717710}"#, "```json\n{\"name\":\"Bergen\",\"people\":1}\n```", "Oslo!"];
+    let replies = [
+        r#"{"name":"Oslo","people":717710}"#,
+        "```json\n{\"name\":\"Bergen\",\"people\":1}\n```",
+        "Oslo!",
+        r#"{"name":"Nowhere","people":0}"#,
+        r#"{"name":"Oslo","people":717710}"#,
+        r#"{"name":"Nowhere","people":0}"#,
+    ];
     let server = server(replies.map(|text| text_reply(&[text])).into(), Options::in_order());
-    let schema = json!({"type":"object","properties":{"name":{"type":"string"},"people":{"type":"integer"}}});
+    let people = json!({"type":"integer","minimum":1});
+    let schema = json!({"type":"object","properties":{"name":{"type":"string"},"people":people}});
     let output = Output::JsonSchema { schema: schema.clone(), name: Some("city".into()), strict: Some(true) };
-    let client = builder(&server).output(output).build_client().unwrap();
+    let client = builder(&server).output(output.clone()).build_client().unwrap();
     assert_eq!(client.chat_as::<City>("a city").await.unwrap(), City { name: "Oslo".into(), people: 717_710 });
     let format = &body(&server, 0)["response_format"];
     assert_eq!(format["json_schema"], json!({"name":"city","schema":schema,"strict":true}));
@@ -157,6 +165,13 @@ async fn structured_output_is_asked_for_and_read_into_a_type() {
     assert_eq!(failure(&error).0, FailureKind::Malformed);
     let Error::Run { partial: Some(partial), .. } = error else { panic!("{error}") };
     assert_eq!(partial.text(), "Oslo!");
+    let (kind, message) = failure(&client.chat_as::<City>("one without people").await.unwrap_err());
+    assert!(kind == FailureKind::Malformed && message.contains("/people"), "{message}");
+
+    let agent = builder(&server).output(output).build().unwrap();
+    assert_eq!(agent.prompt("a city").unwrap().message_as::<City>().await.unwrap().name, "Oslo");
+    let (kind, message) = failure(&agent.prompt("none").unwrap().message_as::<City>().await.unwrap_err());
+    assert!(kind == FailureKind::Malformed && message.contains("/people"), "{message}");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod compaction;
 mod keys;
 mod middleware;
 mod support;
+mod switching;
 mod turn_cost;
 mod wire_rules;
 mod without_plugin;

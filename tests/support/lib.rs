@@ -27,6 +27,10 @@ struct Endpoints;
 struct Usage;
 
 #[cfg(doctest)]
+#[doc = include_str!("../../docs/SESSIONS.md")]
+struct Sessions;
+
+#[cfg(doctest)]
 #[doc = include_str!("../../docs/MIGRATING.md")]
 struct Migrating;
 

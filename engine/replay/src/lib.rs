@@ -9,6 +9,7 @@
 mod builtin;
 mod check;
 mod conversation;
+mod date;
 mod format;
 pub mod http1;
 mod matching;
@@ -19,6 +20,7 @@ mod recording;
 mod server;
 
 pub use builtin::builtin;
+pub use date::date;
 pub use format::FormatError;
 pub use options::{Fault, Matching, Options, Pace};
 pub use recorder::{Open, RecordError, Recorder};

@@ -21,7 +21,7 @@ use crate::responder::{PluginResponder, Responder, ServerResponder};
 #[derive(Clone, Debug)]
 pub(crate) enum Backend {
     /// A server.
-    Server { endpoint: Arc<Endpoint>, codec: host::Codec },
+    Server { endpoint: Arc<Endpoint>, codec: host::Codec, client: http::Client },
     /// A plugin.
     Provider { id: String, provider: host::Provider },
     /// A function of the program, or anything with middleware around.
@@ -48,6 +48,7 @@ pub(crate) enum Source {
 /// The state of a conversation with a server.
 pub(crate) struct Wire {
     pub(crate) endpoint: Arc<Endpoint>,
+    pub(crate) client: http::Client,
     pub(crate) conversation: Conversation,
     pub(crate) pipeline: Pipeline<host::CodecStream>,
 }
@@ -73,16 +74,18 @@ impl Backend {
 
     pub(crate) fn open(&self, limits: Limits) -> Result<Source, Error> {
         match self {
-            Self::Server { endpoint, codec } => Ok(Source::Server(Box::new(open_wire(endpoint, codec, limits)?))),
+            Self::Server { endpoint, codec, client } => {
+                Ok(Source::Server(Box::new(open_wire(endpoint, codec, client, limits)?)))
+            }
             Self::Provider { provider, .. } => Ok(Source::Provider(provider.clone())),
             Self::Responder { responder } => Ok(Source::Responder(Arc::clone(&responder.0))),
         }
     }
 
     /// The same as a responder, to be asked without an agent or through middleware.
-    pub(crate) fn into_responder(self, client: &http::Client) -> Arc<dyn Responder> {
+    pub(crate) fn into_responder(self, limits: Limits) -> Arc<dyn Responder> {
         match self {
-            Self::Server { endpoint, codec } => Arc::new(ServerResponder::new(endpoint, codec, client.clone())),
+            Self::Server { endpoint, codec, client } => Arc::new(ServerResponder::new(endpoint, codec, client, limits)),
             Self::Provider { id, provider } => Arc::new(PluginResponder { id, provider }),
             Self::Responder { responder } => responder.0,
         }
@@ -90,7 +93,12 @@ impl Backend {
 }
 
 /// Opens a conversation with a server.
-pub(crate) fn open_wire(endpoint: &Arc<Endpoint>, codec: &host::Codec, limits: Limits) -> Result<Wire, Error> {
+pub(crate) fn open_wire(
+    endpoint: &Arc<Endpoint>,
+    codec: &host::Codec,
+    client: &http::Client,
+    limits: Limits,
+) -> Result<Wire, Error> {
     let options = endpoint.route.codec_options();
     let mut pipeline = open_pipeline(codec, &options, limits)?;
     if let Some(every) = endpoint.check_templates {
@@ -98,7 +106,7 @@ pub(crate) fn open_wire(endpoint: &Arc<Endpoint>, codec: &host::Codec, limits: L
     }
     let provider = endpoint.route.provider.as_ref().map(|row| row.id.clone());
     let conversation = Conversation::with(Target { provider, accepts: endpoint.accepts }, codec.clone(), options);
-    Ok(Wire { endpoint: Arc::clone(endpoint), conversation, pipeline })
+    Ok(Wire { endpoint: Arc::clone(endpoint), client: client.clone(), conversation, pipeline })
 }
 
 /// Where requests go, and how they are signed.

@@ -12,6 +12,7 @@ use thalweg_agent::request::{Delivery, Request};
 use crate::agent::{AgentBuilder, Prompt};
 use crate::error::Error;
 use crate::responder::{Ask, Asking, Batch, ReplyEvent, ReplyStream, Responder};
+use crate::structured;
 
 /// A model that is asked for one reply at a time. Clones are the same client.
 ///
@@ -93,17 +94,15 @@ impl Client {
         self.ask(chat.into(), Delivery::Whole).await?.message().await
     }
 
-    /// Asks for a whole reply that is JSON, and reads it. Say which JSON with [`AgentBuilder::output`].
+    /// Asks for a whole reply that is JSON, and reads it. Say which JSON with [`AgentBuilder::output`]; the reply is checked against
+    /// that schema, whatever the provider promises.
     ///
     /// # Errors
     /// [`Error::Run`], also when the reply is not JSON of that form.
     pub async fn chat_as<T: DeserializeOwned>(&self, chat: impl Into<Chat>) -> Result<T, Error> {
-        let message = self.chat(chat).await?;
-        let text = message.text();
-        serde_json::from_str(unfenced(&text)).map_err(|error| {
-            let failure = Failure::new(FailureKind::Malformed, format!("the reply is not the JSON asked for: {error}"));
-            Error::Run { failure: Box::new(failure), partial: Some(Box::new(message)) }
-        })
+        let chat = chat.into();
+        let output = chat.request.as_ref().unwrap_or_else(|| self.request()).output.clone();
+        structured::read(self.chat(chat).await?, output.as_ref())
     }
 
     /// Asks for a reply as a stream. It has begun when this returns; drop the stream to stop it.
@@ -243,11 +242,4 @@ impl ChatStream {
 
 fn text_of(event: ReplyEvent<'_>) -> Option<&str> {
     if let ReplyEvent::Text { delta, .. } = event { Some(delta) } else { None }
-}
-
-/// JSON without the code fence that models like to put around it.
-fn unfenced(text: &str) -> &str {
-    let text = text.trim();
-    let Some(inner) = text.strip_prefix("```").and_then(|text| text.strip_suffix("```")) else { return text };
-    inner.split_once('\n').map_or(inner, |(_, json)| json).trim()
 }

@@ -21,7 +21,7 @@ use crate::backend::{Backend, Source};
 use crate::cpu_clock::CpuClock;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::hook::{Called, HookPoint, Hooks};
+use crate::hook::{Called, Hooks};
 use crate::http;
 use crate::panic::caught;
 use crate::recorder::Recorder;
@@ -37,17 +37,25 @@ use thalweg_schema::Validation;
 pub(crate) struct Session {
     pub(crate) machine: Machine,
     pub(crate) source: Source,
+    /// What `source` was opened with.
+    pub(crate) backend: Arc<Backend>,
+}
+
+impl Session {
+    /// Opens what `machine` asks.
+    pub(crate) fn open(setup: &Setup, machine: Machine) -> Result<Self, Error> {
+        let backend = setup.settings().backend;
+        Ok(Self { machine, source: setup.open(&backend)?, backend })
+    }
 }
 
 /// What a run needs and does not change.
 pub(crate) struct Setup {
-    pub(crate) client: http::Client,
-    pub(crate) backend: Backend,
     /// What may be changed at any time; a turn takes it as it is when it begins.
     pub(crate) settings: RwLock<Settings>,
     pub(crate) hooks: Hooks,
     pub(crate) retry: http::Retry,
-    /// All of the machine's configuration but the tools.
+    /// All of the machine's configuration but the tools and the provider.
     pub(crate) config: Config,
     pub(crate) validation: Validation,
     pub(crate) tool_timeout: Option<Duration>,
@@ -65,29 +73,35 @@ pub(crate) struct Setup {
 pub(crate) struct Settings {
     pub(crate) request: Arc<Request>,
     pub(crate) tools: Arc<[Tool]>,
+    pub(crate) backend: Arc<Backend>,
 }
 
 impl Setup {
     /// A stream of the backend, for a conversation.
-    pub(crate) fn open(&self) -> Result<Source, Error> {
-        self.backend.open(self.engine.limits().wire)
+    pub(crate) fn open(&self, backend: &Backend) -> Result<Source, Error> {
+        backend.open(self.engine.limits().wire)
     }
 
     pub(crate) fn settings(&self) -> Settings {
         self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The configuration of the machine with the tools of now.
+    /// The configuration of the machine with the tools and the provider of now.
     pub(crate) fn machine_config(&self) -> Config {
         self.settings().configure(&self.config)
     }
 }
 
 impl Settings {
-    /// The configuration of a machine with these tools.
+    /// The configuration of a machine with these tools and this provider.
     pub(crate) fn configure(&self, config: &Config) -> Config {
-        Config { tools: names(&self.tools), ..config.clone() }
+        Config { tools: names(&self.tools), provider: self.backend.provider_id().map(str::to_owned), ..config.clone() }
     }
+}
+
+/// How a reply ends whose codec does not open.
+fn broken(error: &Error) -> End {
+    End::Error(Failure::new(FailureKind::Plugin, error.to_string()))
 }
 
 fn names(tools: &[Tool]) -> Vec<String> {
@@ -129,7 +143,7 @@ impl Driver {
     pub(crate) fn new(setup: Arc<Setup>, session: Box<Session>, writer: Writer, abort: watch::Receiver<bool>) -> Self {
         let recorder = Recorder::new(writer, setup.measure_decode);
         let settings = setup.settings();
-        let span = trace::run(setup.backend.provider_id(), &settings.request.model);
+        let span = trace::run(settings.backend.provider_id(), &settings.request.model);
         let mirrored = setup.mirror.lock().unwrap_or_else(PoisonError::into_inner).len();
         Self {
             setup,
@@ -214,6 +228,7 @@ impl Driver {
             reason: self.reason,
             error,
             stats: self.recorder.stats,
+            output: self.settings.request.output.clone(),
         };
         self.span.end_run(&outcome, self.turns);
         (self.session, outcome, self.recorder.writer)
@@ -234,10 +249,11 @@ impl Driver {
         self.turns += 1;
         self.turn_span = self.span.turn(turn);
         self.recorder.begin_reply();
-        self.settings = self.setup.settings();
-        self.session.machine.config_mut().tools = names(&self.settings.tools);
-        let end = match self.context().await {
-            Ok(context) => self.stream_reply_to(turn, context.as_ref()).await,
+        let end = match self.take_settings() {
+            Ok(()) => match self.context().await {
+                Ok(context) => self.stream_reply_to(turn, context.as_ref()).await,
+                Err(end) => end,
+            },
             Err(end) => end,
         };
         if let Source::Server(wire) = &mut self.session.source {
@@ -253,6 +269,22 @@ impl Driver {
         self.settle();
     }
 
+    /// Takes what was changed since the last turn.
+    fn take_settings(&mut self) -> Result<(), End> {
+        let settings = self.setup.settings();
+        let Session { machine, source, backend } = &mut *self.session;
+        if !Arc::ptr_eq(&settings.tools, &self.settings.tools) {
+            machine.config_mut().tools = names(&settings.tools);
+        }
+        if !Arc::ptr_eq(&settings.backend, backend) {
+            *source = self.setup.open(&settings.backend).map_err(|error| broken(&error))?;
+            machine.config_mut().provider = settings.backend.provider_id().map(str::to_owned);
+            *backend = Arc::clone(&settings.backend);
+        }
+        self.settings = settings;
+        Ok(())
+    }
+
     /// Counts what the reply that has just ended cost.
     fn settle(&mut self) {
         let mut held = std::mem::take(&mut self.held);
@@ -263,7 +295,7 @@ impl Driver {
         self.request_span = Span::default();
         let Some(reply) = self.session.machine.last_reply().filter(|_| self.recorder.may_cost) else { return };
         let setup = &self.setup;
-        let cost = setup.account.cost(reply, setup.backend.provider_id(), &self.settings.request.model);
+        let cost = setup.account.cost(reply, self.settings.backend.provider_id(), &self.settings.request.model);
         // The counters of a reply that broke off lack what came after them.
         let is_whole = reply.error.is_none();
         let cost = cost.map(|cost| Cost { is_partial: !is_whole, ..cost });
@@ -289,9 +321,7 @@ impl Driver {
         }
         if context.is_some() {
             // Other messages than those of the last request need another stream of the codec.
-            let opened = self.setup.open();
-            self.session.source =
-                opened.map_err(|error| End::Error(Failure::new(FailureKind::Plugin, error.to_string())))?;
+            self.session.source = self.setup.open(&self.settings.backend).map_err(|error| broken(&error))?;
         }
         Ok(context)
     }
@@ -326,7 +356,7 @@ impl Driver {
 
     /// As [`Driver::attempt_reply`], within a span of its own.
     async fn trace_reply(&mut self, turn: u32, attempt: u32, context: Option<&History>) -> Reply {
-        let span = self.turn_span.request(self.setup.backend.provider_id(), &self.settings.request.model, attempt);
+        let span = self.turn_span.request(self.settings.backend.provider_id(), &self.settings.request.model, attempt);
         self.request_span = span.clone();
         let reply = span.around(self.attempt_reply(turn, attempt, context)).await;
         if let Reply::Retry { failure, .. } = &reply {
@@ -338,20 +368,24 @@ impl Driver {
     /// Asks the backend once and reads the reply to its end.
     async fn attempt_reply(&mut self, turn: u32, attempt: u32, context: Option<&History>) -> Reply {
         let Self { setup, session, recorder, settings, held, bill, .. } = self;
-        let Session { machine, source } = &mut **session;
+        let Session { machine, source, .. } = &mut **session;
         recorder.begin_reply();
         let envelope = settings.request.envelope(turn, Delivery::Stream);
         let history = context.unwrap_or_else(|| machine.history());
-        match setup.account.reserve(setup.backend.provider_id(), &settings.request, &envelope, history) {
+        match setup.account.reserve(settings.backend.provider_id(), &settings.request, &envelope, history) {
             Ok(reserved) => *held = Held::new(reserved),
             Err(error) => return Reply::Ended(End::Error(Failure::new(FailureKind::Budget, error.to_string()))),
         }
         // From here on, whoever drops this request leaves its worst case spent.
         held.sent();
         let reply = match source {
-            Source::Server(wire) => Ask { setup, recorder, machine, wire, context }.read(&envelope, attempt).await,
+            Source::Server(wire) => {
+                let request = &settings.request;
+                Ask { setup, recorder, machine, wire, request, context }.read(&envelope, attempt).await
+            }
             Source::Provider(provider) => {
-                Box::pin(reply::read_provider(provider, recorder, machine, context, &envelope)).await
+                let ask = responder::Ask::of_history(Arc::clone(&settings.request), history, turn, Delivery::Stream);
+                Box::pin(reply::read_provider(provider, recorder, machine, &ask)).await
             }
             Source::Responder(responder) => {
                 let ask = responder::Ask::of_history(Arc::clone(&settings.request), history, turn, Delivery::Stream);
@@ -468,13 +502,6 @@ impl Driver {
             running.cancel.cancel();
         }
         self.tools = JoinSet::new();
-    }
-}
-
-impl Hooks {
-    /// Whether the machine has to ask after each turn.
-    pub(crate) fn ask_after_turn(&self) -> bool {
-        self.has(HookPoint::AfterTurn)
     }
 }
 

@@ -50,6 +50,7 @@ mod reply;
 pub mod responder;
 pub mod run;
 pub mod stats;
+mod structured;
 pub mod tool;
 mod trace;
 pub mod user_folders;

@@ -10,6 +10,7 @@ use thalweg_agent::assembly::End;
 use thalweg_agent::failure::{Failure, FailureKind};
 use thalweg_agent::history::History;
 use thalweg_agent::machine::Machine;
+use thalweg_agent::request::Request;
 use thalweg_wire::pipeline::{self, Pipeline};
 
 use crate::auth;
@@ -36,6 +37,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) recorder: &'a mut Recorder,
     pub(crate) machine: &'a mut Machine,
     pub(crate) wire: &'a mut Wire,
+    /// The request of this turn, but for its messages.
+    pub(crate) request: &'a Request,
     /// What to send in the place of the conversation.
     pub(crate) context: Option<&'a History>,
 }
@@ -43,36 +46,32 @@ pub(crate) struct Ask<'a> {
 impl Ask<'_> {
     /// Sends the request once and reads the reply to its end.
     pub(crate) async fn read(self, envelope: &str, attempt: u32) -> Reply {
-        let Self { setup, recorder, machine, wire, context } = self;
-        let Wire { endpoint, conversation, pipeline } = wire;
+        let Self { setup, recorder, machine, wire, request, context } = self;
+        let Wire { endpoint, client, conversation, pipeline } = wire;
         let history = context.unwrap_or_else(|| machine.history());
-        let encoded =
-            match conversation.request(pipeline.decoder_mut(), history, Marks::of(&setup.settings().request), envelope)
-            {
-                Ok(encoded) => encoded,
-                Err(error) => return Reply::Ended(End::Error(Failure::new(FailureKind::Plugin, error.to_string()))),
-            };
+        let encoded = match conversation.request(pipeline.decoder_mut(), history, Marks::of(request), envelope) {
+            Ok(encoded) => encoded,
+            Err(error) => return Reply::Ended(End::Error(Failure::new(FailureKind::Plugin, error.to_string()))),
+        };
         // What it takes to send is let go of before the reply is waited for, which may be long: hence the boxes.
-        let request = match Box::pin(endpoint.request(encoded, &setup.client)).await {
+        let request = match Box::pin(endpoint.request(encoded, client)).await {
             Ok(request) => request,
             Err(error) => return Reply::Ended(End::Error(failure_of_auth(error))),
         };
         recorder.may_cost = true;
-        let sent = Box::pin(setup.client.send(request)).await;
+        let sent = Box::pin(client.send(request)).await;
         // What was refused costs nothing, and without a connection nothing was asked.
         recorder.may_cost = match &sent {
             Ok(response) => response.is_success(),
             Err(error) => !matches!(error, http::Error::Connect { .. }),
         };
-        // Nothing listens on a port of this machine: waiting does not help, and the person wants to know.
-        let is_hopeless = matches!(&sent, Err(http::Error::Connect { kind: io::ErrorKind::ConnectionRefused, .. }))
-            && endpoint.is_loopback();
-        let wait = setup.retry.delay(attempt, &sent).filter(|_| !is_hopeless);
+        let is_absent = matches!(&sent, Err(error) if is_absent(endpoint, error));
+        let wait = setup.retry.delay(attempt, &sent).filter(|_| !is_absent);
         // Only the body is kept: headers are slices of the connection's first read buffer, and would hold it.
         let mut body = match sent {
             Ok(response) if response.is_success() => {
-                if let Some(encoding) = response.header("content-encoding").filter(|encoding| *encoding != "identity") {
-                    return Reply::Ended(End::Error(compressed(endpoint, encoding)));
+                if let Some(failure) = compressed(endpoint, &response) {
+                    return Reply::Ended(End::Error(failure));
                 }
                 recorder.begin_body();
                 response.body
@@ -179,14 +178,20 @@ pub(crate) async fn failure_of_status(
 
 /// A reply that cannot be read. Compression is never asked for and not undone: it delays deltas until a block is full, and
 /// its window would be the most of what an open stream holds (32 KiB for gzip, megabytes for the others).
-fn compressed(endpoint: &Endpoint, encoding: &str) -> Failure {
+pub(crate) fn compressed(endpoint: &Endpoint, response: &http::Response) -> Option<Failure> {
+    let encoding = response.header("content-encoding").filter(|encoding| *encoding != "identity")?;
     let encoding: String = encoding.chars().take(40).collect();
     let message = format!(
         "{} sent a reply compressed with {encoding}, which was not asked for and is not read; check the headers that are \
          set, and whether something between here and there compresses",
         endpoint.name()
     );
-    Failure::new(FailureKind::Malformed, message)
+    Some(Failure::new(FailureKind::Malformed, message))
+}
+
+/// Whether nothing listens on that port of this machine: waiting does not help, and the person wants to know.
+pub(crate) fn is_absent(endpoint: &Endpoint, error: &http::Error) -> bool {
+    matches!(error, http::Error::Connect { kind: io::ErrorKind::ConnectionRefused, .. }) && endpoint.is_loopback()
 }
 
 /// Asks a responder and reads its reply to the end.
@@ -225,23 +230,24 @@ pub(crate) async fn read_responder(
     }
 }
 
-/// Asks a provider that drives itself and reads its reply to the end. It is told to stop when this is dropped.
+/// Asks a provider that drives itself. It is told to stop when the reply is dropped.
+pub(crate) fn start_provider(provider: &host::Provider, ask: &ResponderAsk) -> host::Reply {
+    let request = ask.to_json();
+    let (reply, start) = provider.reply(&CancelToken::new());
+    // It may block as long as the reply takes. Nobody waits for this thread: the reply says when it is over.
+    drop(tokio::task::spawn_blocking(move || start.run(&request)));
+    reply
+}
+
+/// Asks a provider that drives itself and reads its reply to the end.
 pub(crate) async fn read_provider(
     provider: &host::Provider,
     recorder: &mut Recorder,
     machine: &mut Machine,
-    context: Option<&History>,
-    envelope: &str,
+    ask: &ResponderAsk,
 ) -> Reply {
-    let history = context.unwrap_or_else(|| machine.history());
-    let messages: Vec<&str> = history.sendable_from(0).map(|(_, entry)| entry.json.as_str()).collect();
-    // The envelope is an object with at least one key.
-    let head = envelope.strip_suffix('}').unwrap_or(envelope);
-    let request = format!("{head},\"messages\":[{}]}}", messages.join(","));
     recorder.may_cost = true;
-    let (mut reply, start) = provider.reply(&CancelToken::new());
-    // It may block as long as the reply takes. Nobody waits for this thread: the reply says when it is over.
-    drop(tokio::task::spawn_blocking(move || start.run(&request)));
+    let mut reply = start_provider(provider, ask);
     loop {
         recorder.make_room().await;
         match reply.next().await {

@@ -4,17 +4,20 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use thalweg_abi::types::StreamEvent;
 use thalweg_agent::cost::Cost;
 use thalweg_agent::event::{BlockKind, EventView, UpdateView};
 use thalweg_agent::failure::{Failure, FailureKind};
 use thalweg_agent::machine::EndReason;
 use thalweg_agent::message::{AssistantMessage, Message, Usage};
+use thalweg_agent::request::Output;
 use thalweg_log::{Cursor, Entry, LAGGED, Log};
 use tokio::sync::watch;
 
 use crate::error::Error;
 use crate::stats::Stats;
+use crate::structured;
 
 /// A run in progress, or over. Clones are the same run.
 ///
@@ -49,6 +52,8 @@ pub struct Outcome {
     pub error: Option<Error>,
     /// What it cost.
     pub stats: Stats,
+    /// The form that its last reply was to have.
+    pub(crate) output: Option<Output>,
 }
 
 impl Run {
@@ -104,6 +109,16 @@ impl Run {
             (None, None) => Err(Outcome::lost().error.unwrap_or(Error::Busy)),
         }
     }
+
+    /// Waits for the end and reads the last reply as JSON. Say which JSON with [`AgentBuilder::output`](crate::AgentBuilder::output);
+    /// the reply is checked against that schema, whatever the provider promises.
+    ///
+    /// # Errors
+    /// As [`Run::message`], also when the reply is not JSON of that form.
+    pub async fn message_as<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        let message = self.message().await?;
+        structured::read(message, self.outcome().and_then(|outcome| outcome.output.as_ref()))
+    }
 }
 
 impl Outcome {
@@ -119,6 +134,7 @@ impl Outcome {
             reason: None,
             error: Some(Error::Run { failure, partial: None }),
             stats: Stats { total: Duration::ZERO, ..Stats::default() },
+            output: None,
         }
     }
 }

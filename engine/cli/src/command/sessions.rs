@@ -2,6 +2,7 @@
 
 use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::json;
 use thalweg::message::{Message, UserContent};
@@ -230,20 +231,8 @@ fn visible(text: &str) -> String {
 /// A time of UTC, to the minute.
 fn when(time_us: u64) -> String {
     let minutes = time_us / 60_000_000;
-    let (year, month, day) = civil(minutes / (24 * 60));
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}", minutes / 60 % 24, minutes % 60)
-}
-
-/// The date of a day since 1970, in the Gregorian calendar. Years are counted from March, so that the leap day is the last.
-const fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let date = day - (153 * month + 2) / 5 + 1;
-    let (year, month) = (year + era * 400, if month < 10 { month + 3 } else { month - 9 });
-    (if month <= 2 { year + 1 } else { year }, month, date)
+    let day = thalweg_replay::date(UNIX_EPOCH + Duration::from_micros(time_us));
+    format!("{day} {:02}:{:02}", minutes / 60 % 24, minutes % 60)
 }
 
 #[cfg(test)]

@@ -15,20 +15,21 @@ use thalweg_agent::machine::{Config, QueueMode, RepeatLimit, Steering, ToolMode}
 use thalweg_agent::message::Message;
 use thalweg_agent::request::{Cache, CacheMarks, Output, Request, Thinking, ToolChoice, ToolSpec};
 use thalweg_log::Options as LogOptions;
+use thalweg_wire::limits::Limits as WireLimits;
 
 use super::listen::Listeners;
 use super::saved::machine_of;
-use super::{Agent, Inner, State, messages_of, open_session};
+use super::{Agent, Inner, State, messages_of};
 use crate::account::Account;
 use crate::adapt::Accepts;
 use crate::auth::KeySource;
 use crate::backend::{Backend, Endpoint, Shared, describe, describe_provider, find_codec};
 use crate::budget::Budget;
 use crate::client::Client;
-use crate::drive::{Settings, Setup};
+use crate::drive::{Session, Settings, Setup};
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::hook::{Hook, Hooks};
+use crate::hook::{Hook, HookPoint, Hooks};
 use crate::http;
 use crate::middleware::{self, Middleware};
 use crate::plugin::Registry;
@@ -49,7 +50,6 @@ const GIVEN_LATER: &str = "given later";
 struct Resolved {
     backend: Backend,
     request: Request,
-    client: http::Client,
 }
 
 /// Describes an [`Agent`].
@@ -522,23 +522,14 @@ impl AgentBuilder {
     /// When the model, its server, its key, its dialect or a tool cannot be made out.
     pub fn build(mut self) -> Result<Agent, Error> {
         let tools = checked_tools(std::mem::take(&mut self.tools), self.validation)?;
-        let Resolved { backend, request, client } = self.resolve()?;
+        let engine = self.engine.take().unwrap_or_else(Engine::of_one_agent);
+        let Resolved { backend, request } = self.resolve_stacked(engine.limits().wire)?;
         let request = Request { tools: specs(&tools), ..request };
-        let backend = match self.middleware.is_empty() {
-            true => backend,
-            false => Backend::Responder { responder: Shared(self.stacked(backend, &client)) },
-        };
-        let config = Config {
-            provider: backend.provider_id().map(str::to_owned),
-            asks_after_turn: self.hooks.ask_after_turn(),
-            ..self.config
-        };
-        let settings = Settings { request: Arc::new(request), tools: tools.into() };
+        let config = Config { asks_after_turn: self.hooks.has(HookPoint::AfterTurn), ..self.config };
+        let settings = Settings { request: Arc::new(request), tools: tools.into(), backend: Arc::new(backend) };
         let saved = self.saved.unwrap_or_else(|| Saved::new(Vec::new()));
         let (machine, queues) = machine_of(saved, settings.configure(&config))?;
         let setup = Setup {
-            client,
-            backend,
             settings: RwLock::new(settings),
             hooks: self.hooks,
             retry: self.retry,
@@ -547,12 +538,12 @@ impl AgentBuilder {
             tool_timeout: self.tool_timeout,
             measure_decode: self.measure_decode,
             account: self.account,
-            engine: self.engine.unwrap_or_else(Engine::of_one_agent),
+            engine,
             log: self.log,
             waiting: Waiting::new(queues),
             mirror: Mutex::new(messages_of(&machine)),
         };
-        let session = open_session(&setup, machine)?;
+        let session = Session::open(&setup, machine)?;
         let state = Mutex::new(State::Idle(Box::new(session)));
         Ok(Agent { inner: Arc::new(Inner { setup: Arc::new(setup), state, listeners: Listeners::default() }) })
     }
@@ -562,17 +553,36 @@ impl AgentBuilder {
     /// # Errors
     /// As [`AgentBuilder::build`].
     pub fn build_client(mut self) -> Result<Client, Error> {
-        let Resolved { backend, request, client } = self.resolve()?;
-        Ok(Client::new(self.stacked(backend, &client), request))
+        let limits = self.engine.as_ref().map_or_else(WireLimits::default, |engine| engine.limits().wire);
+        let Resolved { backend, request } = self.resolve()?;
+        Ok(Client::new(self.stacked(backend, limits), request))
+    }
+
+    /// What an agent that asks `now` is to ask instead.
+    pub(super) fn into_backend(mut self, now: &Backend, limits: WireLimits) -> Result<(Backend, Request), Error> {
+        if let (Backend::Server { client, .. }, None) = (now, &self.client) {
+            self.client = Some(client.clone());
+        }
+        let Resolved { backend, request } = self.resolve_stacked(limits)?;
+        Ok((backend, request))
+    }
+
+    fn resolve_stacked(&mut self, limits: WireLimits) -> Result<Resolved, Error> {
+        let Resolved { backend, request } = self.resolve()?;
+        let backend = match self.middleware.is_empty() {
+            true => backend,
+            false => Backend::Responder { responder: Shared(self.stacked(backend, limits)) },
+        };
+        Ok(Resolved { backend, request })
     }
 
     /// The backend behind the middleware. A server gets the retries that it has without, unless there are others.
-    fn stacked(&mut self, backend: Backend, client: &http::Client) -> Arc<dyn Responder> {
+    fn stacked(&mut self, backend: Backend, limits: WireLimits) -> Arc<dyn Responder> {
         let mut middleware = std::mem::take(&mut self.middleware);
         if matches!(backend, Backend::Server { .. }) && !middleware.iter().any(|one| one.retries()) {
             middleware.push(Arc::new(middleware::Retry::new(self.retry.clone())));
         }
-        middleware::stack(backend.into_responder(client), middleware)
+        middleware::stack(backend.into_responder(limits), middleware)
     }
 
     fn resolve(&mut self) -> Result<Resolved, Error> {
@@ -592,11 +602,7 @@ impl AgentBuilder {
         // A client tells its model of tools, and runs none.
         let tools = checked_tools(std::mem::take(&mut self.tools), Validation::Off)?;
         let request = Request { model, tools: specs(&tools), thinking, ..std::mem::take(&mut self.request) };
-        let client = match self.client.take() {
-            Some(client) => client,
-            None => http::Client::new(self.http.clone()).map_err(|error| Error::Http(Arc::new(error)))?,
-        };
-        Ok(Resolved { backend, request, client })
+        Ok(Resolved { backend, request })
     }
 
     /// The provider without a plugin, if the model or the provider names one.
@@ -677,7 +683,11 @@ impl AgentBuilder {
             accepts: self.accepts,
             ..endpoint
         });
-        Ok((Backend::Server { endpoint, codec }, model, level))
+        let client = match self.client.take() {
+            Some(client) => client,
+            None => http::Client::new(self.http.clone()).map_err(|error| Error::Http(Arc::new(error)))?,
+        };
+        Ok((Backend::Server { endpoint, codec, client }, model, level))
     }
 }
 

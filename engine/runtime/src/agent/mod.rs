@@ -210,7 +210,7 @@ impl Agent {
         let mut state = self.inner.lock();
         let State::Idle(session) = &mut *state else { return Err(Error::Busy) };
         // A stream of its own for each conversation: a codec may remember what it has encoded.
-        session.source = self.inner.setup.open()?;
+        session.source = self.inner.setup.open(&session.backend)?;
         session.machine.replace_history(messages);
         *self.inner.mirror() = messages_of(&session.machine);
         Ok(())
@@ -245,12 +245,6 @@ impl Agent {
             State::Running(_) => None,
         }
     }
-
-    /// Where its requests go: the provider's name or the base URL.
-    #[must_use]
-    pub fn endpoint(&self) -> &str {
-        self.inner.setup.backend.name()
-    }
 }
 
 impl fmt::Debug for Agent {
@@ -282,8 +276,4 @@ impl Inner {
 /// The messages of a machine, shared with it.
 fn messages_of(machine: &Machine) -> Vec<Arc<Message>> {
     machine.history().entries().iter().map(|entry| Arc::clone(&entry.message)).collect()
-}
-
-fn open_session(setup: &Setup, machine: Machine) -> Result<Session, Error> {
-    Ok(Session { machine, source: setup.open()? })
 }

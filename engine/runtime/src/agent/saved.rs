@@ -5,6 +5,7 @@ use thalweg_agent::machine::{Config, Machine};
 use thalweg_agent::message::{Message, ToolCall};
 
 use super::{Agent, State, messages_of};
+use crate::drive::Session;
 use crate::error::Error;
 use crate::run::Run;
 use crate::waiting::Queues;
@@ -61,8 +62,7 @@ impl Agent {
         let State::Idle(session) = &mut *state else { return Err(Error::Busy) };
         let setup = &self.inner.setup;
         let (machine, queues) = machine_of(saved, setup.machine_config())?;
-        session.source = setup.open()?;
-        session.machine = machine;
+        **session = Session::open(setup, machine)?;
         *setup.waiting.lock() = queues;
         *self.inner.mirror() = messages_of(&session.machine);
         Ok(())

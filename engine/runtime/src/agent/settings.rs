@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use thalweg_agent::request::{Request, Thinking};
 
 use super::Agent;
-use super::builder::{checked_tools, specs};
+use super::builder::{AgentBuilder, checked_tools, specs};
 use crate::drive::Settings;
 use crate::error::Error;
 use crate::tool::Tool;
@@ -52,10 +52,36 @@ impl Agent {
         self.inner.setup.settings().request.model.clone()
     }
 
-    /// Asks another model of the same provider from the next turn on, by its id there. For another provider, give
-    /// [`Agent::messages`] to an agent of its own.
+    /// Asks another model of the same provider from the next turn on, by its id there. For another provider see
+    /// [`Agent::set_provider`].
     pub fn set_model(&self, id: impl Into<String>) {
         self.configure(|request| request.model = id.into());
+    }
+
+    /// Asks another provider from the next turn on: the one that `builder` describes, with its model, address, keys, headers, middleware
+    /// and thinking. The conversation, tools, hooks, queues and the rest of the request stay; what the other provider cannot read of the
+    /// conversation is put in its words, as [`Accepts`](crate::Accepts) has it. Connections are shared where `builder` names no
+    /// [client](AgentBuilder::client) of its own.
+    ///
+    /// # Errors
+    /// As [`AgentBuilder::build`]; nothing changes then.
+    pub fn set_provider(&self, builder: AgentBuilder) -> Result<(), Error> {
+        let now = self.inner.setup.settings();
+        let (backend, other) = builder.into_backend(&now.backend, self.inner.setup.engine.limits().wire)?;
+        self.change(|settings| {
+            let request = Arc::make_mut(&mut settings.request);
+            request.model = other.model;
+            request.extra = other.extra;
+            request.thinking = other.thinking;
+            settings.backend = Arc::new(backend);
+        });
+        Ok(())
+    }
+
+    /// Where its requests go: the provider's name or the base URL.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        self.inner.setup.settings().backend.name().to_owned()
     }
 
     /// The system prompt.

@@ -5,8 +5,8 @@ use std::sync::{Arc, PoisonError};
 
 use thalweg_agent::machine::Machine;
 
-use super::{Inner, open_session};
-use crate::drive::Driver;
+use super::Inner;
+use crate::drive::{Driver, Session};
 use crate::engine::RunPlace;
 use crate::run::{Outcome, Run};
 
@@ -38,7 +38,7 @@ impl Task {
         let messages = messages.into_iter().map(Arc::unwrap_or_clone).collect();
         let machine = Machine::new(inner.setup.machine_config(), messages);
         // Without a session the agent stays busy: its codec cannot be opened any more.
-        if let Ok(session) = open_session(&inner.setup, machine) {
+        if let Ok(session) = Session::open(&inner.setup, machine) {
             inner.rest(Box::new(session));
         }
         // Only the task sets it.

@@ -3,14 +3,14 @@
 use std::pin::pin;
 use std::task::{Context, Poll};
 
-use thalweg_abi::host::{self, CancelToken};
+use thalweg_abi::host;
 use thalweg_agent::failure::Failure;
 
 use super::ask::Ask;
 use super::batch::Batch;
 use super::stream::{ReplyEvents, ReplyStream};
 use super::{Asking, Responder};
-use crate::reply::failure_of_plugin;
+use crate::reply::{failure_of_plugin, start_provider};
 
 /// A provider of a plugin.
 pub(crate) struct PluginResponder {
@@ -24,11 +24,8 @@ impl Responder for PluginResponder {
     }
 
     fn ask(&self, ask: Ask) -> Asking<'_> {
-        let request = ask.to_json();
-        let (reply, start) = self.provider.reply(&CancelToken::new());
         Box::pin(async move {
-            // It may block as long as the reply takes. Nobody waits for this thread: the reply says when it is over.
-            drop(tokio::task::spawn_blocking(move || start.run(&request)));
+            let reply = start_provider(&self.provider, &ask);
             Ok(ReplyStream::new(Some(self.id.clone()), Pushed(reply)))
         })
     }

@@ -1,6 +1,5 @@
 //! A server spoken to through a codec: one try a reply.
 
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
@@ -17,13 +16,14 @@ use super::{Asking, Responder};
 use crate::backend::{Endpoint, Wire, check_marks, open_wire};
 use crate::http;
 use crate::marks::Marks;
-use crate::reply::{failure_kind, failure_of, failure_of_auth, failure_of_status};
+use crate::reply::{compressed, failure_kind, failure_of, failure_of_auth, failure_of_status, is_absent};
 
 /// A server. It sends each request once; what to do about a failure is the business of middleware.
 pub(crate) struct ServerResponder {
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) codec: host::Codec,
     pub(crate) client: http::Client,
+    limits: Limits,
     idle: Idle,
 }
 
@@ -31,8 +31,8 @@ pub(crate) struct ServerResponder {
 type Idle = Arc<Mutex<Vec<Box<Wire>>>>;
 
 impl ServerResponder {
-    pub(crate) fn new(endpoint: Arc<Endpoint>, codec: host::Codec, client: http::Client) -> Self {
-        Self { endpoint, codec, client, idle: Idle::default() }
+    pub(crate) fn new(endpoint: Arc<Endpoint>, codec: host::Codec, client: http::Client, limits: Limits) -> Self {
+        Self { endpoint, codec, client, limits, idle: Idle::default() }
     }
 
     async fn send(&self, ask: Ask) -> Result<ReplyStream, Failure> {
@@ -50,7 +50,7 @@ impl ServerResponder {
         };
         let mut wire = match found {
             Some(wire) => wire,
-            None => Box::new(open_wire(&self.endpoint, &self.codec, Limits::default()).map_err(plugin)?),
+            None => Box::new(open_wire(&self.endpoint, &self.codec, &self.client, self.limits).map_err(plugin)?),
         };
         let Wire { conversation, pipeline, .. } = &mut *wire;
         let encoded = conversation.request_of(pipeline.decoder_mut(), ask.messages_json(), marks, &ask.envelope());
@@ -60,23 +60,20 @@ impl ServerResponder {
             Ok(response) if response.is_success() => response,
             Ok(response) => return Err(failure_of_status(&self.endpoint, &mut lent.wire()?.pipeline, response).await),
             Err(error) => {
-                // Nothing listens on a port of this machine: waiting does not help, and the person wants to know.
-                let is_refused = matches!(&error, http::Error::Connect { kind: io::ErrorKind::ConnectionRefused, .. });
-                let may_pass = error.is_retryable() && !(is_refused && self.endpoint.is_loopback());
+                let may_pass = error.is_retryable() && !is_absent(&self.endpoint, &error);
                 return Err(Failure { retryable: Some(may_pass), ..failure_of(&error) });
             }
         };
+        if let Some(failure) = compressed(&self.endpoint, &response) {
+            return Err(failure);
+        }
         let provider = self.provider().map(str::to_owned);
         let is_stream = response.header("content-type").is_some_and(|kind| kind.contains("stream"));
         if ask.delivery() == Delivery::Stream || is_stream {
             return Ok(ReplyStream::new(provider, Streaming { body: Some(response.body), lent, failed: None }));
         }
         let mut body = Vec::new();
-        response
-            .body
-            .read_to(&mut body, Limits::default().event_bytes_max)
-            .await
-            .map_err(|error| failure_of(&error))?;
+        response.body.read_to(&mut body, self.limits.event_bytes_max).await.map_err(|error| failure_of(&error))?;
         let pipeline = &mut lent.wire()?.pipeline;
         let mut batch = Batch::default();
         let mut sink = |events: &[StreamEvent<'_>]| batch.extend(events.iter().copied());
