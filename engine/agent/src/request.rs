@@ -165,6 +165,35 @@ pub enum Delivery {
 }
 
 impl Request {
+    /// Sets a field by its name; one that there is no word for goes into the body as it is. Null takes back what was set.
+    /// A single text is taken for `stop` and for the level of `thinking`.
+    ///
+    /// # Errors
+    /// When the field cannot have this value; nothing changes then.
+    pub fn set(&mut self, name: &str, value: Value) -> Result<(), serde_json::Error> {
+        if !FIELDS.contains(&name) {
+            match value {
+                Value::Null => drop(self.extra.shift_remove(name)),
+                value => drop(self.extra.insert(name.to_owned(), value)),
+            }
+            return Ok(());
+        }
+        let value = match (name, value) {
+            ("stop", Value::String(text)) => Value::Array(vec![Value::String(text)]),
+            ("thinking", Value::String(level)) => serde_json::json!({ "level": level }),
+            (_, value) => value,
+        };
+        let mut fields = serde_json::to_value(&*self)?;
+        if let Some(fields) = fields.as_object_mut() {
+            match value {
+                Value::Null => drop(fields.shift_remove(name)),
+                value => drop(fields.insert(name.to_owned(), value)),
+            }
+        }
+        *self = serde_json::from_value(fields)?;
+        Ok(())
+    }
+
     /// The envelope for turn `turn` of a run, counted from 1.
     ///
     /// A forced tool choice is sent in the first turn only: the model could never answer otherwise. Without tools there
@@ -189,6 +218,26 @@ impl Request {
         json.unwrap_or_default()
     }
 }
+
+/// The names of what [`Request`] has a word for. What a program decides, model and tools, is not among them.
+const FIELDS: [&str; 16] = [
+    "system",
+    "tool_choice",
+    "parallel_tools",
+    "max_tokens",
+    "temperature",
+    "top_p",
+    "top_k",
+    "seed",
+    "frequency_penalty",
+    "presence_penalty",
+    "stop",
+    "thinking",
+    "output",
+    "cache",
+    "cache_marks",
+    "session",
+];
 
 #[cfg(test)]
 mod tests {
@@ -235,6 +284,35 @@ mod tests {
             "output":{"type":"json_schema","schema":{},"name":"n","strict":true},"stop":["x"],
             "thinking":{"level":"low","budget_tokens":7},"extra":{"seed":1},"stream":true});
         assert_eq!(envelope(&request, 3), expected);
+        // What can be set by its name is all of that but what the program decides.
+        let mut named: Vec<&str> = expected.as_object().unwrap().keys().map(String::as_str).collect();
+        named.retain(|name| !["model", "tools", "extra", "stream"].contains(name));
+        named.sort_unstable();
+        let mut fields = FIELDS;
+        fields.sort_unstable();
+        assert_eq!(named, fields);
+    }
+
+    #[test]
+    fn a_field_is_set_by_its_name() {
+        let mut request = Request { model: "m".into(), ..Request::default() };
+        for (name, value) in [
+            ("temperature", json!(0.5)),
+            ("max_tokens", json!(9)),
+            ("stop", json!("x")),
+            ("thinking", json!("low")),
+            ("output", json!({"type": "json"})),
+            ("logit_bias", json!({"1": 2})),
+            ("top_k", json!(3)),
+        ] {
+            request.set(name, value).unwrap();
+        }
+        request.set("top_k", Value::Null).unwrap();
+        let expected = json!({"model":"m","temperature":0.5,"max_tokens":9,"stop":["x"],"thinking":{"level":"low"},
+            "output":{"type":"json"},"extra":{"logit_bias":{"1":2}},"stream":true});
+        assert_eq!(envelope(&request, 1), expected);
+        assert!(request.set("temperature", json!("hot")).is_err());
+        assert_eq!(envelope(&request, 1), expected, "nothing changes then");
     }
 
     #[test]

@@ -10,7 +10,6 @@ use thalweg_actor::Failure;
 use crate::crew::Crew;
 use crate::field::{Field, Frozen};
 use crate::item::Item;
-use crate::message::Message;
 use crate::message_promise::MessagePromise;
 use crate::pieces::{Closed, Reader};
 use crate::promise::guarded;
@@ -24,6 +23,9 @@ pub struct Agent {
     alias: Arc<str>,
     configuration: Frozen,
     run: Arc<Run>,
+    /// What differs from the defaults of the crew.
+    starts_soon: Option<bool>,
+    errors_as_messages: Option<bool>,
 }
 
 impl Agent {
@@ -34,7 +36,7 @@ impl Agent {
     {
         let run =
             Arc::new(move |interaction| -> Pin<Box<dyn Future<Output = _> + Send>> { Box::pin(run(interaction)) });
-        Self { alias: alias.into(), configuration: Frozen::new(), run }
+        Self { alias: alias.into(), configuration: Frozen::new(), run, starts_soon: None, errors_as_messages: None }
     }
 
     /// Its name.
@@ -57,6 +59,18 @@ impl Agent {
         Self { alias: alias.into(), ..self.clone() }
     }
 
+    /// The same agent, which starts when somebody reads its replies, or before, whatever the crew does by default.
+    #[must_use]
+    pub fn starting(&self, start: Start) -> Self {
+        Self { starts_soon: Some(start == Start::Soon), ..self.clone() }
+    }
+
+    /// The same agent, which replies with an error message where it fails, or does not, whatever the crew does by default.
+    #[must_use]
+    pub fn with_errors_as_messages(&self, errors_as_messages: bool) -> Self {
+        Self { errors_as_messages: Some(errors_as_messages), ..self.clone() }
+    }
+
     /// Starts it with messages, and gives its replies at once: they come while it runs. What it fails with stands at its
     /// place among them.
     pub fn trigger(&self, crew: &Crew, messages: impl Into<Item>) -> Sequence {
@@ -71,7 +85,11 @@ impl Agent {
     }
 
     fn start(&self, crew: &Crew, parent: Option<&Trace>, messages: Sequence) -> Sequence {
-        let (writer, replies) = Sequence::channel(crew);
+        let (writer, replies) = if self.errors_as_messages.unwrap_or_else(|| crew.errors_as_messages()) {
+            Sequence::channel_without_errors(crew)
+        } else {
+            Sequence::channel(crew)
+        };
         let trace = Trace(Arc::new(Link { alias: self.alias.clone(), parent: parent.cloned() }));
         let interaction = Interaction {
             messages: messages.reader(),
@@ -81,26 +99,33 @@ impl Agent {
             writer: Arc::new(writer),
             trace,
         };
-        let (run, as_messages) = (self.run.clone(), crew.errors_as_messages());
+        let run = self.run.clone();
         let task = async move {
             let writer = interaction.writer.clone();
             let outcome = guarded(|| run(interaction)).await.and_then(|outcome| outcome);
             if let Err(failure) = outcome {
                 // Refused only if it was cancelled: then nobody reads it.
-                let _ = if as_messages {
-                    writer.append(Message::error(failure.to_string()))
-                } else {
-                    writer.append(failure)
-                };
+                let _ = writer.append(failure);
+                // Those whose replies are on their way go on: no reply is lost when an agent fails late.
+                writer.stop_unread();
             }
         };
-        if crew.starts_soon() {
+        if self.starts_soon.unwrap_or_else(|| crew.starts_soon()) {
             replies.stops(crew.spawn(task));
             return replies;
         }
         let crew = crew.clone();
         replies.starting(move || drop(crew.spawn(task)))
     }
+}
+
+/// When an agent starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// As soon as other tasks can run.
+    Soon,
+    /// When somebody reads its replies.
+    OnRequest,
 }
 
 impl fmt::Debug for Agent {
@@ -141,10 +166,27 @@ impl Interaction {
         let _: Result<(), Closed> = self.writer.append_out_of_order(item);
     }
 
+    /// Runs a future at once, and keeps the replies open until it is done, also when the agent itself is.
+    pub fn keep_open(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.writer.keep_open(task);
+    }
+
     /// What it was sent, to be handed on or read again.
     #[must_use]
     pub fn sent(&self) -> Sequence {
         self.sequence.clone()
+    }
+
+    /// The name of this agent.
+    #[must_use]
+    pub fn alias(&self) -> &str {
+        &self.trace.0.alias
+    }
+
+    /// All of its configuration.
+    #[must_use]
+    pub const fn all_configuration(&self) -> &Frozen {
+        &self.configuration
     }
 
     /// The value of its configuration under a name.

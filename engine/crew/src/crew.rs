@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use thalweg_actor::Failure;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -39,6 +40,23 @@ impl Crew {
     pub fn on(runtime: Handle) -> Self {
         let shared = Shared { runtime, running: AtomicUsize::new(0), nothing_runs: Notify::new() };
         Self { shared: Arc::new(shared), starts_soon: true, errors_as_messages: false }
+    }
+
+    /// Runs `main` with a crew on a runtime of one thread, and returns when all that was started through it is done.
+    ///
+    /// # Errors
+    /// What `main` failed with, or the runtime could not be made.
+    pub fn run<T, F: Future<Output = Result<T, Failure>>>(main: impl FnOnce(Self) -> F) -> Result<T, Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(Self::scope(main))
+    }
+
+    /// Runs `main` with a crew on the current runtime, and returns when all that was started through it is done.
+    pub async fn scope<T, F: Future<Output = T>>(main: impl FnOnce(Self) -> F) -> T {
+        let crew = Self::new();
+        let outcome = main(crew.clone()).await;
+        crew.finish().await;
+        outcome
     }
 
     /// The same crew, whose promises and agents start when somebody reads them first.

@@ -59,6 +59,19 @@ impl Frozen {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 
+    /// The same without these names.
+    #[must_use]
+    pub fn without(mut self, names: &[&str]) -> Self {
+        self.0.retain(|(name, _)| !names.contains(&name.as_str()));
+        self
+    }
+
+    /// As JSON; see [`Field::to_plain_json`].
+    #[must_use]
+    pub fn to_plain_json(&self) -> Value {
+        Value::Object(self.0.iter().map(|(name, value)| (name.clone(), value.to_plain_json())).collect())
+    }
+
     /// As JSON, with the name of its class first. What is nested is written out.
     pub(crate) fn to_json(&self, class: &str) -> Value {
         let mut map = Map::new();
@@ -87,6 +100,17 @@ impl Field {
             Self::List(list) => Value::Array(list.iter().map(Self::to_json).collect()),
             Self::Frozen(frozen) => frozen.to_json("Frozen"),
             Self::Message(message) => message.to_json(),
+        }
+    }
+
+    /// As JSON that says nothing of classes: what was put in from JSON comes out as it was.
+    #[must_use]
+    pub fn to_plain_json(&self) -> Value {
+        match self {
+            Self::List(list) => Value::Array(list.iter().map(Self::to_plain_json).collect()),
+            Self::Frozen(frozen) => frozen.to_plain_json(),
+            Self::Message(message) => message.fields().to_plain_json(),
+            single => single.to_json(),
         }
     }
 

@@ -29,28 +29,40 @@
 
 mod agent;
 mod chain;
+mod console;
 mod crew;
 mod field;
+mod file_output;
 mod hash;
+mod history;
 mod item;
 mod library;
+#[cfg(feature = "llm")]
+mod llm;
+mod markdown_history;
 mod message;
 mod message_promise;
+mod message_writer;
 mod pieces;
 mod promise;
 mod sequence;
+mod single_text;
 
-pub use agent::{Agent, Call, Interaction};
+pub use agent::{Agent, Call, Interaction, Start};
 pub use chain::{Interrupted, NeverWaits, Prompt, Step};
+pub use console::Console;
 pub use crew::Crew;
 pub use field::{Field, Frozen};
+pub use history::History;
 pub use item::Item;
 pub use library::Library;
 pub use message::Message;
 pub use message_promise::{MessagePromise, Token};
+pub use message_writer::MessageWriter;
 pub use pieces::{Appender, Cancelled, Closed, Piece, Reader};
 pub use promise::Promise;
 pub use sequence::{Sequence, SequenceWriter};
+pub use single_text::SingleText;
 /// Why something failed: an error that was returned, or a panic that was caught. Cheap to clone, so that every reader
 /// gets the same.
 pub use thalweg_actor::Failure;

@@ -4,6 +4,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::field::{Field, Frozen};
@@ -30,7 +32,43 @@ impl Message {
         Self::of_text("ErrorMessage", content)
     }
 
-    fn of_text(class: &str, content: impl Into<String>) -> Self {
+    /// What a user says: a text with the role `user`.
+    pub fn user(content: impl Into<String>) -> Self {
+        Self::of_text("UserMessage", content).with("role", "user")
+    }
+
+    /// Instructions for a model: a text with the role `system`.
+    pub fn system(content: impl Into<String>) -> Self {
+        Self::of_text("SystemMessage", content).with("role", "system")
+    }
+
+    /// What a model says: a text with the role `assistant`.
+    pub fn assistant(content: impl Into<String>) -> Self {
+        let message = Self::of_text("AssistantMessage", content).with("role", "assistant");
+        message.with("model", Field::Null).with("agent_alias", Field::Null)
+    }
+
+    /// A message of a type of the caller's own, read back by [`Message::to`]. A list or an object in it becomes a
+    /// field that never changes; messages within it are added by [`Message::with`].
+    ///
+    /// # Errors
+    /// When it cannot be written as an object of JSON.
+    pub fn of<T: Serialize>(class: impl Into<String>, value: &T) -> Result<Self, serde_json::Error> {
+        match Field::from(serde_json::to_value(value)?) {
+            Field::Frozen(fields) => Ok(Self::new(class, fields)),
+            _ => Err(serde::ser::Error::custom("a message is made of named values")),
+        }
+    }
+
+    /// Its values as a type of the caller's own; what that does not name is left out.
+    ///
+    /// # Errors
+    /// When a value is missing or of another type.
+    pub fn to<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_value(self.fields().to_plain_json())
+    }
+
+    pub(crate) fn of_text(class: &str, content: impl Into<String>) -> Self {
         Self::new(class, Frozen::new().with("content", content.into()).with("content_template", Field::Null))
     }
 
@@ -48,6 +86,10 @@ impl Message {
         };
         fields.set(name.into(), value.into());
         Self::new(class, fields)
+    }
+
+    pub(crate) fn with_all(self, fields: &Frozen) -> Self {
+        fields.iter().fold(self, |message, (name, value)| message.with(name, value.clone()))
     }
 
     /// The name of its class, such as `TextMessage`.

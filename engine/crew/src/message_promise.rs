@@ -1,7 +1,7 @@
 //! A message that is on its way, token by token.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use thalweg_actor::Failure;
 use thalweg_log::Entry;
@@ -9,6 +9,7 @@ use thalweg_log::Entry;
 use crate::crew::Crew;
 use crate::field::Frozen;
 use crate::message::Message;
+use crate::message_writer::MessageWriter;
 use crate::pieces::{Appender, Piece, Reader, pieces};
 use crate::promise::Promise;
 
@@ -52,10 +53,61 @@ impl MessagePromise {
     where
         A: Future<Output = Result<(), Failure>> + Send + 'static,
     {
-        let known = Arc::new(known);
-        let fields = known.clone();
-        let resolver = |reader| async move { join(reader, &fields).await };
+        Self::stream_as(crew, "TextMessage", known, async move |pieces: Appender<Token>| {
+            producer(pieces).await.map(|()| Frozen::new())
+        })
+    }
+
+    /// As [`MessagePromise::stream`], of a class of its own. What the producer returns is part of the message, too: what
+    /// turned out while it was written. What was known before counts more.
+    pub fn stream_as<A>(
+        crew: &Crew,
+        class: impl Into<String>,
+        known: Frozen,
+        producer: impl FnOnce(Appender<Token>) -> A + Send + 'static,
+    ) -> Self
+    where
+        A: Future<Output = Result<Frozen, Failure>> + Send + 'static,
+    {
+        let (class, known, found) = (class.into(), Arc::new(known), Arc::new(OnceLock::new()));
+        let (fields, finding) = (known.clone(), found.clone());
+        let producer = async move |pieces: Appender<Token>| {
+            // The producer runs once.
+            let _ = finding.set(producer(pieces).await?);
+            Ok(())
+        };
+        let resolver = async move |reader| {
+            let message = Message::of_text(&class, text(reader).await?);
+            Ok(found.get().into_iter().fold(message, Message::with_all).with_all(&fields))
+        };
         Self(Kind::Streams { promise: Promise::new(crew, producer, resolver), known })
+    }
+
+    /// A message whose tokens are written from outside, and the writer. It is of `class`, such as `AssistantMessage`; `known`
+    /// is known before the first token.
+    #[must_use]
+    pub fn channel(class: impl Into<String>, known: Frozen) -> (MessageWriter, Self) {
+        let known = Arc::new(known);
+        let (settle, promise) = Promise::open();
+        (MessageWriter::new(class.into(), known.clone(), settle), Self(Kind::Streams { promise, known }))
+    }
+
+    /// The same message, but where it fails it goes on with what it failed with, and is an error message.
+    pub(crate) fn with_errors_as_text(self, crew: &Crew) -> Self {
+        let Kind::Streams { promise, known } = self.0 else { return self };
+        let (tokens, fields) = (promise.clone(), known.clone());
+        let producer = async move |pieces: Appender<Token>| {
+            let mut reader = tokens.reader();
+            while let Some(token) = reader.next().await {
+                pieces.append(token.unwrap_or_else(|failure| Token(format!("\n{failure}"))))?;
+            }
+            Ok(())
+        };
+        let resolver = async move |reader| match promise.value().await {
+            Ok(message) => Ok(message),
+            Err(_) => Ok(Message::error(text(reader).await?)),
+        };
+        Self(Kind::Streams { promise: Promise::new(crew, producer, resolver), known: fields })
     }
 
     /// A message that is there. It streams as a single token.
@@ -116,14 +168,13 @@ impl MessagePromise {
     }
 }
 
-/// The message of all tokens. The first error among them is its own.
-async fn join(mut reader: Reader<Token>, known: &Frozen) -> Result<Message, Failure> {
-    let mut content = String::new();
+/// All tokens, or the first error among them.
+async fn text(mut reader: Reader<Token>) -> Result<String, Failure> {
+    let mut text = String::new();
     while let Some(token) = reader.next().await {
-        content.push_str(&token?.0);
+        text.push_str(&token?.0);
     }
-    let message = Message::text(content);
-    Ok(known.iter().fold(message, |message, (name, value)| message.with(name, value.clone())))
+    Ok(text)
 }
 
 impl From<Message> for MessagePromise {

@@ -92,6 +92,13 @@ impl<P: Piece, T: Clone + Send + Sync + 'static> Promise<P, T> {
         promise
     }
 
+    /// A promise that is written and settled from outside, and what does so.
+    pub(crate) fn open() -> (Settle<P, T>, Self) {
+        let shared = pieces(0);
+        let promise = Self::waiting(shared.clone());
+        (Settle { inner: Arc::downgrade(&promise.0), shared }, promise)
+    }
+
     fn waiting(pieces: Arc<Shared<P>>) -> Self {
         Self(Arc::new(Inner {
             pieces,
@@ -176,13 +183,13 @@ impl<P: Piece, T> Inner<P, T> {
 }
 
 /// What a task leaves behind, even if it never ran.
-struct Settle<P: Piece, T> {
+pub(crate) struct Settle<P: Piece, T> {
     inner: Weak<Inner<P, T>>,
-    shared: Arc<Shared<P>>,
+    pub(crate) shared: Arc<Shared<P>>,
 }
 
 impl<P: Piece, T> Settle<P, T> {
-    fn resolve(&self, value: Result<T, Failure>) {
+    pub(crate) fn resolve(&self, value: Result<T, Failure>) {
         if let Some(inner) = self.inner.upgrade() {
             inner.resolve(value);
         }

@@ -17,6 +17,7 @@ use crate::message::Message;
 use crate::message_promise::MessagePromise;
 use crate::pieces::{Appender, Cancelled, Closed, Piece, Reader, Shared, lock, pieces};
 use crate::promise::guarded;
+use crate::single_text::SingleText;
 
 /// Promises of messages. The log keeps the place of each; the promises themselves lie beside it.
 impl Piece for MessagePromise {
@@ -42,6 +43,7 @@ impl Piece for MessagePromise {
 pub struct Sequence(Arc<Inner>);
 
 struct Inner {
+    crew: Crew,
     pieces: Arc<Shared<MessagePromise>>,
     /// What it does once somebody reads it, if it has not begun.
     start: Mutex<Option<Box<dyn FnOnce() + Send>>>,
@@ -54,7 +56,13 @@ struct Inner {
 struct Tasks {
     own: Mutex<Vec<AbortHandle>>,
     /// The replies of those that were called on its behalf.
-    children: Mutex<Vec<Weak<Inner>>>,
+    children: Mutex<Vec<Child>>,
+}
+
+/// A sequence that may be gone, and what fills it.
+struct Child {
+    replies: Weak<Inner>,
+    tasks: Arc<Tasks>,
 }
 
 impl Tasks {
@@ -65,6 +73,29 @@ impl Tasks {
             own.retain(|task| !task.is_finished());
         }
         own.push(task);
+    }
+
+    /// Stops all of it. Not with a lock held: what is dropped may add to it.
+    fn stop(&self) {
+        let own = std::mem::take(&mut *lock(&self.own));
+        let children = std::mem::take(&mut *lock(&self.children));
+        own.iter().for_each(AbortHandle::abort);
+        for child in children {
+            match child.replies.upgrade() {
+                Some(replies) => Sequence(replies).cancel(),
+                None => child.tasks.stop(),
+            }
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        lock(&self.own).iter().all(AbortHandle::is_finished) && lock(&self.children).iter().all(Child::is_over)
+    }
+}
+
+impl Child {
+    fn is_over(&self) -> bool {
+        self.replies.strong_count() == 0 && self.tasks.is_idle()
     }
 }
 
@@ -88,10 +119,19 @@ impl Sequence {
     /// A sequence and the end where items are added.
     #[must_use]
     pub fn channel(crew: &Crew) -> (SequenceWriter, Self) {
-        let shared = pieces(0);
+        Self::with_end(crew, None)
+    }
+
+    /// The same, where messages are made of errors.
+    pub(crate) fn channel_without_errors(crew: &Crew) -> (SequenceWriter, Self) {
+        Self::with_end(crew, Some(crew.clone()))
+    }
+
+    fn with_end(crew: &Crew, errors_as_messages: Option<Crew>) -> (SequenceWriter, Self) {
+        let pieces = pieces(0);
         let tasks = Arc::new(Tasks::default());
-        let end = Arc::new(End(shared.clone()));
-        let inner = Inner { pieces: shared, start: Mutex::new(None), tasks: tasks.clone() };
+        let end = Arc::new(End { pieces: pieces.clone(), errors_as_messages });
+        let inner = Inner { crew: crew.clone(), pieces, start: Mutex::new(None), tasks: tasks.clone() };
         (SequenceWriter { crew: crew.clone(), end, tasks, queue: Mutex::new(None) }, Self(Arc::new(inner)))
     }
 
@@ -128,42 +168,57 @@ impl Sequence {
         Ok(messages)
     }
 
-    /// All messages as one, with `delimiter` between them. Values of later ones count more; the messages themselves are
-    /// kept under `original_messages`.
+    /// All messages as one, with `delimiter` between them; see [`SingleText`].
     ///
     /// # Errors
     /// The first error among them.
     pub async fn as_single_text(&self, delimiter: &str) -> Result<Message, Failure> {
-        let messages = self.value().await?;
-        let texts: Vec<String> = messages.iter().map(ToString::to_string).collect();
-        let mut single = Message::text(texts.join(delimiter)).with("original_messages", messages.clone());
-        for message in &messages {
-            for (name, value) in message.fields().iter().filter(|(name, _)| !name.starts_with("content")) {
-                single = single.with(name, value.clone());
-            }
-        }
-        Ok(single)
+        let settings = SingleText { delimiter: delimiter.to_owned(), ..SingleText::default() };
+        self.single_text(settings).value().await
+    }
+
+    /// All messages as one that streams, from when somebody reads it.
+    #[must_use]
+    pub fn single_text(&self, settings: SingleText) -> MessagePromise {
+        settings.of(&self.0.crew, self.clone())
     }
 
     /// Stops whatever adds to it, and those that it called. Readers get [`Cancelled`] behind what is there.
     pub fn cancel(&self) {
         drop(lock(&self.0.start).take());
         // Not with the lock held: what is dropped may add to it.
-        let tasks = std::mem::take(&mut *lock(&self.0.tasks.own));
-        let children = std::mem::take(&mut *lock(&self.0.tasks.children));
         let _ = self.0.pieces.append_error(Cancelled.into());
         self.0.pieces.close();
-        tasks.iter().for_each(AbortHandle::abort);
-        children.iter().filter_map(Weak::upgrade).for_each(|child| Self(child).cancel());
+        self.0.tasks.stop();
     }
 }
 
 /// Closes the log once everybody that may add to it is gone.
-struct End(Arc<Shared<MessagePromise>>);
+struct End {
+    pieces: Arc<Shared<MessagePromise>>,
+    /// Where messages are made of errors, if they are.
+    errors_as_messages: Option<Crew>,
+}
+
+impl End {
+    fn append(&self, promise: MessagePromise) -> Result<(), Closed> {
+        self.pieces.append(match &self.errors_as_messages {
+            Some(crew) => promise.with_errors_as_text(crew),
+            None => promise,
+        })
+    }
+
+    fn append_error(&self, failure: Failure) -> Result<(), Closed> {
+        match &self.errors_as_messages {
+            Some(_) => self.pieces.append(MessagePromise::made(Message::error(failure.to_string()))),
+            None => self.pieces.append_error(failure),
+        }
+    }
+}
 
 impl Drop for End {
     fn drop(&mut self) {
-        self.0.close();
+        self.pieces.close();
     }
 }
 
@@ -186,21 +241,21 @@ impl SequenceWriter {
     }
 
     fn append_item(&self, item: Item) -> Result<(), Closed> {
-        if Appender(self.end.0.clone()).is_closed() {
+        if Appender(self.end.pieces.clone()).is_closed() {
             return Err(Closed);
         }
         let mut queue = lock(&self.queue);
         if let Some(queue) = &*queue {
             return queue.send(item).map_err(|_| Closed);
         }
-        let Some(waits) = flatten_now(item, &self.end.0)? else { return Ok(()) };
+        let Some(waits) = flatten_now(item, &self.end)? else { return Ok(()) };
         let (sender, mut items) = mpsc::unbounded_channel();
         // The receiver lies in the next line.
         let _ = sender.send(waits);
         let end = self.end.clone();
         self.spawn(async move {
             while let Some(item) = items.recv().await {
-                flatten(item, &end.0).await;
+                flatten(item, &end).await;
             }
         });
         *queue = Some(sender);
@@ -212,14 +267,14 @@ impl SequenceWriter {
     /// # Errors
     /// [`Closed`] if the sequence was cancelled.
     pub fn append_out_of_order(&self, item: impl Into<Item>) -> Result<(), Closed> {
-        if Appender(self.end.0.clone()).is_closed() {
+        if Appender(self.end.pieces.clone()).is_closed() {
             return Err(Closed);
         }
         let (item, end) = (item.into(), self.end.clone());
         self.spawn(async move {
             // What is in order goes first if both are there.
             step_back().await;
-            flatten(item, &end.0).await;
+            flatten(item, &end).await;
         });
         Ok(())
     }
@@ -228,9 +283,31 @@ impl SequenceWriter {
     pub(crate) fn takes_along(&self, other: &Sequence) {
         let mut children = lock(&self.tasks.children);
         if children.len() == children.capacity() {
-            children.retain(|child| child.strong_count() > 0);
+            children.retain(|child| !child.is_over());
         }
-        children.push(Arc::downgrade(&other.0));
+        children.push(Child { replies: Arc::downgrade(&other.0), tasks: other.0.tasks.clone() });
+    }
+
+    /// Stops those that were called and whose replies nobody can read.
+    pub(crate) fn stop_unread(&self) {
+        let mut unread = Vec::new();
+        lock(&self.tasks.children).retain(|child| {
+            let is_read = child.replies.strong_count() > 0;
+            if !is_read {
+                unread.push(child.tasks.clone());
+            }
+            is_read
+        });
+        unread.iter().for_each(|tasks| tasks.stop());
+    }
+
+    /// Keeps the sequence open until `task` is done, which runs at once.
+    pub(crate) fn keep_open(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let end = self.end.clone();
+        self.spawn(async move {
+            task.await;
+            drop(end);
+        });
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -253,10 +330,8 @@ async fn step_back() {
     .await;
 }
 
-type Out = Arc<Shared<MessagePromise>>;
-
 /// Adds what is there. Gives back what has to be waited for, with all that follows it.
-fn flatten_now(item: Item, out: &Out) -> Result<Option<Item>, Closed> {
+fn flatten_now(item: Item, out: &End) -> Result<Option<Item>, Closed> {
     match item {
         Item::Message(message) => out.append(MessagePromise::made(message))?,
         Item::Promise(promise) => out.append(promise)?,
@@ -275,7 +350,7 @@ fn flatten_now(item: Item, out: &Out) -> Result<Option<Item>, Closed> {
 }
 
 /// Adds all of an item, waiting where it must. What fails is an error at its place, and what follows still comes.
-fn flatten(item: Item, out: &Out) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+fn flatten(item: Item, out: &End) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
     Box::pin(async move {
         match item {
             Item::Sequence(sequence) => {

@@ -41,6 +41,51 @@ fn hash_keys_are_those_of_miniagents() {
 }
 
 #[test]
+fn the_roles_of_messages_are_those_of_miniagents() {
+    for (message, class, role, hash_key) in [
+        (Message::user("Hello!"), "UserMessage", "user", "6ba0634c7c926ad23a91d5066def68892881344f"),
+        (Message::system("System message"), "SystemMessage", "system", "8b03ddab7858e949b102d0c8da1e3be1832ef4fc"),
+        (
+            Message::assistant("Assistant message"),
+            "AssistantMessage",
+            "assistant",
+            "86126c8b006dd097c239df15bc8715e34645223a",
+        ),
+        (
+            Message::assistant("x").with("model", "gpt-4o-mini").with("agent_alias", "OPENAI_AGENT"),
+            "AssistantMessage",
+            "assistant",
+            "cf31ec96de5174e590664989f8a8e77dba90c52f",
+        ),
+    ] {
+        assert_eq!((message.class(), message.get("role")), (class, Some(&role.into())));
+        assert_eq!(message.hash_key(), hash_key, "{}", message.serialized());
+    }
+}
+
+#[test]
+fn a_message_has_a_type_of_the_callers_own() {
+    #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Finding {
+        custom_field: String,
+        places: Vec<(String, u32)>,
+    }
+    #[derive(serde::Serialize)]
+    struct CustomMessage {
+        custom_field: &'static str,
+    }
+    let custom = Message::of("CustomMessage", &CustomMessage { custom_field: "Custom Value" }).unwrap();
+    assert_eq!(custom.hash_key(), "d4adf6c9a8ccb8718413ba487644d96d042edde5", "{}", custom.serialized());
+    let finding = Finding { custom_field: "x".into(), places: vec![("a".into(), 1)] };
+    let message = Message::of("Finding", &finding).unwrap();
+    assert_eq!(message.class(), "Finding");
+    assert_eq!(message.to::<Finding>().unwrap(), finding);
+    assert!(custom.to::<Finding>().is_err(), "a field is missing");
+    assert!(Message::of("Finding", &[1, 2]).is_err(), "a list has no names");
+}
+
+#[test]
 fn numbers_are_written_as_python_writes_them() {
     let numbers = json!({"a": 1, "b": 1.0, "c": -0.0, "d": 1e16, "e": 1e15, "f": 1e-5, "g": 0.0001,
         "i": 1.5e300, "j": 5e-324, "k": true, "l": null, "m": 0.1, "n": 123_456_789.123});

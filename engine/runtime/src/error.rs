@@ -70,6 +70,14 @@ pub enum Error {
         /// What is wrong.
         error: SchemaError,
     },
+    /// A field of the request cannot have this value.
+    #[error("the request's field {name:?} cannot be that: {reason}")]
+    Parameter {
+        /// The field.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// A saved conversation has a form that this library does not read.
     #[error(
         "the saved conversation has schema {schema}; this library reads {}",

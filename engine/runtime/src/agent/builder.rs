@@ -52,8 +52,8 @@ struct Resolved {
     request: Request,
 }
 
-/// Describes an [`Agent`].
-#[derive(Default)]
+/// Describes an [`Agent`]. A clone describes another one, which shares budgets, middleware and plugins with it.
+#[derive(Clone, Default)]
 pub struct AgentBuilder {
     model: Option<String>,
     provider: Option<String>,
@@ -71,8 +71,8 @@ pub struct AgentBuilder {
     accepts: Accepts,
     tools: Vec<Tool>,
     hooks: Hooks,
-    /// The first plugin that could not be started.
-    broken: Option<host::Error>,
+    /// The first thing that was wrong with what was given: a plugin that could not be started, a parameter.
+    broken: Option<Error>,
     request: Request,
     config: Config,
     validation: Validation,
@@ -210,7 +210,7 @@ impl AgentBuilder {
                 self.self_driving.extend(plugin.provider());
                 self.tools.extend(plugin.tools().into_iter().map(Tool::from_plugin));
             }
-            Err(error) => self.broken = self.broken.or(Some(error)),
+            Err(error) => self.broken = self.broken.or_else(|| Some(Error::codec(error))),
         }
         self
     }
@@ -364,6 +364,22 @@ impl AgentBuilder {
         self
     }
 
+    /// Any field of the request by its name: `model`, one that the engine has a word for, such as `temperature` or `system`, or
+    /// else one of the body, as [`AgentBuilder::extra`] takes it. Null takes back what was set. A value that does not fit is told
+    /// by [`AgentBuilder::build`].
+    #[must_use]
+    pub fn parameter(mut self, name: &str, value: Value) -> Self {
+        if let ("model", Value::String(model)) = (name, &value) {
+            self.route = None;
+            return self.model(model);
+        }
+        if let Err(error) = self.request.set(name, value) {
+            let error = Error::Parameter { name: name.to_owned(), reason: error.to_string() };
+            self.broken = self.broken.or(Some(error));
+        }
+        self
+    }
+
     /// Turns that one run may take; 50 unless set.
     #[must_use]
     pub const fn max_turns(mut self, turns: u32) -> Self {
@@ -462,6 +478,18 @@ impl AgentBuilder {
     pub fn client(mut self, client: http::Client) -> Self {
         self.client = Some(client);
         self
+    }
+
+    /// Makes the HTTP client now, if there is none: agents that are built of clones share its connections.
+    ///
+    /// # Errors
+    /// [`Error::Http`].
+    pub fn with_connections(mut self) -> Result<Self, Error> {
+        if self.client.is_none() {
+            let client = http::Client::new(self.http.clone()).map_err(|error| Error::Http(Arc::new(error)))?;
+            self.client = Some(client);
+        }
+        Ok(self)
     }
 
     /// What it shares with other agents: limits on all their runs, and the memory of their logs.
@@ -587,7 +615,7 @@ impl AgentBuilder {
 
     fn resolve(&mut self) -> Result<Resolved, Error> {
         if let Some(error) = self.broken.take() {
-            return Err(Error::codec(error));
+            return Err(error);
         }
         let chosen = match self.responder_backend() {
             Some(chosen) => Some(chosen),
