@@ -299,6 +299,11 @@ fn a_client_gets_replies_with_the_key_that_a_hook_gives_and_gives_up_in_time() {
 }
 
 #[test]
+fn sequences_of_a_program_are_flattened_and_what_is_in_them_is_released() {
+    run("crew", &[], &[]);
+}
+
+#[test]
 fn every_wrong_use_gives_a_status_and_a_message() {
     let body = r#"{"error":{"message":"slow down","type":"rate_limit_error","code":"rate_limit_exceeded"}}"#;
     let server = server(reply(), Options::in_order().fault(0..100, Fault::status(429, body)));

@@ -27,6 +27,7 @@
 //  - [one-at-a-time]: on any thread, one call at a time for one object. A second one gets THW_E_STATE.
 //  - [engine-thread]: on a thread of the engine that serves other streams too: return soon.
 //  - [tool-thread]: on a thread of its own.
+//  - [crew-thread]: on the thread that made the crew.
 
 #ifndef THALWEG_H
 #define THALWEG_H
@@ -59,6 +60,7 @@ extern "C" {
 #define THW_FEATURE_STEER 1
 #define THW_FEATURE_HOOKS 1
 #define THW_FEATURE_PROVIDERS 1
+#define THW_FEATURE_CREW 1
 #if defined(__linux__)
 #define THW_FEATURE_FD 1
 #endif
@@ -78,6 +80,9 @@ typedef struct thw_run thw_run;
 typedef struct thw_reader thw_reader;
 typedef struct thw_decoder thw_decoder;
 typedef struct thw_client thw_client;
+typedef struct thw_crew thw_crew;
+typedef struct thw_sequence thw_sequence;
+typedef struct thw_sequence_reader thw_sequence_reader;
 
 // In the place of a length: the text ends with a NUL.
 #define THW_NUL ((size_t)-1)
@@ -709,6 +714,103 @@ THW_API char *thw_client_chat(thw_client *client,
 
 // Frees a client. NULL is accepted. `[any-thread]`
 THW_API void thw_client_free(thw_client *client);
+
+// ---- Crew: sequences of your objects ----
+
+// A sequence holds objects of yours that any number of readers see, each from the first one on, also when it is long over.
+// What is added may be another sequence: then all of that comes at this place, while both are filled. A crew belongs to one
+// thread, `[crew-thread]`; sequences may be filled from any.
+
+// A new crew. It belongs to the thread that makes it: what flattens its sequences runs there, within `thw_crew_next`.
+// NULL on an error. `[any-thread]`
+THW_API thw_crew *thw_crew_new(thw_error *error);
+
+// Frees a crew. Its sequences and readers stay what they are, but nothing is flattened any more. NULL is accepted.
+// `[one-at-a-time]`
+THW_API void thw_crew_free(thw_crew *crew);
+
+// 1 if `thw_crew_next` has something to do, else 0; costs next to nothing. `[any-thread]`
+THW_API int32_t thw_crew_is_ready(const thw_crew *crew);
+
+// Flattens what is there to be flattened, and says which readers have something new: `*users` points to the `user` of
+// each, `*count` of them, valid until the next call. It does not wait. A reader comes up here once for each
+// `THW_PENDING` that `thw_sequence_next` gave.
+//
+// Call it on the crew's thread after anything that you did there with its sequences, if `thw_crew_is_ready`, and when the
+// descriptor of `thw_crew_fd` is readable. `THW_OK`: at least one. `THW_PENDING`: none, and nothing is left to be done.
+// `[one-at-a-time]`
+THW_API thw_status thw_crew_next(thw_crew *crew,
+                         void *const **users,
+                         size_t *count,
+                         thw_error *error);
+
+// A file descriptor that is readable when `thw_crew_next` has something that another thread brought about; for poll,
+// epoll and event loops. It is the crew's: do not read, write or close it. -1 on an error. `[one-at-a-time]`
+THW_API int thw_crew_fd(thw_crew *crew,
+                thw_error *error);
+
+// Called once, before somebody reads a sequence first: what fills it may start now. `[crew-thread]`
+typedef void (*thw_start)(void *user);
+
+// For `thw_sequence_append_all`: whenever it is there.
+#define THW_OUT_OF_ORDER 1
+
+// A new sequence, empty and open. `start` may be NULL; `user` is its, until `drop`, which may be NULL, is called with it.
+// NULL on an error. It is the caller's, to be freed with `thw_sequence_free`. `[any-thread]`
+THW_API thw_sequence *thw_sequence_new(thw_crew *crew,
+                               thw_start start,
+                               void *user,
+                               thw_drop drop,
+                               thw_error *error);
+
+// Closes and frees a sequence. Its readers, and the sequences that it was added to, read on. NULL is accepted.
+// `[one-at-a-time]`
+THW_API void thw_sequence_free(thw_sequence *sequence);
+
+// Adds an object behind what was added before. `drop`, which may be NULL, is called with it once nothing can read it any
+// more, on any thread; also if this fails. `THW_E_CLOSED` after the end. `[any-thread]`
+THW_API thw_status thw_sequence_append(thw_sequence *sequence,
+                               void *object,
+                               thw_drop drop,
+                               thw_error *error);
+
+// Adds an object that stands for an error at this place: see `thw_sequence_append`. More may follow. `[any-thread]`
+THW_API thw_status thw_sequence_append_error(thw_sequence *sequence,
+                                     void *object,
+                                     thw_drop drop,
+                                     thw_error *error);
+
+// Adds all of another sequence, errors included, as it comes: at this place, before what is added later, or with
+// `THW_OUT_OF_ORDER` wherever this sequence is when it is there. The other one stays the caller's. `[any-thread]`
+THW_API thw_status thw_sequence_append_all(thw_sequence *sequence,
+                                   const thw_sequence *other,
+                                   uint32_t flags,
+                                   thw_error *error);
+
+// No more will be added; the sequence ends behind what is still on its way. Closing twice is closing once.
+// `[any-thread]`
+THW_API thw_status thw_sequence_close(thw_sequence *sequence, thw_error *error);
+
+// Ends a sequence at once, with an error behind what is there: readers get `THW_E_CANCELLED`, then the end. `[any-thread]`
+THW_API void thw_sequence_cancel(thw_sequence *sequence);
+
+// A new reader of a sequence, before its first object; any number of them, at any time. `user` is what `thw_crew_next`
+// calls it. NULL on an error. It is the caller's, to be freed with `thw_sequence_reader_free`. `[crew-thread]`
+THW_API thw_sequence_reader *thw_sequence_read(thw_sequence *sequence,
+                                       void *user,
+                                       thw_error *error);
+
+// The next object of a sequence, with `*is_error` 1 for one that was added as an error, else 0. It is lent, as long as the reader is there.
+//
+// `THW_OK`: an object. `THW_PENDING`: none yet; `thw_crew_next` will name the reader when there is. `THW_EOF`: all was
+// read. `THW_E_CANCELLED`: the sequence was cancelled here. `[crew-thread]`
+THW_API thw_status thw_sequence_next(thw_sequence_reader *reader,
+                             void **object,
+                             int32_t *is_error,
+                             thw_error *error);
+
+// Frees a reader. NULL is accepted. `[crew-thread]`
+THW_API void thw_sequence_reader_free(thw_sequence_reader *reader);
 
 // ---- The bare decoder ----
 

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use thalweg_actor::Failure;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::task::AbortHandle;
+
+use crate::task::Task;
+use crate::turns::Turns;
 
 /// Where promises and agents run, and their defaults. Cheap to clone.
 ///
@@ -20,9 +22,15 @@ pub struct Crew {
 }
 
 struct Shared {
-    runtime: Handle,
+    place: Place,
     running: AtomicUsize,
     nothing_runs: Notify,
+}
+
+/// Where tasks run.
+enum Place {
+    Runtime(Handle),
+    Turns(Turns),
 }
 
 impl Crew {
@@ -38,7 +46,17 @@ impl Crew {
     /// A crew on a runtime.
     #[must_use]
     pub fn on(runtime: Handle) -> Self {
-        let shared = Shared { runtime, running: AtomicUsize::new(0), nothing_runs: Notify::new() };
+        Self::at(Place::Runtime(runtime))
+    }
+
+    /// A crew without a runtime, that runs when the owner of `turns` says so.
+    #[must_use]
+    pub fn in_turns(turns: &Turns) -> Self {
+        Self::at(Place::Turns(turns.clone()))
+    }
+
+    fn at(place: Place) -> Self {
+        let shared = Shared { place, running: AtomicUsize::new(0), nothing_runs: Notify::new() };
         Self { shared: Arc::new(shared), starts_soon: true, errors_as_messages: false }
     }
 
@@ -106,14 +124,17 @@ impl Crew {
         }
     }
 
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> Task {
         self.shared.running.fetch_add(1, Ordering::AcqRel);
         let counted = Counted(self.shared.clone());
-        let spawned = self.shared.runtime.spawn(async move {
+        let task = async move {
             let _counted = counted;
             task.await;
-        });
-        spawned.abort_handle()
+        };
+        match &self.shared.place {
+            Place::Runtime(runtime) => Task::Runtime(runtime.spawn(task).abort_handle()),
+            Place::Turns(turns) => Task::Turns(turns.spawn(task)),
+        }
     }
 }
 

@@ -8,16 +8,18 @@ use thalweg_actor::Failure;
 
 use crate::message::Message;
 use crate::message_promise::MessagePromise;
-use crate::sequence::Sequence;
+use crate::pieces::Piece;
+use crate::sequence::SequenceOf;
 
 /// Zero or more messages, now or later.
-pub enum Item {
-    /// One that is there.
-    Message(Message),
-    /// One that is on its way.
-    Promise(MessagePromise),
+pub type Item = ItemOf<MessagePromise>;
+
+/// Zero or more pieces of a sequence, now or later.
+pub enum ItemOf<P: Piece> {
+    /// One, which may itself be on its way.
+    Piece(P),
     /// All of another sequence.
-    Sequence(Sequence),
+    Sequence(SequenceOf<P>),
     /// An error at this place. What follows it still comes.
     Error(Failure),
     /// Several, in order.
@@ -30,7 +32,7 @@ pub enum Item {
     Future(Pin<Box<dyn Future<Output = Self> + Send>>),
 }
 
-impl Item {
+impl<P: Piece> ItemOf<P> {
     /// What an iterator makes.
     pub fn iter<T: Into<Self> + 'static>(iter: impl Iterator<Item = T> + Send + 'static) -> Self {
         Self::Iter(Box::new(iter.map(Into::into)))
@@ -55,71 +57,71 @@ impl Item {
 
 impl From<Message> for Item {
     fn from(message: Message) -> Self {
-        Self::Message(message)
+        Self::Piece(MessagePromise::made(message))
     }
 }
 
 impl From<&Message> for Item {
     fn from(message: &Message) -> Self {
-        Self::Message(message.clone())
+        Self::Piece(MessagePromise::made(message.clone()))
     }
 }
 
 impl From<&str> for Item {
     fn from(text: &str) -> Self {
-        Self::Message(Message::text(text))
+        Self::Piece(MessagePromise::made(Message::text(text)))
     }
 }
 
 impl From<String> for Item {
     fn from(text: String) -> Self {
-        Self::Message(Message::text(text))
+        Self::Piece(MessagePromise::made(Message::text(text)))
     }
 }
 
 impl From<MessagePromise> for Item {
     fn from(promise: MessagePromise) -> Self {
-        Self::Promise(promise)
+        Self::Piece(promise)
     }
 }
 
-impl From<Sequence> for Item {
-    fn from(sequence: Sequence) -> Self {
+impl<P: Piece> From<SequenceOf<P>> for ItemOf<P> {
+    fn from(sequence: SequenceOf<P>) -> Self {
         Self::Sequence(sequence)
     }
 }
 
-impl From<Failure> for Item {
+impl<P: Piece> From<Failure> for ItemOf<P> {
     fn from(failure: Failure) -> Self {
         Self::Error(failure)
     }
 }
 
-impl From<()> for Item {
+impl<P: Piece> From<()> for ItemOf<P> {
     fn from((): ()) -> Self {
         Self::nothing()
     }
 }
 
-impl<T: Into<Self>> From<Vec<T>> for Item {
+impl<P: Piece, T: Into<Self>> From<Vec<T>> for ItemOf<P> {
     fn from(list: Vec<T>) -> Self {
         Self::List(list.into_iter().map(Into::into).collect())
     }
 }
 
-impl<T: Into<Self>, const N: usize> From<[T; N]> for Item {
+impl<P: Piece, T: Into<Self>, const N: usize> From<[T; N]> for ItemOf<P> {
     fn from(list: [T; N]) -> Self {
         Self::List(list.into_iter().map(Into::into).collect())
     }
 }
 
-impl<T: Into<Self>> From<Option<T>> for Item {
+impl<P: Piece, T: Into<Self>> From<Option<T>> for ItemOf<P> {
     fn from(item: Option<T>) -> Self {
         item.map_or_else(Self::nothing, Into::into)
     }
 }
 
-impl<T: Into<Self>> From<Result<T, Failure>> for Item {
+impl<P: Piece, T: Into<Self>> From<Result<T, Failure>> for ItemOf<P> {
     fn from(item: Result<T, Failure>) -> Self {
         item.map_or_else(Self::Error, Into::into)
     }

@@ -47,6 +47,8 @@ mod pieces;
 mod promise;
 mod sequence;
 mod single_text;
+mod task;
+mod turns;
 
 pub use agent::{Agent, Call, Interaction, Start};
 pub use chain::{Interrupted, NeverWaits, Prompt, Step};
@@ -54,15 +56,16 @@ pub use console::Console;
 pub use crew::Crew;
 pub use field::{Field, Frozen};
 pub use history::History;
-pub use item::Item;
+pub use item::{Item, ItemOf};
 pub use library::Library;
 pub use message::Message;
 pub use message_promise::{MessagePromise, Token};
 pub use message_writer::MessageWriter;
 pub use pieces::{Appender, Cancelled, Closed, Piece, Reader};
 pub use promise::Promise;
-pub use sequence::{Sequence, SequenceWriter};
+pub use sequence::{Sequence, SequenceOf, SequenceWriter, WriterOf};
 pub use single_text::SingleText;
 /// Why something failed: an error that was returned, or a panic that was caught. Cheap to clone, so that every reader
 /// gets the same.
 pub use thalweg_actor::Failure;
+pub use turns::Turns;

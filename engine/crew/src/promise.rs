@@ -8,10 +8,10 @@ use std::task::Poll;
 
 use thalweg_actor::Failure;
 use tokio::sync::Notify;
-use tokio::task::AbortHandle;
 
 use crate::crew::Crew;
 use crate::pieces::{Appender, Cancelled, Piece, Reader, Shared, lock, pieces};
+use crate::task::Task;
 
 /// Pieces that stream, and a value that is made once. Cheap to clone; all clones are the same promise.
 ///
@@ -28,8 +28,8 @@ pub(crate) struct Inner<P: Piece, T> {
 }
 
 enum Start {
-    Waits(Box<dyn FnOnce() -> AbortHandle + Send>),
-    Runs(AbortHandle),
+    Waits(Box<dyn FnOnce() -> Task + Send>),
+    Runs(Task),
     /// Nothing ever runs: pieces and value were there from the start.
     Made,
 }

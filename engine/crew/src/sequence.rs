@@ -9,15 +9,15 @@ use std::task::Poll;
 use thalweg_actor::Failure;
 use thalweg_log::Entry;
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
 
 use crate::crew::Crew;
-use crate::item::Item;
+use crate::item::ItemOf;
 use crate::message::Message;
 use crate::message_promise::MessagePromise;
 use crate::pieces::{Appender, Cancelled, Closed, Piece, Reader, Shared, lock, pieces};
 use crate::promise::guarded;
 use crate::single_text::SingleText;
+use crate::task::Task;
 
 /// Promises of messages. The log keeps the place of each; the promises themselves lie beside it.
 impl Piece for MessagePromise {
@@ -38,36 +38,40 @@ impl Piece for MessagePromise {
     }
 }
 
-/// A sequence of messages that any number of readers see, each from the first one on. Cheap to clone.
-#[derive(Clone)]
-pub struct Sequence(Arc<Inner>);
+/// A sequence of messages.
+pub type Sequence = SequenceOf<MessagePromise>;
 
-struct Inner {
+/// The end of a sequence where messages are added.
+pub type SequenceWriter = WriterOf<MessagePromise>;
+
+/// A sequence that any number of readers see, each from the first piece on. Cheap to clone.
+pub struct SequenceOf<P: Piece>(Arc<Inner<P>>);
+
+struct Inner<P: Piece> {
     crew: Crew,
-    pieces: Arc<Shared<MessagePromise>>,
+    pieces: Arc<Shared<P>>,
     /// What it does once somebody reads it, if it has not begun.
     start: Mutex<Option<Box<dyn FnOnce() + Send>>>,
     /// Who is stopped when it is cancelled.
-    tasks: Arc<Tasks>,
+    tasks: Arc<Tasks<P>>,
 }
 
 /// What belongs to a sequence and ends with it.
-#[derive(Default)]
-struct Tasks {
-    own: Mutex<Vec<AbortHandle>>,
+struct Tasks<P: Piece> {
+    own: Mutex<Vec<Task>>,
     /// The replies of those that were called on its behalf.
-    children: Mutex<Vec<Child>>,
+    children: Mutex<Vec<Child<P>>>,
 }
 
 /// A sequence that may be gone, and what fills it.
-struct Child {
-    replies: Weak<Inner>,
-    tasks: Arc<Tasks>,
+struct Child<P: Piece> {
+    replies: Weak<Inner<P>>,
+    tasks: Arc<Tasks<P>>,
 }
 
-impl Tasks {
+impl<P: Piece> Tasks<P> {
     /// Those that are done make room before it would grow: a loop may add for ever.
-    fn add(&self, task: AbortHandle) {
+    fn add(&self, task: Task) {
         let mut own = lock(&self.own);
         if own.len() == own.capacity() {
             own.retain(|task| !task.is_finished());
@@ -79,30 +83,30 @@ impl Tasks {
     fn stop(&self) {
         let own = std::mem::take(&mut *lock(&self.own));
         let children = std::mem::take(&mut *lock(&self.children));
-        own.iter().for_each(AbortHandle::abort);
+        own.iter().for_each(Task::abort);
         for child in children {
             match child.replies.upgrade() {
-                Some(replies) => Sequence(replies).cancel(),
+                Some(replies) => SequenceOf(replies).cancel(),
                 None => child.tasks.stop(),
             }
         }
     }
 
     fn is_idle(&self) -> bool {
-        lock(&self.own).iter().all(AbortHandle::is_finished) && lock(&self.children).iter().all(Child::is_over)
+        lock(&self.own).iter().all(Task::is_finished) && lock(&self.children).iter().all(Child::is_over)
     }
 }
 
-impl Child {
+impl<P: Piece> Child<P> {
     fn is_over(&self) -> bool {
         self.replies.strong_count() == 0 && self.tasks.is_idle()
     }
 }
 
-impl Sequence {
+impl<P: Piece> SequenceOf<P> {
     /// What is given, flattened. What is there at once needs no task; in a crew that starts on request, what is on its
     /// way is started by the first reader.
-    pub fn of(crew: &Crew, items: impl Into<Item>) -> Self {
+    pub fn of(crew: &Crew, items: impl Into<ItemOf<P>>) -> Self {
         let (writer, sequence) = Self::channel(crew);
         let item = items.into();
         // The writer was just opened.
@@ -118,41 +122,64 @@ impl Sequence {
 
     /// A sequence and the end where items are added.
     #[must_use]
-    pub fn channel(crew: &Crew) -> (SequenceWriter, Self) {
+    pub fn channel(crew: &Crew) -> (WriterOf<P>, Self) {
         Self::with_end(crew, None)
     }
 
-    /// The same, where messages are made of errors.
-    pub(crate) fn channel_without_errors(crew: &Crew) -> (SequenceWriter, Self) {
-        Self::with_end(crew, Some(crew.clone()))
-    }
-
-    fn with_end(crew: &Crew, errors_as_messages: Option<Crew>) -> (SequenceWriter, Self) {
+    fn with_end(crew: &Crew, errors: Option<Errors<P>>) -> (WriterOf<P>, Self) {
         let pieces = pieces(0);
-        let tasks = Arc::new(Tasks::default());
-        let end = Arc::new(End { pieces: pieces.clone(), errors_as_messages });
+        let tasks = Arc::new(Tasks { own: Mutex::default(), children: Mutex::default() });
+        let end = Arc::new(End { pieces: pieces.clone(), errors });
         let inner = Inner { crew: crew.clone(), pieces, start: Mutex::new(None), tasks: tasks.clone() };
-        (SequenceWriter { crew: crew.clone(), end, tasks, queue: Mutex::new(None) }, Self(Arc::new(inner)))
+        (WriterOf { crew: crew.clone(), end, tasks, queue: Mutex::new(None) }, Self(Arc::new(inner)))
     }
 
     /// The same, but `start` is called before the first reader.
-    pub(crate) fn starting(self, start: impl FnOnce() + Send + 'static) -> Self {
+    #[must_use]
+    pub fn starting(self, start: impl FnOnce() + Send + 'static) -> Self {
         *lock(&self.0.start) = Some(Box::new(start));
         self
     }
 
-    pub(crate) fn stops(&self, task: AbortHandle) {
+    pub(crate) fn stops(&self, task: Task) {
         self.0.tasks.add(task);
     }
 
-    /// A reader of all messages, from the first one on.
+    /// A reader of all pieces, from the first one on.
     #[must_use]
-    pub fn reader(&self) -> Reader<MessagePromise> {
+    pub fn reader(&self) -> Reader<P> {
         let start = lock(&self.0.start).take();
         if let Some(start) = start {
             start();
         }
         self.0.pieces.reader()
+    }
+
+    /// Stops whatever adds to it, and those that it called. Readers get [`Cancelled`] behind what is there.
+    pub fn cancel(&self) {
+        drop(lock(&self.0.start).take());
+        // Not with the lock held: what is dropped may add to it.
+        let _ = self.0.pieces.append_error(Cancelled.into());
+        self.0.pieces.close();
+        self.0.tasks.stop();
+    }
+}
+
+impl<P: Piece> Clone for SequenceOf<P> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl Sequence {
+    /// A sequence where messages are made of errors, and the end where items are added.
+    pub(crate) fn channel_without_errors(crew: &Crew) -> (SequenceWriter, Self) {
+        let crew_of_pieces = crew.clone();
+        let errors = Errors {
+            among: Box::new(|failure| MessagePromise::made(Message::error(failure.to_string()))),
+            within: Box::new(move |promise: MessagePromise| promise.with_errors_as_text(&crew_of_pieces)),
+        };
+        Self::with_end(crew, Some(errors))
     }
 
     /// All messages, each of them whole.
@@ -182,65 +209,64 @@ impl Sequence {
     pub fn single_text(&self, settings: SingleText) -> MessagePromise {
         settings.of(&self.0.crew, self.clone())
     }
-
-    /// Stops whatever adds to it, and those that it called. Readers get [`Cancelled`] behind what is there.
-    pub fn cancel(&self) {
-        drop(lock(&self.0.start).take());
-        // Not with the lock held: what is dropped may add to it.
-        let _ = self.0.pieces.append_error(Cancelled.into());
-        self.0.pieces.close();
-        self.0.tasks.stop();
-    }
 }
 
 /// Closes the log once everybody that may add to it is gone.
-struct End {
-    pieces: Arc<Shared<MessagePromise>>,
-    /// Where messages are made of errors, if they are.
-    errors_as_messages: Option<Crew>,
+struct End<P: Piece> {
+    pieces: Arc<Shared<P>>,
+    /// How pieces are made of errors, if they are.
+    errors: Option<Errors<P>>,
 }
 
-impl End {
-    fn append(&self, promise: MessagePromise) -> Result<(), Closed> {
-        self.pieces.append(match &self.errors_as_messages {
-            Some(crew) => promise.with_errors_as_text(crew),
-            None => promise,
+/// How pieces are made of errors.
+struct Errors<P> {
+    /// Of one that stands in the sequence.
+    among: Box<dyn Fn(Failure) -> P + Send + Sync>,
+    /// Of one that a piece may come to, which is still on its way.
+    within: Box<dyn Fn(P) -> P + Send + Sync>,
+}
+
+impl<P: Piece> End<P> {
+    fn append(&self, piece: P) -> Result<(), Closed> {
+        self.pieces.append(match &self.errors {
+            Some(errors) => (errors.within)(piece),
+            None => piece,
         })
     }
 
     fn append_error(&self, failure: Failure) -> Result<(), Closed> {
-        match &self.errors_as_messages {
-            Some(_) => self.pieces.append(MessagePromise::made(Message::error(failure.to_string()))),
+        match &self.errors {
+            Some(errors) => self.pieces.append((errors.among)(failure)),
             None => self.pieces.append_error(failure),
         }
     }
 }
 
-impl Drop for End {
+impl<P: Piece> Drop for End<P> {
     fn drop(&mut self) {
         self.pieces.close();
     }
 }
 
 /// The end of a sequence where items are added. The sequence ends when it is dropped and all that was added is there.
-pub struct SequenceWriter {
+pub struct WriterOf<P: Piece> {
     crew: Crew,
-    end: Arc<End>,
-    tasks: Arc<Tasks>,
+    end: Arc<End<P>>,
+    tasks: Arc<Tasks<P>>,
     /// To the task that flattens in order; there is none before something has to be waited for.
-    queue: Mutex<Option<mpsc::UnboundedSender<Item>>>,
+    queue: Mutex<Option<mpsc::UnboundedSender<ItemOf<P>>>>,
 }
 
-impl SequenceWriter {
+impl<P: Piece> WriterOf<P> {
     /// Adds items behind those that were added before, whichever is there first.
     ///
     /// # Errors
     /// [`Closed`] if the sequence was cancelled.
-    pub fn append(&self, item: impl Into<Item>) -> Result<(), Closed> {
+    pub fn append(&self, item: impl Into<ItemOf<P>>) -> Result<(), Closed> {
         self.append_item(item.into())
     }
 
-    fn append_item(&self, item: Item) -> Result<(), Closed> {
+    fn append_item(&self, item: ItemOf<P>) -> Result<(), Closed> {
         if Appender(self.end.pieces.clone()).is_closed() {
             return Err(Closed);
         }
@@ -266,7 +292,7 @@ impl SequenceWriter {
     ///
     /// # Errors
     /// [`Closed`] if the sequence was cancelled.
-    pub fn append_out_of_order(&self, item: impl Into<Item>) -> Result<(), Closed> {
+    pub fn append_out_of_order(&self, item: impl Into<ItemOf<P>>) -> Result<(), Closed> {
         if Appender(self.end.pieces.clone()).is_closed() {
             return Err(Closed);
         }
@@ -280,7 +306,7 @@ impl SequenceWriter {
     }
 
     /// Cancels another sequence with this one.
-    pub(crate) fn takes_along(&self, other: &Sequence) {
+    pub(crate) fn takes_along(&self, other: &SequenceOf<P>) {
         let mut children = lock(&self.tasks.children);
         if children.len() == children.capacity() {
             children.retain(|child| !child.is_over());
@@ -331,16 +357,15 @@ async fn step_back() {
 }
 
 /// Adds what is there. Gives back what has to be waited for, with all that follows it.
-fn flatten_now(item: Item, out: &End) -> Result<Option<Item>, Closed> {
+fn flatten_now<P: Piece>(item: ItemOf<P>, out: &End<P>) -> Result<Option<ItemOf<P>>, Closed> {
     match item {
-        Item::Message(message) => out.append(MessagePromise::made(message))?,
-        Item::Promise(promise) => out.append(promise)?,
-        Item::Error(failure) => out.append_error(failure)?,
-        Item::List(list) => {
+        ItemOf::Piece(piece) => out.append(piece)?,
+        ItemOf::Error(failure) => out.append_error(failure)?,
+        ItemOf::List(list) => {
             let mut list = list.into_iter();
             while let Some(item) = list.next() {
                 if let Some(waits) = flatten_now(item, out)? {
-                    return Ok(Some(Item::List(std::iter::once(waits).chain(list).collect())));
+                    return Ok(Some(ItemOf::List(std::iter::once(waits).chain(list).collect())));
                 }
             }
         }
@@ -350,10 +375,10 @@ fn flatten_now(item: Item, out: &End) -> Result<Option<Item>, Closed> {
 }
 
 /// Adds all of an item, waiting where it must. What fails is an error at its place, and what follows still comes.
-fn flatten(item: Item, out: &End) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+fn flatten<P: Piece>(item: ItemOf<P>, out: &End<P>) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
     Box::pin(async move {
         match item {
-            Item::Sequence(sequence) => {
+            ItemOf::Sequence(sequence) => {
                 let mut reader = sequence.reader();
                 while let Some(piece) = reader.next().await {
                     let added = match piece {
@@ -365,12 +390,12 @@ fn flatten(item: Item, out: &End) -> Pin<Box<dyn Future<Output = ()> + Send + '_
                     }
                 }
             }
-            Item::List(list) => {
+            ItemOf::List(list) => {
                 for item in list {
                     flatten(item, out).await;
                 }
             }
-            Item::Iter(mut iter) => loop {
+            ItemOf::Iter(mut iter) => loop {
                 match catch_unwind(AssertUnwindSafe(|| iter.next())) {
                     Ok(Some(item)) => flatten(item, out).await,
                     Ok(None) => return,
@@ -380,7 +405,7 @@ fn flatten(item: Item, out: &End) -> Pin<Box<dyn Future<Output = ()> + Send + '_
                     }
                 }
             },
-            Item::Stream(mut stream) => loop {
+            ItemOf::Stream(mut stream) => loop {
                 match guarded(|| poll_fn(|cx| stream.as_mut().poll_next(cx))).await {
                     Ok(Some(item)) => flatten(item, out).await,
                     Ok(None) => return,
@@ -390,7 +415,7 @@ fn flatten(item: Item, out: &End) -> Pin<Box<dyn Future<Output = ()> + Send + '_
                     }
                 }
             },
-            Item::Future(future) => match guarded(|| future).await {
+            ItemOf::Future(future) => match guarded(|| future).await {
                 Ok(item) => flatten(item, out).await,
                 Err(panic) => {
                     let _ = out.append_error(panic);

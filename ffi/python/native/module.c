@@ -34,7 +34,7 @@ PyMODINIT_FUNC PyInit__native(void) {
     PyObject *module = PyModule_Create(&definition);
     if (module == NULL) return NULL;
     if (failure_init(module) && event_init(module) && engine_init(module) && agent_init(module) && client_init(module) && run_init(module) &&
-        reader_init(module) && stream_init(module) && call_init(module) &&
+        reader_init(module) && stream_init(module) && call_init(module) && sequence_init(module) &&
         PyModule_AddStringConstant(module, "VERSION", thw_version()) == 0 &&
         PyModule_AddIntConstant(module, "FOREVER", (long)THW_FOREVER) == 0 &&
         PyModule_AddIntConstant(module, "TOOL_PARALLEL", THW_TOOL_PARALLEL) == 0 &&

@@ -66,6 +66,7 @@ bool run_init(PyObject *module);
 bool reader_init(PyObject *module);
 bool stream_init(PyObject *module);
 bool call_init(PyObject *module);
+bool sequence_init(PyObject *module);
 
 PyObject *run_new(EngineObject *engine, thw_run *handle);
 PyObject *reader_new(RunObject *run, int what);

@@ -1,0 +1,303 @@
+"""Messages in a row, some of them still on their way.
+
+What is added is frozen and taken apart here; the engine puts it in order and keeps it.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import traceback
+import warnings
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, AsyncIterator, Generator, List, Optional, Tuple, Type, Union
+
+from .. import _native
+from .errors import AppenderClosedError, AppenderNotOpenError, PromisingContextError
+from .frozen import NO_VALUE
+from .message_promise import MessagePromise, kept
+from .messages import ErrorMessage, Message, TextMessage, TextToken, Token
+from .promising import Flag, PromisingContext, StreamedPromise, crew
+
+__all__ = ["MessageSequence", "MessageSequenceAppender", "MessageSequencePromise", "SafeMessageSequencePromise"]
+
+
+class MessageSequencePromise(StreamedPromise[MessagePromise, Tuple[Message, ...]]):
+    """A promise of messages: `async for` gives a promise of each, `await` all of them as a tuple."""
+
+    def __init__(
+        self, pieces: _native.Sequence, start_soon: bool = False, context: Optional[PromisingContext] = None
+    ) -> None:
+        self._context = context or PromisingContext.get_current()
+        self._pieces = pieces
+        if start_soon and self._context._is_watched():
+            self._begin()
+
+    async def _wait(self) -> None:
+        # Whoever asks first collects the messages; it needs no task of its own.
+        if self._task is not None:
+            return await super()._wait()
+        try:
+            promises = [promise async for promise in self]
+            self._settle(tuple([one._result if isinstance(one._result, Message) else await one for one in promises]))
+        except Exception as error:
+            self._settle(error)
+
+    async def _aresolver(self) -> Tuple[Message, ...]:
+        promises = [promise async for promise in self]
+        return tuple([await promise for promise in promises])
+
+    def as_single_text_promise(self, **options: Any) -> MessagePromise:
+        """All messages as one, with empty lines between them; see `thalweg.crew.utils.as_single_text_promise`."""
+        from .utils import as_single_text_promise
+
+        return as_single_text_promise(self, **{"start_soon": False, **options})
+
+    def cancel(self) -> None:
+        """Ends it at once, and what makes it: whoever reads gets an error behind the messages that there are."""
+        assert self._pieces is not None
+        self._pieces.cancel()
+
+
+class SafeMessageSequencePromise(MessageSequencePromise):
+    """One where errors are messages."""
+
+    def __aiter__(self) -> AsyncIterator[MessagePromise]:
+        return self._without_errors(super().__aiter__())
+
+    async def _without_errors(self, promises: AsyncIterator[MessagePromise]) -> AsyncIterator[MessagePromise]:
+        while True:
+            try:
+                promise = await promises.__anext__()
+            except StopAsyncIteration:
+                return
+            except Exception as error:
+                yield ErrorMessage(_told(error)).as_promise
+            else:
+                yield promise if isinstance(promise._result, Message) else _SafeMessagePromise(promise)
+
+
+class _SafeMessagePromise(MessagePromise):
+    """A message whose error is its last token."""
+
+    def __init__(self, promise: MessagePromise) -> None:
+        self._context = promise._context
+        self._promise = promise
+        self.known_beforehand = promise.known_beforehand
+        self.message_class = promise.message_class
+
+    def __aiter__(self) -> AsyncIterator[Token]:
+        return self._tokens()
+
+    async def _tokens(self) -> AsyncIterator[Token]:
+        tokens = self._promise.__aiter__()
+        while True:
+            try:
+                token = await tokens.__anext__()
+            except StopAsyncIteration:
+                return
+            except Exception as error:
+                yield TextToken(f"\n{_told(error)}")
+            else:
+                yield token
+
+    async def _aresolver(self) -> Message:
+        tokens = []
+        try:
+            async for token in self._promise:
+                tokens.append(token)
+            return await self._promise
+        except Exception as error:
+            return ErrorMessage("".join([str(token) for token in tokens]) + f"\n{_told(error)}")
+
+
+def _told(error: Exception) -> str:
+    """What an error message says."""
+    from .utils import display_agent_trace
+
+    if not getattr(PromisingContext.get_current(), "error_tracebacks_in_messages", False):
+        return f"{type(error).__name__}: {error}"
+    lines = traceback.format_exception(type(error), error, error.__traceback__)
+    try:
+        lines.append(f"\nAgent trace:\n{display_agent_trace()}\n---\n")
+    except PromisingContextError:
+        pass  # Read by somebody who is no agent.
+    return "".join(lines)
+
+
+class MessageSequenceAppender:
+    """Where messages are added to a sequence, within a `with` block or after `open()`."""
+
+    def __init__(
+        self,
+        capture_errors: Flag = NO_VALUE,
+        pieces: Optional[_native.Sequence] = None,
+        context: Optional[PromisingContext] = None,
+    ) -> None:
+        self._context = context = context or PromisingContext.get_current()
+        self._captures = capture_errors if isinstance(capture_errors, bool) else context.appenders_capture_errors_by_default
+        self._pieces = _native.Sequence(crew()) if pieces is None else pieces
+        self._was_open = False
+        self._is_closed = False
+
+    @property
+    def was_open(self) -> bool:
+        """Whether it was ever opened."""
+        return self._was_open
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is open now."""
+        return self._was_open and not self._is_closed
+
+    def append(self, piece: Any, out_of_order: bool = False) -> MessageSequenceAppender:
+        """Adds whatever can stand for messages: texts, messages, dicts, promises, errors, and what can be iterated over any of these.
+
+        It comes behind what was added before, or with `out_of_order` wherever the sequence is when it is there.
+        """
+        if not self._was_open:
+            raise AppenderNotOpenError(f"append within a `with` block of the {type(self).__name__}, or call `open()` before")
+        if self._is_closed:
+            raise AppenderClosedError(f"the {type(self).__name__} was closed before")
+        _add(self._pieces, piece, self._context, out_of_order)
+        return self
+
+    def inject_out_of_order(self, piece: Any) -> MessageSequenceAppender:
+        """Adds it wherever the sequence is when it is there."""
+        return self.append(piece, out_of_order=True)
+
+    def open(self) -> MessageSequenceAppender:
+        """Opens it; a `with` block does it as well."""
+        if self._is_closed:
+            raise AppenderClosedError(f"once closed, a {type(self).__name__} cannot be opened again")
+        self._was_open = True
+        return self
+
+    def close(self, exc_value: Optional[BaseException] = None) -> bool:
+        """No more will come. Gives whether the error, if there was one, is captured."""
+        captured = self._captures and not isinstance(exc_value, AppenderClosedError)
+        if exc_value is not None and captured and not self._is_closed:
+            self._pieces.append_error(exc_value)
+        elif exc_value is not None and captured:
+            self._context.logger.log(
+                self._context.log_level_for_errors, "an error came after the sequence was closed", exc_info=exc_value
+            )
+        self._is_closed = True
+        self._pieces.close()
+        return captured
+
+    def __enter__(self) -> MessageSequenceAppender:
+        return self.open()
+
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> bool:
+        return self.close(error)
+
+
+class MessageSequence:
+    """A sequence, as the end where messages are added and the promise of them."""
+
+    def __init__(
+        self,
+        appender_capture_errors: Flag = NO_VALUE,
+        start_soon: Flag = NO_VALUE,
+        errors_as_messages: Flag = NO_VALUE,
+    ) -> None:
+        context = PromisingContext.get_current()
+        soon = start_soon if isinstance(start_soon, bool) else context.start_everything_soon_by_default
+        if not isinstance(errors_as_messages, bool):
+            errors_as_messages = bool(getattr(context, "errors_as_messages", False))
+        self.message_appender = MessageSequenceAppender(capture_errors=appender_capture_errors)
+        kind = SafeMessageSequencePromise if errors_as_messages else MessageSequencePromise
+        self.sequence_promise: MessageSequencePromise = kind(self.message_appender._pieces, start_soon=soon)
+
+    @classmethod
+    def turn_into_sequence_promise(cls, messages: Any) -> MessageSequencePromise:
+        """Whatever can stand for messages, as a promise of them."""
+        if isinstance(messages, MessageSequencePromise):
+            return messages
+        sequence = cls(appender_capture_errors=True, start_soon=False)
+        with sequence.message_appender as appender:
+            appender.append(messages)
+        return sequence.sequence_promise
+
+
+def _add(pieces: _native.Sequence, item: Any, context: PromisingContext, out_of_order: bool = False) -> None:
+    """Adds an item, whole or not at all."""
+    # Nearly all of what agents say.
+    if item.__class__ is str and not out_of_order:
+        pieces.append(kept(TextMessage(item), context))
+        return
+    parts: List[Any] = []
+    _take_apart(item, parts, context)
+    if out_of_order:
+        apart = _native.Sequence(crew())
+        _put(apart, parts)
+        apart.close()
+        pieces.append_all(apart, True)
+    else:
+        _put(pieces, parts)
+
+
+def _put(pieces: _native.Sequence, parts: List[Any]) -> None:
+    for part in parts:
+        if isinstance(part, MessagePromise):
+            pieces.append(part)
+        elif isinstance(part, BaseException):
+            pieces.append_error(part)
+        else:
+            pieces.append_all(part)
+
+
+def _take_apart(item: Any, parts: List[Any], context: PromisingContext) -> None:
+    """Adds promises, errors and sequences to `parts`: what the item is now, whatever becomes of its lists later."""
+    if isinstance(item, (MessagePromise, BaseException)):
+        parts.append(item)
+    elif isinstance(item, Message):
+        parts.append(item.as_promise)
+    elif isinstance(item, str):
+        parts.append(kept(TextMessage(item), context))
+    elif isinstance(item, dict):
+        parts.append(Message(**item).as_promise)
+    elif isinstance(item, MessageSequencePromise) and not isinstance(item, SafeMessageSequencePromise):
+        parts.append(item._pieces)
+    elif hasattr(item, "model_dump"):
+        # A pydantic model, or a frozen object that is no message.
+        parts.append(Message(**dict(item)).as_promise)
+    elif hasattr(item, "__iter__"):
+        for one in item:
+            _take_apart(one, parts, context)
+    elif hasattr(item, "__aiter__"):
+        if not isinstance(item, StreamedPromise):
+            warnings.warn(
+                "an async iterator is not read before its turn in the sequence comes, nor frozen; hand over a promise instead",
+                UserWarning,
+                stacklevel=5,
+            )
+        parts.append(_fed_by(item, context))
+    else:
+        raise TypeError(f"nothing that can stand for messages: {type(item)}")
+
+
+def _fed_by(items: Any, context: PromisingContext) -> _native.Sequence:
+    """A sequence of what an async iterator gives, begun when its turn comes."""
+
+    async def feed() -> None:
+        iterator = items.__aiter__()
+        try:
+            while True:
+                try:
+                    item = await iterator.__anext__()
+                except StopAsyncIteration:
+                    return
+                _add(pieces, item, context)
+        except BaseException as error:
+            pieces.append_error(error)
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            pieces.close()
+
+    within = contextvars.copy_context()
+    pieces = _native.Sequence(crew(), lambda: within.run(context._start, feed()))
+    return pieces
