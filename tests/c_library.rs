@@ -304,6 +304,12 @@ fn sequences_of_a_program_are_flattened_and_what_is_in_them_is_released() {
 }
 
 #[test]
+fn a_team_stands_in_the_place_of_a_model_and_its_members_have_names() {
+    let server = server(reply(), Options::in_order());
+    run("team", &[&server.url()], &[&server.url()]);
+}
+
+#[test]
 fn every_wrong_use_gives_a_status_and_a_message() {
     let body = r#"{"error":{"message":"slow down","type":"rate_limit_error","code":"rate_limit_exceeded"}}"#;
     let server = server(reply(), Options::in_order().fault(0..100, Fault::status(429, body)));

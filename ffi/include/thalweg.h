@@ -327,6 +327,8 @@ typedef struct {
 //   that cache.
 // - `rate_limit`: {"requests_per_minute": n, "burst": n, "tokens_per_minute": n}, the last two optional; a request waits for its turn.
 // - `fallback`: options of this sort for others that are asked, in their order, where this one fails before it has said anything.
+// - `team`: in the place of `model`, a team as docs/TEAMS.md describes it, whose members are options of this sort with a `name`. Tools of
+//   `callbacks` are its members'. Text events carry in `aux` the path of the member that speaks.
 // - `reply_cache`: "memory" or the path of a folder; the same request gets the same reply again. For tests.
 // - `extra`: an object whose fields go into the body of each request as they are.
 // - `tools`: names of tools of loaded plugins; all of them if absent. Tools of `callbacks` come on top.

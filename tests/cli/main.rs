@@ -10,6 +10,7 @@ mod harness;
 mod isolate;
 mod scaffold;
 mod sessions;
+mod team;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};

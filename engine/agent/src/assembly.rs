@@ -73,7 +73,7 @@ pub struct BlockRef<'a> {
     pub text: Cow<'a, str>,
     /// Name of the tool, else empty.
     pub name: &'a str,
-    /// Id of the tool call, else empty.
+    /// Id of the tool call; of prose its speaker, where a reply has several; else empty.
     pub id: &'a str,
     /// The tool call, once it is complete.
     pub call: Option<&'a ToolCall>,
@@ -122,7 +122,10 @@ impl Assembly {
     pub fn handle_event(&mut self, event: &StreamEvent<'_>) -> Option<u32> {
         let (block, text) = (event.block(), event.text());
         match event.kind() {
-            kind @ (EVENT_TEXT | EVENT_THINKING | EVENT_REFUSAL) => self.choice(event)?.append_prose(kind, block, text),
+            kind @ (EVENT_TEXT | EVENT_THINKING | EVENT_REFUSAL) => {
+                let speaker = event.aux();
+                self.choice(event)?.append_prose(kind, block, text, speaker)
+            }
             EVENT_TOOL_ARGUMENTS => {
                 let placed = self.choice(event)?.append_arguments(block, text);
                 if let Err(choice::ClosedCall) = placed {

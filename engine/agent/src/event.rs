@@ -101,6 +101,8 @@ pub enum UpdateView<'a> {
         tool_call_id: &'a str,
         /// Name of the tool as far as known, else empty.
         tool_name: &'a str,
+        /// Who of a team speaks, such as `panel/critic`; empty where only one does.
+        member: &'a str,
     },
     /// More of a content block.
     Delta {
@@ -110,6 +112,8 @@ pub enum UpdateView<'a> {
         content_index: u32,
         /// What is added; of a tool call a piece of the JSON text of its arguments.
         delta: &'a str,
+        /// Who of a team speaks, such as `panel/critic`; empty where only one does.
+        member: &'a str,
     },
     /// A content block is complete.
     End {
@@ -132,8 +136,8 @@ impl<'a> EventView<'a> {
         }
         if event.kind() < kind::AGENT_START {
             let block = BlockKind::from_delta(event.kind())?;
-            let delta = text(event.text())?;
-            return Some(Self::MessageUpdate(UpdateView::Delta { block, content_index: event.block(), delta }));
+            let (delta, member) = (text(event.text())?, text(event.aux())?);
+            return Some(Self::MessageUpdate(UpdateView::Delta { block, content_index: event.block(), delta, member }));
         }
         let aux = text(event.aux())?;
         Some(match event.kind() {
@@ -234,7 +238,8 @@ impl<'a> UpdateView<'a> {
         let block = if is_hidden { BlockKind::Thinking } else { BlockKind::from_delta(block_type)? };
         let (content_index, text, aux) = (event.block(), text(event.text())?, text(event.aux())?);
         Some(if event.kind() == kind::BLOCK_START {
-            Self::Start { block, content_index, tool_call_id: aux, tool_name: text }
+            let (tool_call_id, member) = if block == BlockKind::ToolCall { (aux, "") } else { ("", aux) };
+            Self::Start { block, content_index, tool_call_id, tool_name: text, member }
         } else {
             Self::End { block, content_index, content: if is_hidden { "" } else { text } }
         })
@@ -254,8 +259,11 @@ impl<'a> UpdateView<'a> {
                 write_field("tool_call_id", tool_call_id, out);
                 write_field("tool_name", tool_name, out);
             }
-            Self::Start { .. } => {}
-            Self::Delta { delta, .. } => write_field("delta", delta, out),
+            Self::Start { member, .. } => write_member(member, out),
+            Self::Delta { delta, member, .. } => {
+                write_field("delta", delta, out);
+                write_member(member, out);
+            }
             Self::End { block: BlockKind::ToolCall, content, .. } => {
                 write_parts(out, &[",\"tool_call\":", content]);
             }
@@ -282,8 +290,9 @@ impl AgentEvent {
     #[must_use]
     pub fn decode(event: &StreamEvent<'_>, time_us: u64) -> Option<Self> {
         let view = EventView::decode(event)?;
-        if let EventView::MessageUpdate(UpdateView::Delta { block, content_index, delta }) = view {
-            let assistant_message_event = AssistantMessageEvent::from_delta(block, content_index, delta.to_owned());
+        if let EventView::MessageUpdate(UpdateView::Delta { block, content_index, delta, member }) = view {
+            let (delta, member) = (delta.to_owned(), member.to_owned());
+            let assistant_message_event = AssistantMessageEvent::from_delta(block, content_index, delta, member);
             let body = AgentEventBody::MessageUpdate { assistant_message_event };
             return Some(Self { body, seq: event.seq(), time_us });
         }
@@ -404,27 +413,54 @@ pub struct ToolAnswer {
     pub terminate: bool,
 }
 
-/// A step of the reply.
+/// A step of the reply. `member` is who of a team speaks; empty where only one does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the fields are those of the JSON form and say the same in every variant")]
 pub enum AssistantMessageEvent {
     /// A text block begins.
-    TextStart { content_index: u32 },
+    TextStart {
+        content_index: u32,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        member: String,
+    },
     /// More of it.
-    TextDelta { content_index: u32, delta: String },
+    TextDelta {
+        content_index: u32,
+        delta: String,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        member: String,
+    },
     /// It is complete.
     TextEnd { content_index: u32, content: String },
     /// A thinking block begins.
-    ThinkingStart { content_index: u32 },
+    ThinkingStart {
+        content_index: u32,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        member: String,
+    },
     /// More of it.
-    ThinkingDelta { content_index: u32, delta: String },
+    ThinkingDelta {
+        content_index: u32,
+        delta: String,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        member: String,
+    },
     /// It is complete.
     ThinkingEnd { content_index: u32, content: String },
     /// A refusal begins.
-    RefusalStart { content_index: u32 },
+    RefusalStart {
+        content_index: u32,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        member: String,
+    },
     /// More of it.
-    RefusalDelta { content_index: u32, delta: String },
+    RefusalDelta {
+        content_index: u32,
+        delta: String,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        member: String,
+    },
     /// It is complete.
     RefusalEnd { content_index: u32, content: String },
     /// A tool call begins.
@@ -436,11 +472,11 @@ pub enum AssistantMessageEvent {
 }
 
 impl AssistantMessageEvent {
-    const fn from_delta(block: BlockKind, content_index: u32, delta: String) -> Self {
+    fn from_delta(block: BlockKind, content_index: u32, delta: String, member: String) -> Self {
         match block {
-            BlockKind::Text => Self::TextDelta { content_index, delta },
-            BlockKind::Thinking => Self::ThinkingDelta { content_index, delta },
-            BlockKind::Refusal => Self::RefusalDelta { content_index, delta },
+            BlockKind::Text => Self::TextDelta { content_index, delta, member },
+            BlockKind::Thinking => Self::ThinkingDelta { content_index, delta, member },
+            BlockKind::Refusal => Self::RefusalDelta { content_index, delta, member },
             BlockKind::ToolCall => Self::ToolCallDelta { content_index, delta },
         }
     }
@@ -468,6 +504,12 @@ fn write_number(number: u64, out: &mut Vec<u8>) {
 fn write_field(name: &str, value: &str, out: &mut Vec<u8>) {
     write_parts(out, &[",\"", name, "\":"]);
     write_value(value, out);
+}
+
+fn write_member(member: &str, out: &mut Vec<u8>) {
+    if !member.is_empty() {
+        write_field("member", member, out);
+    }
 }
 
 fn write_value(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {

@@ -48,7 +48,7 @@ impl Partial {
 
     fn update(&mut self, update: UpdateView<'_>) {
         match update {
-            UpdateView::Start { block, content_index, tool_call_id, tool_name } => {
+            UpdateView::Start { block, content_index, tool_call_id, tool_name, .. } => {
                 // Blocks begin in the order of their places.
                 if content_index as usize == self.blocks.len() && self.blocks.len() < BLOCKS_MAX {
                     let (id, name) = (tool_call_id.to_owned(), tool_name.to_owned());
@@ -130,7 +130,7 @@ mod tests {
     use serde_json::json;
 
     fn delta(block: BlockKind, content_index: u32, delta: &str) -> EventView<'_> {
-        EventView::MessageUpdate(UpdateView::Delta { block, content_index, delta })
+        EventView::MessageUpdate(UpdateView::Delta { block, content_index, delta, member: "" })
     }
 
     #[test]
@@ -142,7 +142,7 @@ mod tests {
         let start = r#"{"role":"assistant","content":[],"model":"m"}"#;
         partial.take(&EventView::MessageStart { role: "assistant", message: start });
         let begin = |block, content_index, tool_call_id, tool_name| {
-            EventView::MessageUpdate(UpdateView::Start { block, content_index, tool_call_id, tool_name })
+            EventView::MessageUpdate(UpdateView::Start { block, content_index, tool_call_id, tool_name, member: "" })
         };
         partial.take(&begin(BlockKind::Text, 0, "", ""));
         partial.take(&delta(BlockKind::Text, 0, "Look"));

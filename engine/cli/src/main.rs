@@ -19,6 +19,7 @@ mod prompt;
 mod render;
 mod scaffold;
 mod session;
+mod team;
 mod timing;
 mod watch;
 

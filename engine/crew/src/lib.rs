@@ -27,6 +27,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "llm")]
+pub mod actor;
 mod agent;
 mod chain;
 mod console;
@@ -48,6 +50,8 @@ mod promise;
 mod sequence;
 mod single_text;
 mod task;
+#[cfg(feature = "llm")]
+pub mod team;
 mod turns;
 
 pub use agent::{Agent, Call, Interaction, Start};
@@ -69,3 +73,7 @@ pub use single_text::SingleText;
 /// gets the same.
 pub use thalweg_actor::Failure;
 pub use turns::Turns;
+
+#[cfg(all(doctest, feature = "llm"))]
+#[doc = include_str!("../../../docs/TEAMS.md")]
+mod teams_guide {}

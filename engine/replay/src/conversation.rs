@@ -1,5 +1,5 @@
-//! What a request body says, as far as a recording is matched by it. Reads bodies of both families: `messages` of
-//! texts and tool calls (OpenAI), and `messages` of content blocks (Anthropic).
+//! What a request body says, as far as a recording is matched by it. Reads bodies of three families: `messages` of
+//! texts and tool calls (OpenAI), `messages` of content blocks (Anthropic), and the texts of `contents` (Gemini).
 
 use crate::recording::Value;
 
@@ -51,6 +51,13 @@ impl Conversation {
                 _ => {}
             }
         }
+        for content in array(body, "contents") {
+            match text(content, "role") {
+                "user" => conversation.said(array(content, "parts").iter().map(|part| text(part, "text")).collect()),
+                "model" => conversation.turns += 1,
+                _ => {}
+            }
+        }
         conversation.tools = array(body, "tools")
             .iter()
             .map(|tool| text(if tool["function"].is_object() { &tool["function"] } else { tool }, "name").to_owned())
@@ -64,7 +71,10 @@ impl Conversation {
                 self.result(text(block, "tool_use_id"), &block["content"]);
             }
         }
-        let said = plain(&message["content"]);
+        self.said(plain(&message["content"]));
+    }
+
+    fn said(&mut self, said: String) {
         if !said.trim().is_empty() {
             self.prompt = Some(said.trim().to_owned());
             self.turns = 0;

@@ -19,7 +19,7 @@ mod recorder;
 mod recording;
 mod server;
 
-pub use builtin::builtin;
+pub use builtin::{builtin, team};
 pub use date::date;
 pub use format::FormatError;
 pub use options::{Fault, Matching, Options, Pace};

@@ -1,6 +1,6 @@
 //! The file of a recording: what it keeps, and what it says of a file that is not one.
 
-use thalweg_replay::{Chunk, End, Exchange, Origin, Recording, builtin};
+use thalweg_replay::{Chunk, End, Exchange, Origin, Recording, builtin, team};
 
 const HEAD: &str = r#"{"thalweg_recording":1,"name":"n","prompt":"p","dialect":"openai-chat","model":"m","server":"s","origin":"recorded","recorded":"2026-11-21"}"#;
 const REQUEST: &str = r#"{"request":{"method":"POST","path":"/x"}}"#;
@@ -8,13 +8,13 @@ const RESPONSE: &str = r#"{"response":{"status":200,"headers":{}}}"#;
 
 #[test]
 fn every_shipped_recording_can_be_read_and_is_written_back_the_same() {
-    for recording in builtin() {
+    for recording in builtin().into_iter().chain(team()) {
         let is_by_hand = recording.model == "hand-written-1";
         let origin = if is_by_hand { Origin::WrittenByHand } else { Origin::Recorded };
         assert_eq!(recording.origin, origin, "{}: nobody takes one for the other", recording.name);
         assert_eq!(Recording::from_jsonl(&recording.to_jsonl()), Ok(recording));
     }
-    assert_eq!(builtin().len(), 4);
+    assert_eq!((builtin().len(), team().len()), (4, 4));
 }
 
 #[test]

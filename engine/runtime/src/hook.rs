@@ -74,6 +74,12 @@ impl Hook {
         Self { point, handler: Arc::new(move |input| Box::pin(handler(input))) }
     }
 
+    /// Where it is asked.
+    #[must_use]
+    pub const fn point(&self) -> HookPoint {
+        self.point
+    }
+
     /// A hook that is called as a tool: with the input as its arguments; its answer is JSON, or empty for `null`.
     #[must_use]
     pub fn from_plugin(point: HookPoint, tool: host::Tool) -> Self {

@@ -57,7 +57,7 @@ pub mod user_folders;
 mod waiting;
 
 pub use adapt::{Accepts, ForeignThinking};
-pub use agent::{Agent, AgentBuilder, Prompt, Subscription};
+pub use agent::{Agent, AgentBuilder, Fork, Prompt, Subscription};
 pub use auth::KeySource;
 pub use backend::{check_marks, open_pipeline};
 pub use budget::Budget;
@@ -75,7 +75,7 @@ pub use thalweg_abi::host::Codec;
 pub use thalweg_abi::module::Module;
 pub use thalweg_agent::approval::{Approval, Saved};
 pub use thalweg_agent::partial::Partial;
-pub use thalweg_agent::{cost, event, failure, kind, machine, message, partial_json, request};
+pub use thalweg_agent::{cost, event, failure, kind, machine, message, partial_json, request, usage};
 pub use thalweg_log::{Cursor, Entry, LAGGED, Options as LogOptions, WhenFull};
 pub use thalweg_schema::{Schema, Validation};
 pub use tool::{Tool, ToolContext, ToolOutput};

@@ -77,6 +77,7 @@ pub(crate) struct Options {
     stop: Vec<String>,
     rate_limit: Option<crate::middle::Rate>,
     fallback: Vec<Self>,
+    team: Option<Value>,
     reply_cache: Option<String>,
     thinking: Option<Thinking>,
     extra: Map<String, Value>,
@@ -116,7 +117,12 @@ impl Options {
 
 /// An agent or a client of the options, and of what the program gave.
 pub(crate) fn describe(engine: &Shared, mut options: Options, given: Given) -> Result<AgentBuilder, Fault> {
+    let team = options.team.take().map(|team| crate::team::responder(engine, team, &given)).transpose()?;
     let Given { mut tools, hooks, keys, providers } = given;
+    if team.is_some() {
+        // They are its members' to call.
+        (options.tools, tools) = (Some(Vec::new()), Vec::new());
+    }
     let wanted = options.tools.take();
     let registry = engine.registry();
     match wanted {
@@ -137,6 +143,9 @@ pub(crate) fn describe(engine: &Shared, mut options: Options, given: Given) -> R
     }
     let (reply_cache, rate_limit) = (options.reply_cache.take(), options.rate_limit.take());
     let mut builder = options.builder().client(engine.client.clone()).tools(tools);
+    if let Some(team) = team {
+        builder = builder.responder(team);
+    }
     if let Some(place) = reply_cache {
         builder = crate::middle::keep_replies(builder, &place)?;
     }
@@ -176,6 +185,8 @@ pub(crate) fn describe(engine: &Shared, mut options: Options, given: Given) -> R
 ///   that cache.
 /// - `rate_limit`: {"requests_per_minute": n, "burst": n, "tokens_per_minute": n}, the last two optional; a request waits for its turn.
 /// - `fallback`: options of this sort for others that are asked, in their order, where this one fails before it has said anything.
+/// - `team`: in the place of `model`, a team as docs/TEAMS.md describes it, whose members are options of this sort with a `name`. Tools of
+///   `callbacks` are its members'. Text events carry in `aux` the path of the member that speaks.
 /// - `reply_cache`: "memory" or the path of a folder; the same request gets the same reply again. For tests.
 /// - `extra`: an object whose fields go into the body of each request as they are.
 /// - `tools`: names of tools of loaded plugins; all of them if absent. Tools of `callbacks` come on top.

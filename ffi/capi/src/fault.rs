@@ -32,6 +32,11 @@ impl Fault {
         Failure::new(E_STATE, message).into()
     }
 
+    /// What it says, to be told within something else.
+    pub(crate) fn message(&self) -> String {
+        self.failure.to_string()
+    }
+
     /// Fills the caller's record and gives the status.
     ///
     /// # Safety

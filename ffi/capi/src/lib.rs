@@ -37,6 +37,7 @@ pub mod sequence;
 mod signal;
 pub mod state;
 pub mod steer;
+mod team;
 mod text;
 pub mod tool;
 pub mod version;

@@ -39,6 +39,7 @@ struct Block {
     block_type: u32,
     text: Vec<u8>,
     signature: Vec<u8>,
+    /// Of a tool call; of prose its speaker, if the reply has several.
     id: String,
     name: String,
     /// Set when the block is complete, if it is a tool call.
@@ -70,14 +71,21 @@ impl Choice {
         Some(self.current as u32)
     }
 
-    pub(super) fn append_prose(&mut self, block_type: u32, wire: u32, text: &[u8]) -> Option<u32> {
+    /// `speaker` is whose text it is, in a reply of several. A block of a speaker begins also with an empty text, so that it
+    /// has its place before the speaker has said anything, and those of others do not end it.
+    pub(super) fn append_prose(&mut self, block_type: u32, wire: u32, text: &[u8], speaker: &[u8]) -> Option<u32> {
+        let position = match self.find_open(block_type, wire) {
+            _ if text.is_empty() && speaker.is_empty() => return None,
+            Some(position) => position,
+            None => {
+                let position = self.open(block_type, wire)?;
+                self.blocks[position].id = String::from_utf8_lossy(speaker).into_owned();
+                position
+            }
+        };
         if text.is_empty() {
             return None;
         }
-        let position = match self.find_open(block_type, wire) {
-            Some(position) => position,
-            None => self.open(block_type, wire)?,
-        };
         self.blocks[position].text.extend_from_slice(text);
         self.current = position;
         Some(position as u32)
@@ -219,7 +227,7 @@ impl Choice {
             self.is_over_limit = true;
             return None;
         }
-        if let Some(prose) = self.blocks.iter().rposition(|b| b.is_prose() && !b.is_closed) {
+        if let Some(prose) = self.blocks.iter().rposition(|b| b.is_prose() && b.id.is_empty() && !b.is_closed) {
             self.close(prose);
         }
         self.blocks.push(Block {

@@ -1,6 +1,7 @@
 //! `thalweg run`: one question for a script, every event of the run as one line of JSON.
 
 use std::io::{self, BufWriter, Write as _};
+use std::path::PathBuf;
 
 use thalweg_agent::event::EventView;
 
@@ -9,6 +10,7 @@ use crate::endpoint::{self, EndpointArguments};
 use crate::failure::{Failure, INTERRUPTED};
 use crate::prompt;
 use crate::session::{AgentArguments, Session};
+use crate::team::Team;
 use crate::watch::Watch;
 
 /// Ask once and print every event of the run as one line of JSON
@@ -20,6 +22,11 @@ use crate::watch::Watch;
 pub(crate) struct Run {
     /// The question; `-` reads all of stdin as one
     prompt: String,
+    /// Ask the team that this file describes, in TOML or JSON; each of its members has a model of its own. Every delta says
+    /// in `member` whose it is
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["model", "base_url", "system", "max_turns", "max_tokens",
+        "tool_choice", "thinking", "json_schema", "no_tools"])]
+    team: Option<PathBuf>,
     #[command(flatten)]
     endpoint: EndpointArguments,
     #[command(flatten)]
@@ -31,30 +38,43 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) async fn execute(self) -> Result<(), Failure> {
         let question = prompt::whole(self.prompt)?;
-        let endpoint = endpoint::choose(&self.endpoint).await?;
-        let session = Session::open(endpoint, &self.endpoint, &self.agent, Some(&question)).await?;
-        let run = session.ask_with(&question, self.attachments.with(&question)?)?;
-        let mut watch = Watch::new(&run);
-        let mut out = BufWriter::new(io::stdout().lock());
-        let mut line = Vec::new();
-        while let Some(event) = watch.next(|| out.flush()).await? {
-            line.clear();
-            event.write_json(&mut line);
-            line.push(b'\n');
-            match event.view {
-                // What a provider says of an error stands in these.
-                EventView::MessageEnd { .. } | EventView::TurnEnd { .. } | EventView::AgentEnd { .. } => {
-                    let text = String::from_utf8_lossy(&line).into_owned();
-                    out.write_all(session.without_key(text).as_bytes())?;
-                }
-                _ => out.write_all(&line)?,
+        let prompt = self.attachments.with(&question)?;
+        match &self.team {
+            Some(file) => {
+                let team = Team::open(file, &self.endpoint, &question).await?;
+                print(&team.ask(prompt)?, |text| team.without_key(text)).await
+            }
+            None => {
+                let endpoint = endpoint::choose(&self.endpoint).await?;
+                let session = Session::open(endpoint, &self.endpoint, &self.agent, Some(&question)).await?;
+                print(&session.ask_with(&question, prompt)?, |text| session.without_key(text)).await
             }
         }
-        out.flush()?;
-        match run.finished().await.error {
-            _ if watch.was_interrupted() => Err(Failure::silent(INTERRUPTED)),
-            Some(error) => Err(Failure::run(session.without_key(error.to_string()))),
-            None => Ok(()),
+    }
+}
+
+/// Prints every event of the run, without keys.
+async fn print(run: &thalweg::Run, without_key: impl Fn(String) -> String) -> Result<(), Failure> {
+    let mut watch = Watch::new(run);
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut line = Vec::new();
+    while let Some(event) = watch.next(|| out.flush()).await? {
+        line.clear();
+        event.write_json(&mut line);
+        line.push(b'\n');
+        match event.view {
+            // What a provider says of an error stands in these.
+            EventView::MessageEnd { .. } | EventView::TurnEnd { .. } | EventView::AgentEnd { .. } => {
+                let text = String::from_utf8_lossy(&line).into_owned();
+                out.write_all(without_key(text).as_bytes())?;
+            }
+            _ => out.write_all(&line)?,
         }
+    }
+    out.flush()?;
+    match run.finished().await.error {
+        _ if watch.was_interrupted() => Err(Failure::silent(INTERRUPTED)),
+        Some(error) => Err(Failure::run(without_key(error.to_string()))),
+        None => Ok(()),
     }
 }

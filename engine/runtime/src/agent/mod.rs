@@ -1,6 +1,7 @@
 //! An agent: a model, its tools, and the conversation with it.
 
 mod builder;
+mod fork;
 mod listen;
 mod partial;
 mod prompt;
@@ -18,6 +19,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 pub use builder::AgentBuilder;
+pub use fork::Fork;
 pub use listen::Subscription;
 pub use prompt::Prompt;
 

@@ -26,6 +26,9 @@ class Agent:
     of them. The other options are those of `thw_agent_new` in thalweg.h; what the engine has no word for goes into `extra`, and from
     there into the body of each request.
 
+    `team` stands in the place of a model: {"kind": "pipeline", "members": [{"name": ..., "model": ..., ...}, ...]}, as docs/TEAMS.md
+    describes it. The tools are its members' then, and events of text carry in `aux` the member that speaks.
+
     Instead of a provider of the network, `stream` may be a function of the program: asked with the request, it gives the reply piece
     by piece, as a generator or an asynchronous one. A piece is a text, or a dict by its "type": "text_delta", "thinking_delta" (with
     "text"), "tool_call" (with "id", "name", "arguments"), "usage", "stop" (with "reason").
@@ -41,7 +44,7 @@ class Agent:
 
     def __init__(
         self,
-        model: str,
+        model: str = "",
         *,
         tools: Iterable[Union[Tool, Callable[..., Any]]] = (),
         system: Optional[str] = None,
@@ -77,6 +80,7 @@ class Agent:
         session: Optional[str] = None,
         rate_limit: Optional[Mapping[str, int]] = None,
         fallback: Optional[Sequence[Mapping[str, Any]]] = None,
+        team: Optional[Mapping[str, Any]] = None,
         reply_cache: Optional[str] = None,
         extra: Optional[Mapping[str, Any]] = None,
         messages: Optional[Sequence[Message]] = None,
@@ -126,6 +130,7 @@ class Agent:
             "session": session,
             "rate_limit": rate_limit and dict(rate_limit),
             "fallback": fallback and [dict(other) for other in fallback],
+            "team": team and dict(team),
             "reply_cache": reply_cache,
             "extra": extra and dict(extra),
             "messages": messages and list(messages),
