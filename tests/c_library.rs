@@ -236,7 +236,7 @@ fn programs_of_the_guide_compile_without_a_warning_and_run() {
     let guide = fs::read_to_string(repository().join("docs/C.md")).unwrap();
     let programs: Vec<&str> = guide.split("```c\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     // What each prints.
-    let expected = ["unknown field `modle`", "{}", "Hello wörld", "bytes\n", "Hello\n"];
+    let expected = ["unknown field `modle`", "{}", "Hello wörld", "bytes\n", "first between last", "Hello\n"];
     assert_eq!(programs.len(), expected.len());
     for (number, (program, expected)) in programs.iter().zip(expected).enumerate() {
         let source = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("guide_{}_{number}.c", std::process::id()));

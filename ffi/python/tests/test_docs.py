@@ -62,10 +62,11 @@ class Documents(unittest.TestCase):
         self.assertIn("'prompt_tokens': 9", last)
 
     def test_migrating(self):
-        binding, quick_start, add, joke = self.run_all("MIGRATING.md", 4)
+        binding, quick_start, add, crew, joke = self.run_all("MIGRATING.md", 5)
         self.assertEqual(binding[1], [])
         self.assertIn("That is all.", quick_start[0])
         self.assertEqual(add[0], "It is 3.0.\n")
+        self.assertEqual(crew[0], "HELLO, YOU!\n")
         self.assertIn("That is all.", joke[0])
 
     def test_read_me_of_the_binding_compiles(self):
