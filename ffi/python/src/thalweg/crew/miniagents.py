@@ -440,6 +440,9 @@ class AgentCall:
         if self._context._is_watched():
             await self._remember()
         answer.close()
+        # Nothing is left to be cancelled, and this way nothing waits for the collector.
+        if isinstance(self._replies, _Replies):
+            self._replies._call = None
 
     async def _remember(self) -> None:
         """Makes the nodes of the graph: what was asked, and what was replied."""

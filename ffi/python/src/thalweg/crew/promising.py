@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 import inspect
 import logging
+import warnings
 from types import TracebackType
 from typing import (
     Any,
@@ -32,6 +33,7 @@ from typing import (
 )
 
 from .. import _native
+from ..errors import UnsupportedError
 from . import frozen
 from .errors import AppenderClosedError, AppenderNotOpenError, FunctionNotProvidedError, NoActiveContextError
 from .frozen import NO_VALUE, Unset
@@ -55,7 +57,10 @@ def crew() -> _native.Crew:
         for other in [other for other in _crews if other.is_closed()]:
             del _crews[other]
         found = _crews[loop] = _native.Crew(loop)
-        loop.add_reader(found.fileno(), found.run)
+        try:
+            loop.add_reader(found.fileno(), found.run)
+        except UnsupportedError:
+            pass  # Then other threads cannot add to what this one reads.
     return found
 
 
@@ -109,12 +114,16 @@ class PromisingContext:
         return handler
 
     def run(self, awaitable: Awaitable[T]) -> T:
-        """Runs it in this context, on an event loop of its own, until all that was started is over."""
-        try:
-            loop = asyncio.get_event_loop_policy().get_event_loop()
-            if loop.is_closed():
-                raise RuntimeError
-        except RuntimeError:
+        """Runs it in this context, on the event loop that is set or a new one, until all that was started is over."""
+        loop: Optional[asyncio.AbstractEventLoop] = None
+        with warnings.catch_warnings():
+            # Some versions of Python warn where there is none, some raise.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            try:
+                loop = asyncio.get_event_loop()
+            except RuntimeError:
+                pass
+        if loop is None or loop.is_closed():
             loop = asyncio.new_event_loop()
             asyncio.set_event_loop(loop)
         return loop.run_until_complete(self.arun(awaitable))
