@@ -11,6 +11,7 @@ use crate::crew::Crew;
 use crate::field::{Field, Frozen};
 use crate::item::Item;
 use crate::message_promise::MessagePromise;
+use crate::node::Followed;
 use crate::pieces::{Closed, Reader};
 use crate::promise::guarded;
 use crate::sequence::{Sequence, SequenceWriter};
@@ -99,6 +100,13 @@ impl Agent {
             writer: Arc::new(writer),
             trace,
         };
+        let followed = crew.keeper().map(|keeper| Followed {
+            keeper: keeper.clone(),
+            alias: self.alias.clone(),
+            configuration: self.configuration.clone(),
+            sent: interaction.sequence.watch(),
+            replies: replies.watch(),
+        });
         let run = self.run.clone();
         let task = async move {
             let writer = interaction.writer.clone();
@@ -111,11 +119,19 @@ impl Agent {
             }
         };
         if self.starts_soon.unwrap_or_else(|| crew.starts_soon()) {
-            replies.stops(crew.spawn(task));
+            replies.tasks().add(crew.spawn(task));
+            if let Some(followed) = followed {
+                crew.spawn(followed.keep());
+            }
             return replies;
         }
-        let crew = crew.clone();
-        replies.starting(move || drop(crew.spawn(task)))
+        let (crew, tasks) = (crew.clone(), replies.tasks().clone());
+        replies.starting(move || {
+            tasks.add(crew.spawn(task));
+            if let Some(followed) = followed {
+                crew.spawn(followed.keep());
+            }
+        })
     }
 }
 

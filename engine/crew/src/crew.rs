@@ -8,6 +8,8 @@ use thalweg_actor::Failure;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
+use crate::keeper::Keeper;
+use crate::message::Message;
 use crate::task::Task;
 use crate::turns::Turns;
 
@@ -19,6 +21,7 @@ pub struct Crew {
     shared: Arc<Shared>,
     starts_soon: bool,
     errors_as_messages: bool,
+    keeper: Option<Arc<Keeper>>,
 }
 
 struct Shared {
@@ -57,7 +60,7 @@ impl Crew {
 
     fn at(place: Place) -> Self {
         let shared = Shared { place, running: AtomicUsize::new(0), nothing_runs: Notify::new() };
-        Self { shared: Arc::new(shared), starts_soon: true, errors_as_messages: false }
+        Self { shared: Arc::new(shared), starts_soon: true, errors_as_messages: false, keeper: None }
     }
 
     /// Runs `main` with a crew on a runtime of one thread, and returns when all that was started through it is done.
@@ -89,6 +92,49 @@ impl Crew {
     pub fn with_errors_as_messages(mut self) -> Self {
         self.errors_as_messages = true;
         self
+    }
+
+    /// The same crew, which hands every message that an agent is sent or replies to `handler`: each once, by its hash key, and
+    /// those within it before it. Behind the messages of a call that did not fail come two that say who was called with
+    /// what, `AgentCallNode`, and what it replied, `AgentReplyNode`: they make a graph of all that was said.
+    ///
+    /// Handlers work behind the agents; [`Crew::finish`] waits for them. Several are called in their order. Who keeps messages
+    /// reads them: one that starts on request starts once an agent has replied with it.
+    #[must_use]
+    pub fn keeping<F>(mut self, handler: impl Fn(Vec<Message>) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        self.keeper = Some(Arc::new(self.keeper.unwrap_or_default().and(handler)));
+        self
+    }
+
+    /// Keeps messages now and waits until that is done. Gives those that were new, with those within them.
+    ///
+    /// # Errors
+    /// What a handler failed with; the messages count as not kept then.
+    pub async fn keep(&self, messages: &[Message]) -> Result<Vec<Message>, Failure> {
+        match &self.keeper {
+            Some(keeper) => keeper.keep(messages).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Counts messages as kept, so that no handler gets them.
+    pub async fn pass_over(&self, messages: &[Message]) {
+        if let Some(keeper) = &self.keeper {
+            keeper.pass_over(messages).await;
+        }
+    }
+
+    /// What handlers failed with while nobody waited for them, since this was asked last.
+    #[must_use]
+    pub fn take_failures(&self) -> Vec<Failure> {
+        self.keeper.as_ref().map_or_else(Vec::new, |keeper| keeper.take_failures())
+    }
+
+    pub(crate) const fn keeper(&self) -> Option<&Arc<Keeper>> {
+        self.keeper.as_ref()
     }
 
     /// Whether promises start before somebody reads them.

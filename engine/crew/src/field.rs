@@ -23,9 +23,15 @@ pub enum Field {
     Message(Message),
 }
 
-/// Named values, in the order in which they were given.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// Named values, in the order in which they were given; equal whatever the order.
+#[derive(Clone, Debug, Default)]
 pub struct Frozen(pub(crate) Vec<(String, Field)>);
+
+impl PartialEq for Frozen {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.len() == other.0.len() && self.0.iter().all(|(name, value)| other.get(name) == Some(value))
+    }
+}
 
 impl Frozen {
     /// No values.

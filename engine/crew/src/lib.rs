@@ -30,6 +30,8 @@
 #[cfg(feature = "llm")]
 pub mod actor;
 mod agent;
+#[cfg(feature = "session")]
+mod archive;
 mod chain;
 mod console;
 mod crew;
@@ -38,6 +40,7 @@ mod file_output;
 mod hash;
 mod history;
 mod item;
+mod keeper;
 mod library;
 #[cfg(feature = "llm")]
 mod llm;
@@ -45,8 +48,10 @@ mod markdown_history;
 mod message;
 mod message_promise;
 mod message_writer;
+mod node;
 mod pieces;
 mod promise;
+mod restore;
 mod sequence;
 mod single_text;
 mod task;
@@ -55,6 +60,8 @@ pub mod team;
 mod turns;
 
 pub use agent::{Agent, Call, Interaction, Start};
+#[cfg(feature = "session")]
+pub use archive::Archive;
 pub use chain::{Interrupted, NeverWaits, Prompt, Step};
 pub use console::Console;
 pub use crew::Crew;
@@ -67,6 +74,7 @@ pub use message_promise::{MessagePromise, Token};
 pub use message_writer::MessageWriter;
 pub use pieces::{Appender, Cancelled, Closed, Piece, Reader};
 pub use promise::Promise;
+pub use restore::RestoreError;
 pub use sequence::{Sequence, SequenceOf, SequenceWriter, WriterOf};
 pub use single_text::SingleText;
 /// Why something failed: an error that was returned, or a panic that was caught. Cheap to clone, so that every reader

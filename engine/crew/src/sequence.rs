@@ -57,7 +57,7 @@ struct Inner<P: Piece> {
 }
 
 /// What belongs to a sequence and ends with it.
-struct Tasks<P: Piece> {
+pub(crate) struct Tasks<P: Piece> {
     own: Mutex<Vec<Task>>,
     /// The replies of those that were called on its behalf.
     children: Mutex<Vec<Child<P>>>,
@@ -71,7 +71,7 @@ struct Child<P: Piece> {
 
 impl<P: Piece> Tasks<P> {
     /// Those that are done make room before it would grow: a loop may add for ever.
-    fn add(&self, task: Task) {
+    pub(crate) fn add(&self, task: Task) {
         let mut own = lock(&self.own);
         if own.len() == own.capacity() {
             own.retain(|task| !task.is_finished());
@@ -141,8 +141,9 @@ impl<P: Piece> SequenceOf<P> {
         self
     }
 
-    pub(crate) fn stops(&self, task: Task) {
-        self.0.tasks.add(task);
+    /// What is stopped when it is cancelled.
+    pub(crate) fn tasks(&self) -> &Arc<Tasks<P>> {
+        &self.0.tasks
     }
 
     /// A reader of all pieces, from the first one on.
@@ -152,6 +153,11 @@ impl<P: Piece> SequenceOf<P> {
         if let Some(start) = start {
             start();
         }
+        self.0.pieces.reader()
+    }
+
+    /// A reader for who only watches: nothing starts for it.
+    pub(crate) fn watch(&self) -> Reader<P> {
         self.0.pieces.reader()
     }
 

@@ -9,6 +9,8 @@ use thalweg_crew::Console;
 mod chat;
 #[path = "../examples/llm.rs"]
 mod llm;
+#[path = "../examples/research/main.rs"]
+mod research;
 mod support;
 use support::{body, builder, server, text};
 
@@ -53,6 +55,31 @@ async fn llm_example() {
     assert_eq!(page.take(), "I'm just a program, so I don't have feelings, but I'm here to help!\n\n");
     let asked = body(&server, 0);
     assert_eq!((&asked["model"], &asked["temperature"]), (&"gpt-4o-mini".into(), &0.7.into()));
+}
+
+/// The worked example: a question is broken down, its parts are searched for at once, and the answer is put together.
+#[tokio::test]
+async fn research_example() {
+    let server = research::played::server();
+    let page = Page::default();
+    let pen = page.clone();
+    let print = Arc::new(move |text: &str| pen.write(text));
+    research::run(print, research::played::builder(&server), "m", research::QUESTION).await.unwrap();
+    let expected = "
+looking up: What a thalweg is
+looking up: Why ships need it
+looking up: Which treaties use it
+
+The thalweg is the deepest channel, which ships need. A border along it leaves a part of it to both sides.
+";
+    assert_eq!(page.take(), expected);
+    assert_eq!(server.requests().len(), 1 + 3 * 2 + 1, "a plan, three searches with a tool call each, an answer");
+    assert!(server.connections().len() >= 3, "one after the other, they would share a connection");
+    let told = body(&server, 7)["messages"].clone();
+    let said: Vec<_> = told.as_array().unwrap().iter().filter_map(|one| one["content"].as_str()).collect();
+    let found = ["It is the deepest channel of a river.", "Ships keep to that channel, and both sides want it."];
+    let places: Vec<_> = found.iter().map(|text| said.iter().position(|one| one == text).unwrap()).collect();
+    assert!(places[0] < places[1], "in the order of the parts, whichever was first: {said:?}");
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod crew;
 mod error;
 mod lines;
 mod markdown;
@@ -30,6 +31,7 @@ mod search;
 mod store;
 mod text;
 
+pub use crew::Node;
 pub use error::Error;
 pub use record::{About, Hit, SessionId, Stored, Summary};
 pub use store::Store;

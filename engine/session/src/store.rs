@@ -327,7 +327,7 @@ fn read_messages(mut rows: rusqlite::Rows<'_>) -> Result<Vec<Stored>, Error> {
     Ok(messages)
 }
 
-fn now_us() -> u64 {
+pub(crate) fn now_us() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
