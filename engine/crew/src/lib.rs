@@ -82,6 +82,10 @@ pub use single_text::SingleText;
 pub use thalweg_actor::Failure;
 pub use turns::Turns;
 
+#[cfg(all(doctest, feature = "llm", feature = "session"))]
+#[doc = include_str!("../../../docs/CREW.md")]
+mod guide {}
+
 #[cfg(all(doctest, feature = "llm"))]
 #[doc = include_str!("../../../docs/TEAMS.md")]
 mod teams_guide {}
