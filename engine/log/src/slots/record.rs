@@ -17,6 +17,7 @@ pub(super) struct Record {
     flags: u32,
     block: u32,
     sub: u32,
+    /// INVARIANT: the lengths of inline texts are at most [`INLINE_BYTES`] together.
     tail: [u8; 16],
 }
 
@@ -66,7 +67,7 @@ impl Record {
     #[inline]
     pub(super) fn inline(entry: &Entry<'_>) -> Self {
         let (text, aux) = (entry.text.len(), entry.aux.len());
-        debug_assert!(text + aux <= INLINE_BYTES, "the tail of the log sends longer texts to the page");
+        assert!(text + aux <= INLINE_BYTES, "the tail of the log sends longer texts to the page");
         // Numbers instead of copies into an array: the array would be written bytewise and read back in words, for which
         // a processor waits longer than for all the rest of an append.
         let mut texts = if aux == 0 { words(entry.text) } else { both_words(entry.text, entry.aux) };

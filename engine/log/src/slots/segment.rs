@@ -69,8 +69,11 @@ impl Segment {
         let record = unsafe { self.page.record((seq - self.first) as usize) };
         match record.texts() {
             Texts::Inline(text, aux) => {
-                let (text, rest) = record.tail().split_at(text);
-                record.entry(seq, text, &rest[..aux])
+                // SAFETY: both together are shorter than the tail, by its invariant.
+                let (text, rest) = unsafe { record.tail().split_at_unchecked(text) };
+                // SAFETY: as above.
+                let aux = unsafe { rest.get_unchecked(..aux) };
+                record.entry(seq, text, aux)
             }
             Texts::InPage(offset, text, aux) => {
                 // SAFETY: where the writer put the texts of this record.
