@@ -86,6 +86,8 @@ impl Programs {
                 command.arg("work=turns").arg(format!("turns={turns}"));
             }
         }
+        // With pages of 2 MiB, memory that nobody touched counts as used, and the kernel fills it with zeros meanwhile.
+        command.env("MIMALLOC_ALLOW_THP", "0");
         cores::take_that_of_clients();
         let process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         cores::take_that_of_server();
