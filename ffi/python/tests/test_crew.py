@@ -1,9 +1,11 @@
 """The crew: promises, sequences, messages and agents, as MiniAgents has them."""
 
 import asyncio
+import copy
 import gc
 import logging
 import pathlib
+import pickle
 import tempfile
 import threading
 import unittest
@@ -396,6 +398,8 @@ class Messages(CrewCase):
         self.assertEqual(TextMessage("a", b=1), TextMessage("a", b=1))
         self.assertEqual(len({TextMessage("a", b=1), TextMessage("a", b=1)}), 1)
         self.assertEqual(message.model_copy(update={"n": 2}).n, 2)
+        again = pickle.loads(pickle.dumps(message))
+        self.assertEqual((again, again.hash_key, copy.deepcopy(message)), (message, message.hash_key, message))
 
     async def test_typed_messages_have_defaults_and_refuse_what_does_not_fit(self):
         class Found(Message):

@@ -110,6 +110,9 @@ class Frozen:
     def __hash__(self) -> int:
         return hash((type(self), tuple(self.__dict__.values())))
 
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return (_restored, (type(self), dict(self.__dict__)))
+
     def __repr__(self) -> str:
         values = ", ".join(f"{name}={value!r}" for name, value in self)
         return f"{type(self).__name__}({values})"
@@ -196,6 +199,13 @@ class Frozen:
             self._hash_key = digits
         longer = _longer_hash_keys()
         return digits if (LONGER_HASH_KEYS if longer is NO_VALUE else longer) else digits[:40]
+
+
+def _restored(cls: Type[Frozen], values: Dict[str, Any]) -> Frozen:
+    """One that was pickled or copied."""
+    frozen = cls.__new__(cls)
+    frozen.__dict__.update(values)
+    return frozen
 
 
 def freeze(value: Any, name: str, cls: type) -> Any:

@@ -164,7 +164,10 @@ class PromisingContext:
     async def aflush_tasks(self) -> None:
         """Waits until nothing runs any more."""
         while self.child_tasks:
-            await self.agather(*self.child_tasks)
+            running = list(self.child_tasks)
+            await self.agather(*running)
+            # Not left to their callbacks: where all are over there is no switch at which these would be called.
+            self.child_tasks.difference_update(running)
 
     def activate(self: ContextT) -> ContextT:
         """Makes it the active one, from here on."""
