@@ -1,6 +1,6 @@
 //! Teams: several agents that answer as one.
 //!
-//! A [`Team`] is a [`Responder`](thalweg::Responder): given to an agent in the place of a model, it answers that agent's
+//! A [`Team`] is a [`Responder`]: given to an agent in the place of a model, it answers that agent's
 //! prompts, with the same events, sessions, limits and ends. Members are agents and other teams. Each question gets members
 //! with conversations of their own, forked of those that the team was made of: a team holds no lock, remembers nothing, and
 //! answers any number of questions at once.
