@@ -460,7 +460,7 @@ class Agents(CrewCase):
         self.assertEqual((my_agent.alias, my_agent.description), ("MY_AGENT", "I am MY_AGENT."))
         self.assertEqual(MarkdownAIAgent.alias, "Named")
         self.assertEqual(miniagent(MarkdownAIAgent.wrapped_func_or_class).alias, "MARKDOWNAI_AGENT")
-        self.assertRaises(ValueError, agent, lambda ctx: None)
+        self.assertRaises(ValueError, agent, 5)
 
     async def test_trigger_returns_at_once_and_the_agent_runs_at_the_next_switch(self):
         ran = []
@@ -499,6 +499,17 @@ class Agents(CrewCase):
                 self.ctx.reply(str(self.count))
 
         self.assertEqual(await texts(Counter.trigger(start=4)), ["4"])
+
+    async def test_plain_function_is_an_agent_that_waits_for_nothing(self):
+        @agent
+        async def echo(ctx):
+            ctx.reply(ctx.messages)
+
+        @agent
+        def twice(ctx, mark="."):
+            return ctx.reply([echo.trigger(ctx.messages), mark, echo.trigger(ctx.messages)])
+
+        self.assertEqual(await texts(twice.trigger("a")), ["a", ".", "a"])
 
     async def test_replies_before_an_error_are_delivered_and_it_is_raised_where_they_are_read(self):
         @agent

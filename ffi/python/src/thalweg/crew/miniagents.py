@@ -171,7 +171,7 @@ class MiniAgents(PromisingContext):
 
 
 class MiniAgent(Frozen):
-    """An agent: a name, the async function or class that it is, and what it is configured with."""
+    """An agent: a name, the function or class that it is, and what it is configured with."""
 
     alias: str
 
@@ -190,10 +190,6 @@ class MiniAgent(Frozen):
     ) -> None:
         if not callable(func_or_class):
             raise ValueError("an agent is a function or a class that can be called")
-        if not inspect.iscoroutinefunction(func_or_class) and not inspect.iscoroutinefunction(
-            getattr(func_or_class, "__call__", None)
-        ):
-            raise ValueError("an agent is an async function, or a class whose `__call__` is one")
         if alias is None:
             alias = str(getattr(func_or_class, "__name__", type(func_or_class).__name__))
             if normalize_func_or_class_name:
@@ -296,7 +292,8 @@ def miniagent(func_or_class: None = None, **options: Any) -> Callable[[Callable[
 def miniagent(
     func_or_class: Optional[Callable[..., Any]] = None, **options: Any
 ) -> Union[MiniAgent, Callable[[Callable[..., Any]], MiniAgent]]:
-    """Makes an agent of an async function `f(ctx, **kwargs)`, or of a class that is made with `ctx=` and these and then called.
+    """Makes an agent of an async function `f(ctx, **kwargs)`, or of a class that is made with `ctx=` and these and then called. A plain
+    function will do where nothing is waited for; it runs on the event loop too.
 
     With arguments it is a decorator as well: `@miniagent(alias="ECHO", limit=3)`. What is no option of `MiniAgent` is given to the
     function.
@@ -421,9 +418,12 @@ class AgentCall:
             try:
                 kwargs = {**agent._kwargs, **self._kwargs} if self._kwargs else agent._kwargs
                 if isinstance(agent._function, type):
-                    await agent._function(ctx=ctx, **kwargs)()
+                    running = agent._function(ctx=ctx, **kwargs)()
                 else:
-                    await agent._function(ctx, **kwargs)
+                    running = agent._function(ctx, **kwargs)
+                # A plain function is over now.
+                if inspect.isawaitable(running):
+                    await running
             finally:
                 for call in list(ctx._child_agent_calls):
                     call.finish()
