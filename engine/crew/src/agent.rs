@@ -182,6 +182,11 @@ impl Interaction {
         let _: Result<(), Closed> = self.writer.append_out_of_order(item);
     }
 
+    /// Ends the replies while the agent goes on: what it replies from now on is lost, also what it fails with.
+    pub fn finish(&self) {
+        self.writer.finish();
+    }
+
     /// Runs a future at once, and keeps the replies open until it is done, also when the agent itself is.
     pub fn keep_open(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.writer.keep_open(task);

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Number, Value};
 
+use crate::hash::number;
 use crate::message::Message;
 
 /// A value in a message.
@@ -106,6 +107,19 @@ impl Field {
             Self::List(list) => Value::Array(list.iter().map(Self::to_json).collect()),
             Self::Frozen(frozen) => frozen.to_json("Frozen"),
             Self::Message(message) => message.to_json(),
+        }
+    }
+
+    /// As Python writes a value into a text.
+    pub(crate) fn to_python(&self) -> String {
+        match self {
+            Self::Null => "None".to_owned(),
+            Self::Bool(true) => "True".to_owned(),
+            Self::Bool(false) => "False".to_owned(),
+            Self::Number(value) => number(value),
+            Self::Text(text) => text.clone(),
+            Self::Message(message) => message.to_string(),
+            Self::List(_) | Self::Frozen(_) => self.to_plain_json().to_string(),
         }
     }
 

@@ -79,7 +79,7 @@ fn text(value: &str) -> String {
 }
 
 /// A number as Python writes it: the same shortest digits, but its own rule of when there is an exponent.
-fn number(value: &Number) -> String {
+pub(crate) fn number(value: &Number) -> String {
     if !value.is_f64() {
         return value.to_string();
     }

@@ -145,15 +145,42 @@ impl Message {
     }
 }
 
-/// The content if it is a text, else its JSON in a fence.
+/// The content if it is a text; or its `content_template`, where `{name}` stands for the value under that name; else its JSON
+/// in a fence.
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.get("content") {
             Some(Field::Text(content)) if self.get("content_template").is_some() => f.write_str(content),
-            Some(Field::Null) if self.class() == "TextMessage" => Ok(()),
+            Some(Field::Null) if self.class() == "TextMessage" => match self.get("content_template") {
+                Some(Field::Text(template)) => f.write_str(&filled_in(template, self.fields())),
+                _ => Ok(()),
+            },
             _ => write!(f, "```json\n{}\n```", self.to_json()),
         }
     }
+}
+
+/// A template with values in it, as Python's `format` writes them. A name that is not there stays as it is.
+fn filled_in(template: &str, fields: &Frozen) -> String {
+    let mut text = String::new();
+    let mut rest = template;
+    while let Some(at) = rest.find(['{', '}']) {
+        text.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let name = rest.strip_prefix('{').and_then(|inner| inner.split_once('}')).map(|(name, _)| name);
+        let (written, len) = match (&rest[..2.min(rest.len())], name) {
+            ("{{", _) => ("{".to_owned(), 2),
+            ("}}", _) => ("}".to_owned(), 2),
+            (_, Some(name)) => match fields.get(name) {
+                Some(value) => (value.to_python(), name.len() + 2),
+                None => (rest[..1].to_owned(), 1),
+            },
+            _ => (rest[..1].to_owned(), 1),
+        };
+        text.push_str(&written);
+        rest = &rest[len..];
+    }
+    text + rest
 }
 
 impl fmt::Debug for Message {

@@ -131,7 +131,10 @@ impl<P: Piece> SequenceOf<P> {
         let tasks = Arc::new(Tasks { own: Mutex::default(), children: Mutex::default() });
         let end = Arc::new(End { pieces: pieces.clone(), errors });
         let inner = Inner { crew: crew.clone(), pieces, start: Mutex::new(None), tasks: tasks.clone() };
-        (WriterOf { crew: crew.clone(), end, tasks, queue: Mutex::new(None) }, Self(Arc::new(inner)))
+        (
+            WriterOf { crew: crew.clone(), open: Mutex::new(Open { end: Some(end), queue: None }), tasks },
+            Self(Arc::new(inner)),
+        )
     }
 
     /// The same, but `start` is called before the first reader.
@@ -240,6 +243,10 @@ impl<P: Piece> End<P> {
         })
     }
 
+    fn is_closed(&self) -> bool {
+        Appender(self.pieces.clone()).is_closed()
+    }
+
     fn append_error(&self, failure: Failure) -> Result<(), Closed> {
         match &self.errors {
             Some(errors) => self.pieces.append((errors.among)(failure)),
@@ -257,10 +264,15 @@ impl<P: Piece> Drop for End<P> {
 /// The end of a sequence where items are added. The sequence ends when it is dropped and all that was added is there.
 pub struct WriterOf<P: Piece> {
     crew: Crew,
-    end: Arc<End<P>>,
+    open: Mutex<Open<P>>,
     tasks: Arc<Tasks<P>>,
+}
+
+/// What a writer lets go of as it is finished.
+struct Open<P: Piece> {
+    end: Option<Arc<End<P>>>,
     /// To the task that flattens in order; there is none before something has to be waited for.
-    queue: Mutex<Option<mpsc::UnboundedSender<ItemOf<P>>>>,
+    queue: Option<mpsc::UnboundedSender<ItemOf<P>>>,
 }
 
 impl<P: Piece> WriterOf<P> {
@@ -273,18 +285,19 @@ impl<P: Piece> WriterOf<P> {
     }
 
     fn append_item(&self, item: ItemOf<P>) -> Result<(), Closed> {
-        if Appender(self.end.pieces.clone()).is_closed() {
+        let mut open = lock(&self.open);
+        let Open { end: Some(end), queue } = &mut *open else { return Err(Closed) };
+        if end.is_closed() {
             return Err(Closed);
         }
-        let mut queue = lock(&self.queue);
-        if let Some(queue) = &*queue {
+        if let Some(queue) = queue {
             return queue.send(item).map_err(|_| Closed);
         }
-        let Some(waits) = flatten_now(item, &self.end)? else { return Ok(()) };
+        let Some(waits) = flatten_now(item, end)? else { return Ok(()) };
         let (sender, mut items) = mpsc::unbounded_channel();
         // The receiver lies in the next line.
         let _ = sender.send(waits);
-        let end = self.end.clone();
+        let end = end.clone();
         self.spawn(async move {
             while let Some(item) = items.recv().await {
                 flatten(item, &end).await;
@@ -299,16 +312,26 @@ impl<P: Piece> WriterOf<P> {
     /// # Errors
     /// [`Closed`] if the sequence was cancelled.
     pub fn append_out_of_order(&self, item: impl Into<ItemOf<P>>) -> Result<(), Closed> {
-        if Appender(self.end.pieces.clone()).is_closed() {
+        let (item, end) = (item.into(), self.end().ok_or(Closed)?);
+        if end.is_closed() {
             return Err(Closed);
         }
-        let (item, end) = (item.into(), self.end.clone());
         self.spawn(async move {
             // What is in order goes first if both are there.
             step_back().await;
             flatten(item, &end).await;
         });
         Ok(())
+    }
+
+    /// No more will be added. What was added still comes.
+    pub fn finish(&self) {
+        let open = &mut *lock(&self.open);
+        (open.end, open.queue) = (None, None);
+    }
+
+    fn end(&self) -> Option<Arc<End<P>>> {
+        lock(&self.open).end.clone()
     }
 
     /// Cancels another sequence with this one.
@@ -335,7 +358,7 @@ impl<P: Piece> WriterOf<P> {
 
     /// Keeps the sequence open until `task` is done, which runs at once.
     pub(crate) fn keep_open(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let end = self.end.clone();
+        let end = self.end();
         self.spawn(async move {
             task.await;
             drop(end);

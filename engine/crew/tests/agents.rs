@@ -220,3 +220,30 @@ async fn two_crews_in_one_process_know_nothing_of_each_other() {
     replies.cancel();
     one.finish().await;
 }
+
+#[tokio::test]
+async fn replies_end_before_their_agent_if_it_says_so() {
+    let crew = Crew::new();
+    let ran = Arc::new(AtomicU32::new(0));
+    let count = ran.clone();
+    let agent = Agent::new("agent", move |interaction: Interaction| {
+        let count = count.clone();
+        async move {
+            interaction.reply(Item::future(async {
+                tokio::task::yield_now().await;
+                "late, but sent"
+            }));
+            interaction.finish();
+            interaction.reply("lost");
+            interaction.reply_out_of_order("lost");
+            tokio::task::yield_now().await;
+            tokio::task::yield_now().await;
+            tokio::task::yield_now().await;
+            count.fetch_add(1, Ordering::SeqCst);
+            Err(Failure::new("lost"))
+        }
+    });
+    assert_eq!(texts(&agent.trigger(&crew, ())).await.unwrap(), "late, but sent");
+    crew.finish().await;
+    assert_eq!(ran.load(Ordering::SeqCst), 1, "it went on");
+}

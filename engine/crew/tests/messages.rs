@@ -105,6 +105,22 @@ fn a_message_is_its_content_or_its_json() {
 }
 
 #[test]
+fn a_template_is_filled_in() {
+    for (template, expected) in [
+        ("Hi {name}!", "Hi Ann!"),
+        ("{n} {x} {yes} {none}", "1 1.5 True None"),
+        ("{{name}} {name}{name}", "{name} AnnAnn"),
+        ("{other} {", "{other} {"),
+        ("}} } ä{name}", "} } äAnn"),
+        ("", ""),
+    ] {
+        let message = plain(json!({"content": null, "content_template": template, "name": "Ann", "n": 1, "x": 1.5,
+            "yes": true, "none": null}));
+        assert_eq!(Message::new("TextMessage", message.fields().clone()).to_string(), expected);
+    }
+}
+
+#[test]
 fn a_message_never_changes() {
     let one = Message::text("x");
     let other = one.clone().with("k", 1);
