@@ -26,8 +26,10 @@ int main(int argc, char **argv) {
     CHECK_OK(thw_engine_next(engine, 1000, &batch, &count, &error) == THW_OK);
     for (size_t i = 0; i < batch->count; i++) {
       const thw_event *event = &batch->events[i];
-      if (event->kind == THW_EVENT_THINKING) put(&thought, event->text), CHECK(equals(event->aux, "draft"));
-      if (event->kind == THW_EVENT_TEXT) put(&answer, event->text), CHECK(equals(event->aux, "polish"));
+      if (event->kind != THW_EVENT_THINKING && event->kind != THW_EVENT_TEXT) continue;
+      int is_answer = event->kind == THW_EVENT_TEXT;
+      CHECK(equals(event->aux, is_answer ? "polish" : "draft"));
+      put(is_answer ? &answer : &thought, event->text);
     }
     is_over = batch->status == THW_EOF;
   }

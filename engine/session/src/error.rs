@@ -50,6 +50,17 @@ pub enum Error {
         /// The number of the message.
         message: u64,
     },
+    /// A vector has another length than those it belongs with.
+    #[error("the vector has {numbers} numbers, and it takes {expected}")]
+    Vector {
+        /// Numbers that it has.
+        numbers: usize,
+        /// Numbers that it takes.
+        expected: usize,
+    },
+    /// A vector has no direction: it is all zeros, or holds what is no number.
+    #[error("the vector has no direction: its length is zero or no number")]
+    Direction,
     /// What should be imported is not of that form.
     #[error("line {line} cannot be imported: {reason}")]
     Import {

@@ -1,4 +1,4 @@
-//! Conversations kept in one file: append-only, branching, searched by their text.
+//! Conversations kept in one file: append-only, branching, searched by their text and by what it means.
 //!
 //! A [`Store`] is an SQLite file that any number of processes use at once. A message is on the disk when [`Store::append`] returns;
 //! whatever happens to the process then, it is there. Nothing that was stored is ever changed: a conversation that goes on from
@@ -30,8 +30,10 @@ mod schema;
 mod search;
 mod store;
 mod text;
+mod vectors;
 
 pub use crew::Node;
 pub use error::Error;
 pub use record::{About, Hit, SessionId, Stored, Summary};
 pub use store::Store;
+pub use vectors::{Near, WithoutVector};

@@ -13,14 +13,22 @@ impl Store {
     /// # Errors
     /// When the file cannot be read.
     pub fn search(&self, words: &str, limit: usize) -> Result<Vec<Hit>, Error> {
+        self.search_within(None, words, limit)
+    }
+
+    /// As [`Store::search`], within one session.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn search_within(&self, session: Option<&SessionId>, words: &str, limit: usize) -> Result<Vec<Hit>, Error> {
         let Some(query) = query(words) else { return Ok(Vec::new()) };
         let mut statement = self.connection.prepare(
             "SELECT s.id, m.id, m.role, snippet(search, 0, '[', ']', '…', 12)
              FROM search JOIN messages m ON m.row = search.rowid JOIN sessions s ON s.number = m.session
-             WHERE search MATCH ?1 ORDER BY rank, m.row DESC LIMIT ?2",
+             WHERE search MATCH ?1 AND (?3 IS NULL OR s.id = ?3) ORDER BY rank, m.row DESC LIMIT ?2",
         )?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let hits = statement.query_map(params![query, limit], |row| {
+        let hits = statement.query_map(params![query, limit, session.map(SessionId::as_str)], |row| {
             Ok(Hit {
                 session: SessionId(row.get(0)?),
                 message: row.get(1)?,
