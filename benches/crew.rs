@@ -157,7 +157,12 @@ fn main() {
         ("piece, write + read", measure(|crew, count| Box::pin(pieces(crew, count))), "100 ns", "piece"),
         ("  a channel of bare tokio", measure(|crew, count| Box::pin(bare_pieces(crew, count))), "-", ""),
         ("message of 4 tokens, awaited", measure(|crew, count| Box::pin(messages(crew, count))), "-", ""),
-        ("agent triggered, reply awaited", measure(|crew, count| Box::pin(triggers(crew, count))), "2,000 ns", "trigger"),
+        (
+            "agent triggered, reply awaited",
+            measure(|crew, count| Box::pin(triggers(crew, count))),
+            "2,000 ns",
+            "trigger",
+        ),
         ("agent triggered, reply read", measure(|crew, count| Box::pin(streamed_triggers(crew, count))), "-", ""),
         ("  a task and channels of bare tokio", measure(|crew, count| Box::pin(bare_triggers(crew, count))), "-", ""),
     ];

@@ -36,7 +36,8 @@ fn the_nearest_come_first_of_one_session_or_of_all() -> Outcome {
         assert!(near.is_sorted_by(|one, other| one.similarity >= other.similarity));
         near.into_iter().map(|near| near.text).collect::<Vec<_>>()
     };
-    let cases: [(&[f32], Option<&SessionId>, usize, &[&str]); 6] = [
+    type Case<'a> = (&'a [f32], Option<&'a SessionId>, usize, &'a [&'a str]);
+    let cases: [Case<'_>; 6] = [
         (&[1.0, 0.0], None, 9, &["east", "east again", "north-east", "north", "west"]),
         (&[1.0, 0.0], None, 2, &["east", "east again"]),
         (&[1.0, 0.0], Some(&other), 9, &["east again", "west"]),

@@ -23,12 +23,16 @@
 //! ```
 
 mod agent;
+#[cfg(feature = "session")]
+mod kept;
 mod memory;
 mod policy;
 mod prompt;
 mod recent;
 
 pub use agent::AgentActor;
+#[cfg(feature = "session")]
+pub use kept::Kept;
 pub use memory::{Memory, MemoryError, MemoryFuture, Recalled, window};
 pub use policy::Policy;
 pub use prompt::{Prompt, Refused, Response};
