@@ -189,7 +189,8 @@ static void sequence_dealloc(PyObject *object) {
 
 /* What a function that adds something gives. */
 static PyObject *added(SequenceObject *self, thw_status status, const thw_error *error) {
-    if (status < 0) return failure_raise(error);
+    /* Cancelled: nobody reads what comes behind the end. That an appender was closed is told in Python. */
+    if (status < 0 && status != THW_E_CLOSED) return failure_raise(error);
     if (!run(self->crew)) return NULL;
     Py_RETURN_NONE;
 }

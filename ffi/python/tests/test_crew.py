@@ -642,6 +642,28 @@ class Agents(CrewCase):
         self.assertEqual(seen[0], "first")
         self.assertEqual((len(seen), stopped), (2, [1]))
 
+    async def test_agents_that_a_cancelled_agent_called_are_cancelled_too(self):
+        stopped = []
+
+        @agent
+        async def forever(ctx):
+            try:
+                await asyncio.sleep(1000)
+            finally:
+                stopped.append(ctx.this_agent.alias)
+
+        @agent
+        async def outer(ctx):
+            ctx.reply([forever.trigger(), forever.fork(alias="OTHER").trigger()])
+            await ctx.messages
+            await asyncio.sleep(1000)
+
+        replies = outer.trigger()
+        await asyncio.sleep(0.01)
+        replies.cancel()
+        await asyncio.wait_for(self.context.aflush_tasks(), 5)
+        self.assertEqual(sorted(stopped), ["FOREVER", "OTHER"])
+
     async def test_each_message_is_persisted_once_with_those_within_before_it(self):
         persisted = []
 

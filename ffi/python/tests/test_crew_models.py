@@ -1,5 +1,6 @@
 """Agents of the crew that ask a model, and the examples."""
 
+import asyncio
 import logging
 import os
 import pathlib
@@ -8,7 +9,7 @@ import sys
 import tempfile
 import unittest
 
-from support import Loopback, stand_in
+from support import Endless, Loopback, stand_in
 
 from thalweg.crew import MiniAgents, agent
 from thalweg.crew.ext.llms import AssistantMessage, ModelAgent, OpenAIAgent, OpenAIMessage, SystemMessage, UserMessage
@@ -86,6 +87,27 @@ class Models(unittest.TestCase):
         with self.assertRaises(Exception) as raised:
             MiniAgents().run_agent(self.at(server, retries=0), "hi")
         self.assertTrue(type(raised.exception).__module__.startswith("thalweg"), raised.exception)
+
+    def test_cancelled_reply_closes_the_connection(self):
+        server = Endless()
+        self.addCleanup(server.close)
+
+        @agent
+        async def asks(ctx):
+            ctx.reply(self.at(server).trigger("go on"))
+            await asyncio.sleep(1000)
+
+        async def main():
+            replies = asks.trigger()
+            async for promise in replies:
+                async for token in promise:
+                    self.assertEqual(str(token), "on ")
+                    break
+                break
+            replies.cancel()
+
+        MiniAgents().run(asyncio.wait_for(main(), 20))
+        self.assertTrue(server.closed.wait(20))
 
     def test_models_are_asked_at_once_and_their_replies_come_in_order(self):
         server = self.server(lambda body: f"re: {body['messages'][-1]['content']}")

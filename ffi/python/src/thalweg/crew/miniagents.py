@@ -322,6 +322,8 @@ class InteractionContext:
         self._replies = reply_streamer
         self._to_wait_for: List[Awaitable[Any]] = []
         self._child_agent_calls: Set[AgentCall] = set()
+        #: Calls of this agent that are not over: they end with it when it is cancelled.
+        self._running: Set[AgentCall] = set()
 
     @property
     def messages(self) -> MessageSequencePromise:
@@ -401,6 +403,9 @@ class AgentCall:
         parent = InteractionContext._current.get()
         self._siblings = context._child_agent_calls if parent is None else parent._child_agent_calls
         self._siblings.add(self)
+        self._running = None if parent is None else parent._running
+        if self._running is not None:
+            self._running.add(self)
         if soon:
             self._start()
         if isinstance(self._replies, _Replies):
@@ -436,7 +441,12 @@ class AgentCall:
             answer.close(error)
             # Of the program: Ctrl-C, for instance, is told to whoever reads the replies, as an error is.
             if isinstance(error, asyncio.CancelledError):
+                for call in list(ctx._running):
+                    call.cancel()
                 raise
+        finally:
+            if self._running is not None:
+                self._running.discard(self)
         if self._context._is_watched():
             await self._remember()
         answer.close()
@@ -487,6 +497,12 @@ class AgentCall:
         self._siblings.discard(self)
         return self
 
+    def cancel(self) -> None:
+        """Stops the agent where it waits, and those that it called; whoever reads gets an error behind the replies that there are."""
+        if self._task is not None:
+            self._task.cancel()
+        self._answer._pieces.cancel()
+
     @property
     def is_finished(self) -> bool:
         """Whether no more can be sent."""
@@ -499,8 +515,8 @@ class _Replies(MessageSequencePromise):
     _call: Optional[AgentCall] = None
 
     def cancel(self) -> None:
-        if self._call is not None and self._call._task is not None:
-            self._call._task.cancel()
+        if self._call is not None:
+            self._call.cancel()
         super().cancel()
 
 
