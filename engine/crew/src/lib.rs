@@ -5,6 +5,8 @@
 //! the order of the source, while all of it runs at once. An [`Agent`] is an async function from a sequence of messages
 //! to a sequence of replies; [`Agent::trigger`] returns at once.
 //!
+//! All of it runs on a tokio runtime, or, for a program that has an event loop of its own, in [`Turns`] on its thread.
+//!
 //! ```
 //! use thalweg_crew::{Agent, Crew, Failure, Interaction};
 //!

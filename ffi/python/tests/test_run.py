@@ -318,7 +318,7 @@ class Replies(unittest.TestCase):
 
         def count():
             gc.collect()
-            return sum(type(each).__module__.startswith("thalweg") for each in gc.get_objects())
+            return sum(str(type(each).__module__).startswith("thalweg") for each in gc.get_objects())
 
         agent.prompt(said["prompt"]).result()
         before = count()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Dict, Optional, Type, Union
+from typing import Any, AsyncIterator, Callable, Dict, Optional, Type, Union
 
 from .. import _native
 from .errors import AppenderNotOpenError

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Dict, Iterable, Iterator, List,
 from .frozen import NO_VALUE, Frozen, _json_value
 
 if TYPE_CHECKING:
-    from .message_promise import MessagePromise, MessageTokenAppender
-    from .sequence import MessageSequence, MessageSequenceAppender, MessageSequencePromise
+    from .message_promise import MessagePromise
 
 MessageT = TypeVar("MessageT", bound="Message")
 

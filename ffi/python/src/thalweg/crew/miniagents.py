@@ -14,13 +14,11 @@ from typing import (
     ClassVar,
     Dict,
     Iterable,
-    Iterator,
     List,
     Mapping,
     Optional,
     Set,
     Tuple,
-    Type,
     TypeVar,
     Union,
     overload,
@@ -31,13 +29,12 @@ from .errors import NoActiveContextError, WrongActiveContextError
 from .frozen import NO_VALUE, Frozen, Unset
 from .message_promise import MessagePromise
 from .messages import ErrorMessage, Message, StrictMessage, TextMessage, TextToken, Token
-from .promising import Flag, Handler, Promise, PromisingContext, _checked, crew
+from .promising import Flag, Promise, PromisingContext, _checked, crew
 from .sequence import (
     MessageSequence,
     MessageSequenceAppender,
     MessageSequencePromise,
     SafeMessageSequencePromise,
-    _add,
 )
 
 __all__ = [

@@ -9,7 +9,7 @@ import contextvars
 import traceback
 import warnings
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, AsyncIterator, Generator, List, Optional, Tuple, Type, Union
+from typing import Any, AsyncIterator, List, Optional, Tuple, Type
 
 from .. import _native
 from .errors import AppenderClosedError, AppenderNotOpenError, PromisingContextError

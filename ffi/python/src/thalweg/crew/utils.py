@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, AsyncIterator, Dict, Iterable, List, Optional, Type
 
 from .frozen import NO_VALUE
-from .messages import TextMessage, TextToken, Token
+from .messages import TextMessage, TextToken
 
 if TYPE_CHECKING:
     from .message_promise import MessagePromise

@@ -7,7 +7,7 @@ import re
 from datetime import datetime
 from pathlib import Path
 from pprint import pformat
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Callable, List, Optional, Tuple
 
 from ..frozen import Frozen
 from ..messages import Message, TextMessage

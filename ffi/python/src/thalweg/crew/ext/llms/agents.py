@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple, Type, Union
 from .... import agent as engine_agent
 from ...frozen import NO_VALUE, Frozen, Unset
 from ...message_promise import MessagePromise, MessageTokenAppender
-from ...messages import Message, TextMessage
+from ...messages import TextMessage
 from ...miniagents import InteractionContext, MiniAgent, MiniAgents, miniagent
 from ..history import markdown_llm_logger_agent
 from .messages import AssistantMessage, PromptLogMessage, message_to_llm_dict
