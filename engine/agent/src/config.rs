@@ -83,6 +83,8 @@ pub struct Config {
     pub repeat_limit: Option<RepeatLimit>,
     /// Whether the driver is asked after each turn if the run shall go on.
     pub asks_after_turn: bool,
+    /// Whether tool calls are left to whoever prompts: the run is over with the reply that has them.
+    pub hands_on_calls: bool,
 }
 
 impl Default for Config {
@@ -98,6 +100,7 @@ impl Default for Config {
             follow_up_mode: QueueMode::default(),
             repeat_limit: None,
             asks_after_turn: false,
+            hands_on_calls: false,
         }
     }
 }

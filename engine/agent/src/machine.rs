@@ -335,7 +335,10 @@ impl Machine {
         message.provider.clone_from(&self.config.provider);
         message.time_us = Some(now_us);
         self.usage.add(&message.usage);
-        let calls: Vec<_> = message.tool_calls().cloned().collect();
+        let calls: Vec<_> = match self.config.hands_on_calls {
+            true => Vec::new(),
+            false => message.tool_calls().cloned().collect(),
+        };
         let (stop, error) = (message.stop_kind(), message.error.clone());
         let json = self.history.push(Message::Assistant(message));
         self.push_message_event(kind::MESSAGE_END, "assistant", Arc::clone(&json), now_us);

@@ -8,10 +8,13 @@ use thalweg_agent::assembly::{Assembly, End, Outcome};
 use thalweg_agent::failure::{Failure, FailureKind};
 use thalweg_agent::message::{AssistantMessage, Message};
 use thalweg_agent::request::{Delivery, Request};
+use thalweg_log::Options as LogOptions;
 
-use crate::agent::{AgentBuilder, Prompt};
+use crate::agent::{Agent, AgentBuilder, Prompt};
+use crate::engine::Engine;
 use crate::error::Error;
 use crate::responder::{Ask, Asking, Batch, ReplyEvent, ReplyStream, Responder};
+use crate::run::Run;
 use crate::structured;
 
 /// A model that is asked for one reply at a time. Clones are the same client.
@@ -38,6 +41,9 @@ pub struct Client {
 struct Inner {
     responder: Arc<dyn Responder>,
     request: Arc<Request>,
+    /// For [`Client::run`].
+    engine: Engine,
+    log: LogOptions,
 }
 
 /// What a [`Client`] is asked: a text, a message or several; and a request of its own where it differs from the client's.
@@ -73,11 +79,11 @@ impl Client {
     /// to the model, and their calls are handed on.
     #[must_use]
     pub fn builder() -> AgentBuilder {
-        crate::Agent::builder()
+        Agent::builder()
     }
 
-    pub(crate) fn new(responder: Arc<dyn Responder>, request: Request) -> Self {
-        Self { inner: Arc::new(Inner { responder, request: Arc::new(request) }) }
+    pub(crate) fn new(responder: Arc<dyn Responder>, request: Request, engine: Engine, log: LogOptions) -> Self {
+        Self { inner: Arc::new(Inner { responder, request: Arc::new(request), engine, log }) }
     }
 
     /// What goes into every request but the messages.
@@ -111,6 +117,24 @@ impl Client {
     /// [`Error::Run`] when nothing of a reply came.
     pub async fn stream(&self, chat: impl Into<Chat>) -> Result<ChatStream, Error> {
         self.ask(chat.into(), Delivery::Stream).await
+    }
+
+    /// Asks for a reply as a [`Run`] of one turn, which any number of readers follow; drop them all and it goes on, until
+    /// [`Run::abort`]. Tool calls stand in the reply, and nothing runs them. The messages must end with a question or with
+    /// results of tools.
+    ///
+    /// # Errors
+    /// As [`Agent::prompt`].
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn run(&self, chat: impl Into<Chat>) -> Result<Run, Error> {
+        let Chat { messages, request } = chat.into();
+        let Inner { responder, engine, log, .. } = &*self.inner;
+        let described = Agent::builder().responder(Arc::clone(responder)).engine(engine.clone()).log(*log);
+        let agent = described.messages(messages).hand_on_calls().build()?;
+        agent.replace_request(request.map_or_else(|| Arc::clone(&self.inner.request), Arc::new));
+        agent.prompt(Prompt::go_on())
     }
 
     async fn ask(&self, chat: Chat, delivery: Delivery) -> Result<ChatStream, Error> {

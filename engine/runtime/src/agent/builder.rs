@@ -387,6 +387,12 @@ impl AgentBuilder {
         self
     }
 
+    /// Leaves tool calls to whoever prompts.
+    pub(crate) const fn hand_on_calls(mut self) -> Self {
+        self.config.hands_on_calls = true;
+        self
+    }
+
     /// A function that runs ask before they go on; several at a point are asked in their order.
     #[must_use]
     pub fn hook(mut self, hook: Hook) -> Self {
@@ -581,9 +587,9 @@ impl AgentBuilder {
     /// # Errors
     /// As [`AgentBuilder::build`].
     pub fn build_client(mut self) -> Result<Client, Error> {
-        let limits = self.engine.as_ref().map_or_else(WireLimits::default, |engine| engine.limits().wire);
+        let engine = self.engine.take().unwrap_or_else(Engine::of_one_agent);
         let Resolved { backend, request } = self.resolve()?;
-        Ok(Client::new(self.stacked(backend, limits), request))
+        Ok(Client::new(self.stacked(backend, engine.limits().wire), request, engine, self.log))
     }
 
     /// What an agent that asks `now` is to ask instead.

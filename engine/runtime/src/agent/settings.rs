@@ -106,6 +106,11 @@ impl Agent {
         self.configure(|request| request.thinking = thinking);
     }
 
+    /// The same with all of it, tools that nobody runs among them.
+    pub(crate) fn replace_request(&self, request: Arc<Request>) {
+        self.change(|settings| settings.request = request);
+    }
+
     fn change(&self, change: impl FnOnce(&mut Settings)) {
         change(&mut self.inner.setup.settings.write().unwrap_or_else(PoisonError::into_inner));
     }
