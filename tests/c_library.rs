@@ -236,7 +236,8 @@ fn programs_of_the_guide_compile_without_a_warning_and_run() {
     let guide = fs::read_to_string(repository().join("docs/C.md")).unwrap();
     let programs: Vec<&str> = guide.split("```c\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     // What each prints.
-    let expected = ["unknown field `modle`", "{}", "Hello wörld", "bytes\n", "first between last", "Hello\n"];
+    let expected =
+        ["unknown field `modle`", "{}", "Hello wörld", "bytes\n", "[sky] [blue]", "first between last", "Hello\n"];
     assert_eq!(programs.len(), expected.len());
     for (number, (program, expected)) in programs.iter().zip(expected).enumerate() {
         let source = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("guide_{}_{number}.c", std::process::id()));
@@ -307,6 +308,12 @@ fn sequences_of_a_program_are_flattened_and_what_is_in_them_is_released() {
 fn a_team_stands_in_the_place_of_a_model_and_its_members_have_names() {
     let server = server(reply(), Options::in_order());
     run("team", &[&server.url()], &[&server.url()]);
+}
+
+#[test]
+fn conversations_are_kept_in_a_store_and_budgets_are_shared() {
+    let server = server(reply(), Options::in_order());
+    run("sessions", &[&server.url()], &[&server.url()]);
 }
 
 #[test]

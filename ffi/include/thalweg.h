@@ -61,6 +61,7 @@ extern "C" {
 #define THW_FEATURE_HOOKS 1
 #define THW_FEATURE_PROVIDERS 1
 #define THW_FEATURE_CREW 1
+#define THW_FEATURE_SESSIONS 1
 #if defined(__linux__)
 #define THW_FEATURE_FD 1
 #endif
@@ -73,7 +74,7 @@ THW_API uint32_t thw_version_number(void);
 
 // ---- Words ----
 
-// Engine, agent, run, reader, decoder and client: handles to what the library owns.
+// Engine, agent, run, reader, decoder, client and store: handles to what the library owns.
 typedef struct thw_engine thw_engine;
 typedef struct thw_agent thw_agent;
 typedef struct thw_run thw_run;
@@ -83,6 +84,7 @@ typedef struct thw_client thw_client;
 typedef struct thw_crew thw_crew;
 typedef struct thw_sequence thw_sequence;
 typedef struct thw_sequence_reader thw_sequence_reader;
+typedef struct thw_store thw_store;
 
 // In the place of a length: the text ends with a NUL.
 #define THW_NUL ((size_t)-1)
@@ -143,6 +145,10 @@ THW_API void thw_free(char *text);
 // reason.
 #define THW_EVENT_AGENT_END 74
 
+// This reader has missed `num` events before the next one: the log of the run is a window (see `log` of `thw_agent_new`),
+// and they had been dropped when it came to them.
+#define THW_EVENT_LAGGED 4294967295
+
 // ---- Engine ----
 
 // Starts an engine; NULL on an error. `options` is JSON, borrowed for the call; NULL and 0 for none. Its keys, all
@@ -156,6 +162,12 @@ THW_API void thw_free(char *text);
 // - `proxy`: a URL, or "" for none; as the environment says (`HTTPS_PROXY`, `NO_PROXY`) if absent.
 // - `ca_files`: paths of certificates to trust besides the bundled ones.
 // - `user_agent`: a name that servers see.
+// - `runs_max`: runs that go on at the same time; 100,000 if absent. One more is `THW_E_REJECTED`.
+// - `log_bytes_max`: bytes of events that all runs of the engine hold together, also those that are over and not freed;
+//   8 GiB if absent. A run that needs more fails with `THW_E_FAILED`. `kept_bytes_max`: of those that were freed, kept for
+//   the next run; 4 MiB.
+// - `event_bytes_max`, `nesting_max`: bytes of one event of a reply on the wire, and the depth of its JSON; 32 MiB and 128 if
+//   absent. A run whose reply has more fails with `THW_E_PROTOCOL`.
 //
 // The engine is the caller's, to be freed with `thw_engine_free`. `[any-thread]`
 THW_API thw_engine *thw_engine_new(const char *options,
@@ -175,6 +187,21 @@ THW_API thw_status thw_engine_load_plugin(thw_engine *engine,
                                   const char *path,
                                   size_t path_len,
                                   thw_error *error);
+
+// The budgets of an engine as JSON, by name: `{"team": {"tokens": {"limit": n, "spent": n, "reserved": n, "left": n},
+// "dollars": {...}}}`; what is not limited has `null` as `limit` and `left`. They are made by the option `budgets` of
+// `thw_agent_new`. What a request may use at most is reserved before it is sent; the rest goes back behind its reply, so that
+// runs which go on at once never use more than there is. NULL on an error. NUL-terminated and the caller's, to be freed with
+// `thw_free`. `[any-thread]`
+THW_API char *thw_engine_budgets(thw_engine *engine,
+                         thw_error *error);
+
+// Forgets a budget by its name, borrowed for the call: agents that have it keep to it, and the next one that names it begins
+// anew. `THW_OK` also if there was none. `[any-thread]`
+THW_API thw_status thw_engine_forget_budget(thw_engine *engine,
+                                    const char *name,
+                                    size_t name_len,
+                                    thw_error *error);
 
 // ---- Agent ----
 
@@ -260,6 +287,12 @@ typedef struct {
 // without it. At most one hook of an agent.
 #define THW_HOOK_API_KEY 6
 
+// When the provider says that the conversation is too long, or it passes `above_tokens` of `compact` among the `middleware`. Gets
+// `{"messages": [...]}`, what was to be sent. Answers the array of messages that is sent in its place; the conversation stays
+// whole, and what was shortened is not asked for again. A failure ends the request. At most one hook of an agent; without a
+// `compact` among the `middleware` it stands before all of them.
+#define THW_HOOK_COMPACT 7
+
 // A provider that is a function of your program: a model in the process, a test, a service with a client of its own.
 typedef struct {
   // `sizeof(thw_host_provider)`.
@@ -323,13 +356,28 @@ typedef struct {
 //   "budget_tokens": n}), `tool_choice` ("auto" | "none" | "required" | {"name": s}): as the words say.
 // - `top_k`, `seed`, `frequency_penalty`, `presence_penalty`, `parallel_tools` (false: one call at a time).
 // - `output`: {"type": "json"} or {"type": "json_schema", "schema": {...}, "name": s, "strict": b}.
-// - `cache`: "none" | "short" | "long", whether the provider keeps the prompt. `session`: a name of the conversation, for
-//   that cache.
-// - `rate_limit`: {"requests_per_minute": n, "burst": n, "tokens_per_minute": n}, the last two optional; a request waits for its turn.
-// - `fallback`: options of this sort for others that are asked, in their order, where this one fails before it has said anything.
+// - `cache`: "none" | "short" | "long", whether the provider keeps the prompt; `cache_marks`: "all_user" | "last_user" |
+//   "last_text", which messages are marked for it. `session`: a name of the conversation, for that cache.
+// - `middleware`: what requests pass through, the outermost first; an array of objects with one key each:
+//   {"markdown_log": folder}, a file for people for each request; {"reply_cache": "memory" | folder}, the same request gets
+//   the same reply again, for tests; {"compact": {"above_tokens": n}}, asks the `THW_HOOK_COMPACT`; {"fallback": [options of
+//   this sort]}, others that are asked where this one fails before it has said anything; {"rate_limit":
+//   {"requests_per_minute": n, "burst": n, "tokens_per_minute": n, "wait_ms_max": n}}, all but the first optional, a request
+//   waits for its turn; {"retry": {"retries": n, "first_delay_ms": n, "delay_ms_max": n, "asked_ms_max": n}}, all optional,
+//   in the place of `retries`.
+// - `reply_cache`, `fallback`, `rate_limit`: the same as keys; they stand behind `middleware`, in this order.
+// - `stream_proxy`: {"url": s, "token": s, "api": s}, the last two optional: a server that speaks the proxy protocol of
+//   TinyAgent and pi, and knows the keys. `model` is then "provider/model" as the proxy knows it.
+// - `budgets`: [{"name": s, "tokens": n, "dollars": x}], the last two optional: what the runs of all agents that name the
+//   same one may use together, see `thw_engine_budgets`. Without a limit it only counts. Not of clients.
+// - `price`: {"input": x, "output": x, "cache_read": x, "cache_write": x, "cache_write_long": x, "reasoning": x,
+//   "context_tokens": n, "output_tokens_max": n}, dollars per million tokens, all but the first two optional; by the
+//   built-in table if absent.
+// - `log`: {"bytes_max": n, "entries_max": n, "when_full": "refuse" | "drop_oldest", "ahead_bytes_max": n}, all optional:
+//   how much is kept of a run for its readers, 256 MiB if absent; whether the run then ends with an error or forgets its
+//   oldest events, see `THW_EVENT_LAGGED`; and how far it may be ahead of a reader that holds it back.
 // - `team`: in the place of `model`, a team as docs/TEAMS.md describes it, whose members are options of this sort with a `name`. Tools of
 //   `callbacks` are its members'. Text events carry in `aux` the path of the member that speaks.
-// - `reply_cache`: "memory" or the path of a folder; the same request gets the same reply again. For tests.
 // - `extra`: an object whose fields go into the body of each request as they are.
 // - `tools`: names of tools of loaded plugins; all of them if absent. Tools of `callbacks` come on top.
 // - `tool_mode`: "parallel" if absent, or "sequential". `tools_at_once`: most calls of a reply that run at once.
@@ -506,7 +554,10 @@ THW_API thw_status thw_run_text(thw_run *run,
                         thw_error *error);
 
 // The result of a run that is over, as JSON: `{"schema": 1, "message": the last reply or null, "messages": [what the run
-// added to the conversation], "usage": {...}, "error": null or {"kind", "message", ...}, "stats": {...}}`.
+// added to the conversation], "usage": {...}, "cost": null or {"input", "output", "cache_read", "cache_write", "total"},
+// "reason": why it ended, as of `THW_EVENT_AGENT_END`, "error": null or {"kind", "message", ...}, "stats": {...}}`. The usage and
+// the cost are of all its turns; the cost is in dollars, `null` where neither the provider nor a table knows the price, and has
+// `"is_partial": true` where something is missing.
 //
 // `THW_OK`: `*json` is NUL-terminated, the run's, and lives until `thw_run_free`. `THW_PENDING`: the run goes on.
 // `[any-thread]`
@@ -547,6 +598,12 @@ THW_API thw_status thw_reader_next(thw_reader *reader,
 // where there is no such thing. `[one-at-a-time]`
 THW_API int thw_reader_fd(thw_reader *reader,
                   thw_error *error);
+
+// Has the run wait for this reader, down to the socket, until the reader is freed: nothing more is read from the server while it
+// is further behind than `ahead_bytes_max` of the `log` of `thw_agent_new`. It then misses nothing, whatever the log forgets. It
+// must go on reading, or be freed, or the run does not end. `[one-at-a-time]`
+THW_API thw_status thw_reader_hold_back(thw_reader *reader,
+                                thw_error *error);
 
 // Frees a reader, its descriptor, and what it lent out. NULL is accepted. `[one-at-a-time]`
 THW_API void thw_reader_free(thw_reader *reader);
@@ -714,8 +771,76 @@ THW_API char *thw_client_chat(thw_client *client,
                       uint32_t timeout_ms,
                       thw_error *error);
 
+// Asks for the reply to `messages`, as `thw_client_chat` takes them, as it comes: a run of one turn, for readers, callbacks and the
+// drain; NULL on an error. Tool calls stand in the reply, and nothing runs them. The messages must end with a question or with
+// results of tools. `options` may be NULL. Several may go on at once. The run goes on by itself, also when the client is freed,
+// and is the caller's, to be freed with `thw_run_free`. `[any-thread]`
+THW_API thw_run *thw_client_stream(thw_client *client,
+                           const char *messages,
+                           size_t messages_len,
+                           const thw_run_options *options,
+                           thw_error *error);
+
 // Frees a client. NULL is accepted. `[any-thread]`
 THW_API void thw_client_free(thw_client *client);
+
+// ---- Sessions: conversations in a file ----
+
+// Opens a file of conversations, and makes it, with the folders above it, if it is not there; NULL on an error. `path` is
+// borrowed for the call; ":memory:" is a store that is gone when it is freed. Any number of processes may have the file open. The
+// store is the caller's, to be freed with `thw_store_free`. `[any-thread]`
+THW_API thw_store *thw_store_open(const char *path,
+                          size_t path_len,
+                          thw_error *error);
+
+// Asks a store for something; the answer is JSON, NULL on an error. `request` is a JSON object with one key, borrowed for the call:
+//
+// - `{"create": {"title": s, "model": s, "system": s}}`, all optional: begins a session. `{"session": id}`.
+// - `{"append": {"session": id, "messages": [...], "parent": n}}`: stores messages behind the one with the number `parent`, behind
+//   the last one if that is absent, as first ones if it is null. They are on the disk then. `{"session": id, "messages": [n, ...]}`.
+// - `{"sessions": {"limit": n}}`: those used last first. `{"sessions": [{"id", "title", "model", "created_us", "updated_us",
+//   "messages", "branches"}]}`.
+// - `{"read": {"session": id, "at": n, "all": b}}`: the conversation up to message `at`, or up to where it goes on; or all branches.
+//   `{"session", "about", "created_us", "head", "leaves", "messages": [{"id", "parent", "time_us", "message"}]}`.
+// - `{"branch": {"session": id, "at": n}}`: has it go on from an earlier message, or from nothing without `at`; what came behind
+//   that stays. `{"session": id, "head": n}`.
+// - `{"search": {"words": s, "limit": n}}`: messages that hold all words; `"two words"` in quotes stand together, `begin*` is a
+//   beginning. `{"hits": [{"session", "message", "role", "snippet"}]}`, the best first.
+// - `{"export": {"session": id, "format": "json_lines" | "markdown"}}`: with all its branches. `{"text": s}`.
+// - `{"import": {"text": s}}`: what was exported, or Markdown with a heading for each speaker. `{"sessions": [id, ...]}`.
+// - `{"delete": {"session": id}}`: with all its branches. `{"session": id}`.
+//
+// In the place of an `id` its beginning will do, or "last" for the session that was used last. `limit` is 100 if absent. It waits
+// for the disk, and for other processes. NUL-terminated and the caller's, to be freed with `thw_free`. `[any-thread]`
+THW_API char *thw_store_ask(thw_store *store,
+                    const char *request,
+                    size_t request_len,
+                    thw_error *error);
+
+// Frees a store; agents that keep their conversations in it go on doing so. NULL is accepted. `[any-thread]`
+THW_API void thw_store_free(thw_store *store);
+
+// Keeps the conversation of an agent in a store from now on, each message when it is complete. `options` is JSON, borrowed for the
+// call; NULL and 0 for none. Its keys, all optional:
+//
+// - `session`: the id of an earlier session, its beginning, or "last". The agent goes on with that conversation, and what it
+//   had before is dropped. If absent, a new one begins with what the agent has.
+// - `at`: the message of that session to go on from; the last one if absent.
+// - `title`: of a new one.
+//
+// `{"session": id, "head": n, "error": null}`, the number of its last message; NULL on an error, `THW_E_STATE` during a run. To be
+// freed with `thw_free`. `thw_run_wait` and `thw_agent_wait` return when the messages of the run are on the disk, too. An agent
+// keeps its conversation in one session: a second call ends what the first one has begun. `[any-thread]`
+THW_API char *thw_agent_keep(thw_agent *agent,
+                     thw_store *store,
+                     const char *options,
+                     size_t options_len,
+                     thw_error *error);
+
+// The session that the conversation of an agent is kept in, as `thw_agent_keep` gave it, with the last message that was stored; `error`
+// says why nothing more is. `null` if it is not kept. To be freed with `thw_free`; NULL on an error. `[any-thread]`
+THW_API char *thw_agent_session(thw_agent *agent,
+                        thw_error *error);
 
 // ---- Crew: sequences of your objects ----
 

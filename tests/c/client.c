@@ -29,7 +29,28 @@ int main(int argc, char **argv) {
     thw_free(reply);
   }
   CHECK(thw_client_chat(client, "[]", THW_NUL, 10000, &error) == NULL && error.code < 0);
+
+  // As it comes: two at once, one of them drained, and the client freed before they end.
+  thw_error failed = THW_ERROR_INIT;
+  CHECK(thw_client_stream(client, "[]", THW_NUL, NULL, &failed) == NULL && failed.code == THW_E_INVALID);
+  thw_error streaming = THW_ERROR_INIT;
+  int tag = 0;
+  thw_run_options drained = { sizeof drained, THW_RUN_DRAIN, &tag };
+  thw_run *first = thw_client_stream(client, messages, THW_NUL, &drained, &streaming);
+  thw_run *second = thw_client_stream(client, messages, THW_NUL, NULL, &streaming);
+  CHECK(first != NULL && second != NULL);
   thw_client_free(client);
+  CHECK(thw_run_wait(second, 10000, &streaming) == THW_OK && asked == 4);
+  thw_str result;
+  CHECK(thw_run_result(second, &result, &streaming) == THW_OK && contains(result.ptr, "\"reason\":\"complete\""));
+  thw_status status = THW_OK;
+  while (status != THW_EOF) {
+    const thw_batch *batches;
+    size_t count;
+    CHECK(thw_engine_next(engine, 10000, &batches, &count, &streaming) == THW_OK && count == 1 && batches[0].user == &tag);
+    status = batches[0].status;
+  }
+  thw_run_free(first), thw_run_free(second);
 
   thw_error late = THW_ERROR_INIT;
   thw_error other = THW_ERROR_INIT;

@@ -20,6 +20,27 @@ static void read_borrowed(thw_run *run, text *out) {
   thw_reader_free(reader);
 }
 
+// One that the run waits for.
+static void read_held_back(thw_run *run, text *out) {
+  thw_error error = THW_ERROR_INIT;
+  thw_reader *reader;
+  CHECK_OK(reader = thw_run_reader(run, &error));
+  const thw_event *events;
+  size_t count;
+  CHECK_OK(thw_reader_next(reader, THW_FOREVER, &events, &count, &error) == THW_OK);
+  thw_event first = events[0];
+  CHECK_OK(thw_reader_hold_back(reader, &error) == THW_OK);
+  // What was lent out stays as it is.
+  CHECK(memcmp(&first, events, sizeof first) == 0 && first.kind == THW_EVENT_AGENT_START);
+  thw_status status;
+  do {
+    for (size_t i = 0; i < count; i++)
+      if (events[i].kind == THW_EVENT_TEXT) put(out, events[i].text);
+  } while ((status = thw_reader_next(reader, THW_FOREVER, &events, &count, &error)) == THW_OK);
+  CHECK(status == THW_EOF);
+  thw_reader_free(reader);
+}
+
 static void read_copied(thw_run *run, text *out) {
   thw_error error = THW_ERROR_INIT;
   thw_reader *reader;
@@ -128,6 +149,9 @@ int main(int argc, char **argv) {
   // Late, one after the other, each from the beginning.
   static text late, copied, polled, again;
   read_borrowed(run, &late);
+  static text held_back;
+  read_held_back(run, &held_back);
+  CHECK(strcmp(held_back.bytes, expected.bytes) == 0);
   read_copied(run, &copied);
   read_polled(run, &polled);
   CHECK(strcmp(late.bytes, expected.bytes) == 0);

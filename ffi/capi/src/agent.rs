@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, c_char};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -10,18 +10,21 @@ use serde_json::{Map, Value};
 use thalweg::http::Retry;
 use thalweg::machine::{QueueMode, RepeatLimit, Steering, ToolMode};
 use thalweg::message::Message;
-use thalweg::request::{Cache, Output, Thinking, ToolChoice};
-use thalweg::{Agent as Inner, AgentBuilder, Approval, Prompt, Saved, Tool, Validation};
+use thalweg::proxy::Proxy;
+use thalweg::request::{Cache, CacheMarks, Output, Thinking, ToolChoice};
+use thalweg::{Agent as Inner, AgentBuilder, Approval, LogOptions, Prompt, Saved, Tool, Validation, WhenFull};
 use thalweg_abi::failure::Failure;
 use thalweg_abi::types::{Error, OK, Status};
 
 use crate::engine::{Engine, EngineObject, Shared};
 use crate::fault::Fault;
 use crate::handle::{self, Class};
-use crate::json;
+use crate::keep::Kept;
+use crate::middle::{Middle, Rate};
+use crate::price::Price;
 use crate::program::{self, Callbacks, Given};
 use crate::run::{self, Run, RunOptions};
-use crate::{guard, text};
+use crate::{budget, guard, json, text};
 
 /// A model, its tools, and the conversation with it.
 #[repr(C)]
@@ -33,6 +36,7 @@ pub struct Agent {
 pub(crate) struct AgentObject {
     pub(crate) engine: Arc<Shared>,
     pub(crate) agent: Inner,
+    pub(crate) kept: Mutex<Option<Arc<Kept>>>,
 }
 
 impl Class for AgentObject {
@@ -73,12 +77,18 @@ pub(crate) struct Options {
     parallel_tools: Option<bool>,
     output: Option<Output>,
     cache: Option<Cache>,
+    cache_marks: Option<CacheMarks>,
     session: Option<String>,
     stop: Vec<String>,
-    rate_limit: Option<crate::middle::Rate>,
+    middleware: Vec<Middle>,
+    rate_limit: Option<Rate>,
     fallback: Vec<Self>,
     team: Option<Value>,
     reply_cache: Option<String>,
+    stream_proxy: Option<StreamProxy>,
+    log: Option<Log>,
+    budgets: Vec<budget::Wanted>,
+    price: Option<Price>,
     thinking: Option<Thinking>,
     extra: Map<String, Value>,
     retries: Option<u32>,
@@ -95,7 +105,7 @@ impl Options {
         }
         set!(model, provider, base_url, dialect, api_key, system, tool_choice, max_turns, max_tokens, temperature);
         set!(top_p, top_k, seed, frequency_penalty, presence_penalty, parallel_tools, output, cache, session, thinking);
-        set!(tool_mode, tools_at_once, validation, repeat_limit, steering, steering_mode, follow_up_mode);
+        set!(cache_marks, tool_mode, tools_at_once, validation, repeat_limit, steering, steering_mode, follow_up_mode);
         for (name, value) in self.headers {
             builder = builder.header(name, value);
         }
@@ -113,12 +123,71 @@ impl Options {
         }
         builder
     }
+
+    /// What requests pass through, the outermost first; behind those of `middleware` those that have keys of their own.
+    fn take_middleware(&mut self) -> Vec<Middle> {
+        let mut all = std::mem::take(&mut self.middleware);
+        all.extend(self.reply_cache.take().map(Middle::ReplyCache));
+        let others = std::mem::take(&mut self.fallback);
+        all.extend((!others.is_empty()).then_some(Middle::Fallback(others)));
+        all.extend(self.rate_limit.take().map(Middle::RateLimit));
+        all
+    }
+}
+
+/// The proxy of TinyAgent and pi.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StreamProxy {
+    url: String,
+    #[serde(default)]
+    token: String,
+    #[serde(default)]
+    api: String,
+}
+
+/// How much the log of a run keeps.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Log {
+    bytes_max: Option<usize>,
+    entries_max: Option<u64>,
+    ahead_bytes_max: Option<usize>,
+    when_full: Option<Full>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Full {
+    Refuse,
+    DropOldest,
+}
+
+impl Log {
+    fn options(&self) -> LogOptions {
+        let mut options = LogOptions::default();
+        options.bytes_max = self.bytes_max.unwrap_or(options.bytes_max);
+        options.entries_max = self.entries_max.unwrap_or(options.entries_max);
+        options.ahead_bytes_max = self.ahead_bytes_max.unwrap_or(options.ahead_bytes_max);
+        if let Some(Full::DropOldest) = self.when_full {
+            options.when_full = WhenFull::DropOldest;
+        }
+        options
+    }
+}
+
+/// A client of the options, and of what the program gave.
+pub(crate) fn describe_client(engine: &Shared, options: Options, given: Given) -> Result<AgentBuilder, Fault> {
+    if !options.budgets.is_empty() {
+        return Err(Failure::invalid("`budgets` are kept by agents only; a client has none").into());
+    }
+    describe(engine, options, given)
 }
 
 /// An agent or a client of the options, and of what the program gave.
 pub(crate) fn describe(engine: &Shared, mut options: Options, given: Given) -> Result<AgentBuilder, Fault> {
     let team = options.team.take().map(|team| crate::team::responder(engine, team, &given)).transpose()?;
-    let Given { mut tools, hooks, keys, providers } = given;
+    let Given { mut tools, hooks, keys, mut compacting, providers } = given;
     if team.is_some() {
         // They are its members' to call.
         (options.tools, tools) = (Some(Vec::new()), Vec::new());
@@ -137,23 +206,35 @@ pub(crate) fn describe(engine: &Shared, mut options: Options, given: Given) -> R
     }
     let codecs: Vec<_> = registry.codecs().cloned().collect();
     drop(registry);
-    let mut others: Vec<Arc<dyn thalweg::responder::Responder>> = Vec::new();
-    for other in std::mem::take(&mut options.fallback) {
-        others.push(Arc::new(describe(engine, other, Given::default())?.build_client()?));
+    let (log, budgets, price) = (options.log.take(), std::mem::take(&mut options.budgets), options.price.take());
+    let (proxy, middleware) = (options.stream_proxy.take(), options.take_middleware());
+    if proxy.is_some() && options.base_url.is_some() {
+        return Err(Failure::invalid("`stream_proxy` and `base_url` both say where to ask; give one of them").into());
     }
-    let (reply_cache, rate_limit) = (options.reply_cache.take(), options.rate_limit.take());
-    let mut builder = options.builder().client(engine.client.clone()).tools(tools);
+    let mut builder = options.builder().client(engine.client.clone()).engine(engine.limits.clone()).tools(tools);
     if let Some(team) = team {
         builder = builder.responder(team);
     }
-    if let Some(place) = reply_cache {
-        builder = crate::middle::keep_replies(builder, &place)?;
+    if let Some(proxy) = proxy {
+        let made = Proxy::new(&proxy.url, &proxy.token)?.api(proxy.api).client(engine.client.clone());
+        builder = builder.provider(PROXY).responder(made.name(PROXY).responder());
     }
-    if !others.is_empty() {
-        builder = builder.middleware(thalweg::middleware::Fallback::to(others));
+    if let Some(log) = log {
+        builder = builder.log(log.options());
     }
-    if let Some(rate) = rate_limit {
-        builder = rate.add(builder);
+    for wanted in budgets {
+        builder = builder.budget(engine.budgets.find(&wanted)?);
+    }
+    if let Some(price) = price {
+        builder = builder.price(price.read()?);
+    }
+    if !middleware.iter().any(|one| matches!(one, Middle::Compact(_)))
+        && let Some(compacting) = compacting.take()
+    {
+        builder = builder.middleware(compacting.middleware(None));
+    }
+    for one in middleware {
+        builder = one.add(builder, engine, &mut compacting)?;
     }
     if let Some(keys) = keys {
         builder = builder.key_source(keys);
@@ -170,6 +251,9 @@ pub(crate) fn describe(engine: &Shared, mut options: Options, given: Given) -> R
     Ok(builder)
 }
 
+/// The name of the proxy of `stream_proxy` as a provider.
+const PROXY: &str = "proxy";
+
 /// Makes an agent; NULL on an error. Opens no connection. `options` is JSON, borrowed for the call; an unknown key is an
 /// error that names it. Its keys, all optional but for `model`:
 ///
@@ -181,13 +265,28 @@ pub(crate) fn describe(engine: &Shared, mut options: Options, given: Given) -> R
 ///   "budget_tokens": n}), `tool_choice` ("auto" | "none" | "required" | {"name": s}): as the words say.
 /// - `top_k`, `seed`, `frequency_penalty`, `presence_penalty`, `parallel_tools` (false: one call at a time).
 /// - `output`: {"type": "json"} or {"type": "json_schema", "schema": {...}, "name": s, "strict": b}.
-/// - `cache`: "none" | "short" | "long", whether the provider keeps the prompt. `session`: a name of the conversation, for
-///   that cache.
-/// - `rate_limit`: {"requests_per_minute": n, "burst": n, "tokens_per_minute": n}, the last two optional; a request waits for its turn.
-/// - `fallback`: options of this sort for others that are asked, in their order, where this one fails before it has said anything.
+/// - `cache`: "none" | "short" | "long", whether the provider keeps the prompt; `cache_marks`: "all_user" | "last_user" |
+///   "last_text", which messages are marked for it. `session`: a name of the conversation, for that cache.
+/// - `middleware`: what requests pass through, the outermost first; an array of objects with one key each:
+///   {"markdown_log": folder}, a file for people for each request; {"reply_cache": "memory" | folder}, the same request gets
+///   the same reply again, for tests; {"compact": {"above_tokens": n}}, asks the `THW_HOOK_COMPACT`; {"fallback": [options of
+///   this sort]}, others that are asked where this one fails before it has said anything; {"rate_limit":
+///   {"requests_per_minute": n, "burst": n, "tokens_per_minute": n, "wait_ms_max": n}}, all but the first optional, a request
+///   waits for its turn; {"retry": {"retries": n, "first_delay_ms": n, "delay_ms_max": n, "asked_ms_max": n}}, all optional,
+///   in the place of `retries`.
+/// - `reply_cache`, `fallback`, `rate_limit`: the same as keys; they stand behind `middleware`, in this order.
+/// - `stream_proxy`: {"url": s, "token": s, "api": s}, the last two optional: a server that speaks the proxy protocol of
+///   TinyAgent and pi, and knows the keys. `model` is then "provider/model" as the proxy knows it.
+/// - `budgets`: [{"name": s, "tokens": n, "dollars": x}], the last two optional: what the runs of all agents that name the
+///   same one may use together, see `thw_engine_budgets`. Without a limit it only counts. Not of clients.
+/// - `price`: {"input": x, "output": x, "cache_read": x, "cache_write": x, "cache_write_long": x, "reasoning": x,
+///   "context_tokens": n, "output_tokens_max": n}, dollars per million tokens, all but the first two optional; by the
+///   built-in table if absent.
+/// - `log`: {"bytes_max": n, "entries_max": n, "when_full": "refuse" | "drop_oldest", "ahead_bytes_max": n}, all optional:
+///   how much is kept of a run for its readers, 256 MiB if absent; whether the run then ends with an error or forgets its
+///   oldest events, see `THW_EVENT_LAGGED`; and how far it may be ahead of a reader that holds it back.
 /// - `team`: in the place of `model`, a team as docs/TEAMS.md describes it, whose members are options of this sort with a `name`. Tools of
 ///   `callbacks` are its members'. Text events carry in `aux` the path of the member that speaks.
-/// - `reply_cache`: "memory" or the path of a folder; the same request gets the same reply again. For tests.
 /// - `extra`: an object whose fields go into the body of each request as they are.
 /// - `tools`: names of tools of loaded plugins; all of them if absent. Tools of `callbacks` come on top.
 /// - `tool_mode`: "parallel" if absent, or "sequential". `tools_at_once`: most calls of a reply that run at once.
@@ -224,7 +323,7 @@ pub unsafe extern "C" fn thw_agent_new(
         // SAFETY: by contract.
         let options = json::read(unsafe { text::text(options, options_len, "options") }?, "options")?;
         let agent = describe(engine, options, given)?.build()?;
-        Ok(handle::new(AgentObject { engine: Arc::clone(engine), agent }))
+        Ok(handle::new(AgentObject { engine: Arc::clone(engine), agent, kept: Mutex::default() }))
     };
     // SAFETY: by contract.
     unsafe { guard::pointer(error, body) }
@@ -309,15 +408,21 @@ unsafe fn begin(
     begin: impl FnOnce(&Inner) -> Result<thalweg::Run, thalweg::Error>,
 ) -> Result<*mut Run, Fault> {
     // SAFETY: promised by the caller.
-    let AgentObject { engine, agent } = unsafe { handle::get::<AgentObject>(agent) }?;
+    let object = unsafe { handle::get::<AgentObject>(agent) }?;
+    let engine = &object.engine;
     engine.process.check()?;
     // SAFETY: promised by the caller.
     let options = unsafe { run::read_options(options) }?;
+    let runtime = engine.handle()?;
     let run = {
-        let _inside = engine.handle()?.enter();
-        begin(agent)?
+        let _inside = runtime.enter();
+        begin(&object.agent)?
     };
-    Ok(run::new(engine, run, &options))
+    let kept = object.kept();
+    if let Some(kept) = &kept {
+        kept.follow(&run, runtime);
+    }
+    Ok(run::new(engine, run, &options, kept.and_then(|kept| kept.written())))
 }
 
 /// Says something while a run goes on: `text`, borrowed for the call, comes in as a user's message before the next request,
@@ -362,7 +467,7 @@ unsafe fn say(
 ) -> Status {
     let body = || {
         // SAFETY: promised by the caller.
-        let AgentObject { engine, agent } = unsafe { handle::get::<AgentObject>(agent) }?;
+        let AgentObject { engine, agent, .. } = unsafe { handle::get::<AgentObject>(agent) }?;
         engine.process.check()?;
         // SAFETY: promised by the caller.
         say(agent, unsafe { text::text(text, text_len, "text") }?)?;
@@ -383,7 +488,7 @@ unsafe fn say(
 pub unsafe extern "C" fn thw_agent_conversation(agent: *mut Agent, error: *mut Error) -> *mut c_char {
     let body = || {
         // SAFETY: by contract.
-        let AgentObject { engine, agent } = unsafe { handle::get::<AgentObject>(agent) }?;
+        let AgentObject { engine, agent, .. } = unsafe { handle::get::<AgentObject>(agent) }?;
         engine.process.check()?;
         let saved = agent.save().unwrap_or_else(|_| Saved::new(agent.messages()));
         // JSON escapes every NUL.
@@ -407,11 +512,12 @@ pub unsafe extern "C" fn thw_agent_set_conversation(
 ) -> Status {
     let body = || {
         // SAFETY: by contract.
-        let AgentObject { engine, agent } = unsafe { handle::get::<AgentObject>(agent) }?;
-        engine.process.check()?;
+        let object = unsafe { handle::get::<AgentObject>(agent) }?;
+        object.engine.process.check()?;
         // SAFETY: by contract.
         let text = unsafe { text::text(conversation, conversation_len, "conversation") }?;
-        agent.restore(json::read_conversation(text)?)?;
+        object.agent.restore(json::read_conversation(text)?)?;
+        object.rebase()?;
         Ok(OK)
     };
     // SAFETY: by contract.

@@ -14,6 +14,7 @@ use crate::engine::{Engine, EngineObject, Shared};
 use crate::handle::{self, Class};
 use crate::json;
 use crate::program::{self, Callbacks};
+use crate::run::{self, Run, RunOptions};
 use crate::{block, callback, guard, text};
 
 /// A model that is asked for one reply at a time.
@@ -57,7 +58,7 @@ pub unsafe extern "C" fn thw_client_new(
         engine.process.check()?;
         // SAFETY: by contract.
         let options = json::read(unsafe { text::text(options, options_len, "options") }?, "options")?;
-        let client = agent::describe(engine, options, given)?.build_client()?;
+        let client = agent::describe_client(engine, options, given)?.build_client()?;
         Ok(handle::new(ClientObject { engine: Arc::clone(engine), client }))
     };
     // SAFETY: by contract.
@@ -108,6 +109,39 @@ pub unsafe extern "C" fn thw_client_chat(
         };
         // JSON escapes every NUL.
         Ok(CString::new(json!(Message::Assistant(reply?)).to_string()).unwrap_or_default().into_raw())
+    };
+    // SAFETY: by contract.
+    unsafe { guard::pointer(error, body) }
+}
+
+/// Asks for the reply to `messages`, as `thw_client_chat` takes them, as it comes: a run of one turn, for readers, callbacks and the
+/// drain; NULL on an error. Tool calls stand in the reply, and nothing runs them. The messages must end with a question or with
+/// results of tools. `options` may be NULL. Several may go on at once. The run goes on by itself, also when the client is freed,
+/// and is the caller's, to be freed with `thw_run_free`. `[any-thread]`
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn thw_client_stream(
+    client: *mut Client,
+    messages: *const c_char,
+    messages_len: usize,
+    options: *const RunOptions,
+    error: *mut Error,
+) -> *mut Run {
+    let body = || {
+        // SAFETY: by contract.
+        let ClientObject { engine, client } = unsafe { handle::get::<ClientObject>(client) }?;
+        engine.process.check()?;
+        // SAFETY: by contract.
+        let options = unsafe { run::read_options(options) }?;
+        // SAFETY: by contract.
+        let messages = json::messages(unsafe { text::text(messages, messages_len, "messages") }?, "messages")?;
+        let run = {
+            let _inside = engine.handle()?.enter();
+            client.run(messages)?
+        };
+        Ok(run::new(engine, run, &options, None))
     };
     // SAFETY: by contract.
     unsafe { guard::pointer(error, body) }

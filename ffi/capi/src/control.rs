@@ -22,12 +22,19 @@ use crate::{block, callback, guard, handle, json, text};
 pub unsafe extern "C" fn thw_agent_wait(agent: *mut Agent, timeout_ms: u32, error: *mut Error) -> Status {
     let body = || {
         // SAFETY: by contract.
-        let AgentObject { engine, agent } = unsafe { handle::get::<AgentObject>(agent) }?;
-        engine.process.check()?;
-        if agent.is_running() {
+        let object = unsafe { handle::get::<AgentObject>(agent) }?;
+        object.engine.process.check()?;
+        let written = object.kept().and_then(|kept| kept.written());
+        if object.agent.is_running() || written.is_some() {
             callback::check_may_wait(timeout_ms)?;
         }
-        Ok(block::on(agent.wait_for_idle(), timeout_ms).map_or(PENDING, |()| OK))
+        let idle = async {
+            object.agent.wait_for_idle().await;
+            if let Some(mut written) = written {
+                written.wait().await;
+            }
+        };
+        Ok(block::on(idle, timeout_ms).map_or(PENDING, |()| OK))
     };
     // SAFETY: by contract.
     unsafe { guard::status(error, body) }
@@ -41,9 +48,10 @@ pub unsafe extern "C" fn thw_agent_wait(agent: *mut Agent, timeout_ms: u32, erro
 pub unsafe extern "C" fn thw_agent_reset(agent: *mut Agent, error: *mut Error) -> Status {
     let body = || {
         // SAFETY: by contract.
-        let AgentObject { engine, agent } = unsafe { handle::get::<AgentObject>(agent) }?;
-        engine.process.check()?;
-        agent.reset()?;
+        let object = unsafe { handle::get::<AgentObject>(agent) }?;
+        object.engine.process.check()?;
+        object.agent.reset()?;
+        object.rebase()?;
         Ok(OK)
     };
     // SAFETY: by contract.
@@ -76,7 +84,7 @@ pub unsafe extern "C" fn thw_agent_configure(
 ) -> Status {
     let body = || {
         // SAFETY: by contract.
-        let AgentObject { engine, agent } = unsafe { handle::get::<AgentObject>(agent) }?;
+        let AgentObject { engine, agent, .. } = unsafe { handle::get::<AgentObject>(agent) }?;
         engine.process.check()?;
         // SAFETY: by contract.
         let text = unsafe { text::text(settings, settings_len, "settings") }?;
@@ -112,10 +120,10 @@ pub unsafe extern "C" fn thw_agent_set_tools(
         // SAFETY: by contract.
         let given = unsafe { program::read(callbacks) }?;
         // SAFETY: by contract.
-        let AgentObject { engine, agent } = unsafe { handle::get::<AgentObject>(agent) }?;
+        let AgentObject { engine, agent, .. } = unsafe { handle::get::<AgentObject>(agent) }?;
         engine.process.check()?;
-        let Given { tools, hooks, keys, providers } = given;
-        if !(hooks.is_empty() && keys.is_none() && providers.is_empty()) {
+        let Given { tools, hooks, keys, compacting, providers } = given;
+        if !(hooks.is_empty() && keys.is_none() && compacting.is_none() && providers.is_empty()) {
             return Err(Failure::invalid("hooks and providers are given to `thw_agent_new` only").into());
         }
         agent.set_tools(tools)?;
@@ -149,7 +157,7 @@ pub unsafe extern "C" fn thw_agent_queued(agent: *mut Agent, error: *mut Error) 
 pub unsafe extern "C" fn thw_agent_clear_queued(agent: *mut Agent, steering: i32, follow_ups: i32) -> Status {
     let body = || {
         // SAFETY: by contract.
-        let AgentObject { engine, agent } = unsafe { handle::get::<AgentObject>(agent) }?;
+        let AgentObject { engine, agent, .. } = unsafe { handle::get::<AgentObject>(agent) }?;
         engine.process.check()?;
         if steering != 0 {
             agent.clear_steering();
@@ -174,7 +182,7 @@ pub(crate) unsafe fn tell(
 ) -> *mut c_char {
     let body = || {
         // SAFETY: promised by the caller.
-        let AgentObject { engine, agent } = unsafe { handle::get::<AgentObject>(agent) }?;
+        let AgentObject { engine, agent, .. } = unsafe { handle::get::<AgentObject>(agent) }?;
         engine.process.check()?;
         // JSON escapes every NUL.
         Ok(CString::new(told(agent)?).unwrap_or_default().into_raw())
@@ -184,7 +192,7 @@ pub(crate) unsafe fn tell(
 }
 
 /// What of a request may be changed.
-const SETTINGS: [&str; 16] = [
+const SETTINGS: [&str; 17] = [
     "model",
     "system",
     "tool_choice",
@@ -200,5 +208,6 @@ const SETTINGS: [&str; 16] = [
     "thinking",
     "output",
     "cache",
+    "cache_marks",
     "session",
 ];

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::Deserialize;
-use thalweg::http;
 use thalweg::plugin::{Loader, Registry};
+use thalweg::{Limits, http};
 use thalweg_abi::failure::Failure;
 use thalweg_abi::types::{E_CLOSED, E_FAILED, Error, OK, Status};
 use tokio::runtime::{Builder, Handle, Runtime};
 
+use crate::budget::Budgets;
 use crate::drain::{Batch, Drain};
 use crate::fault::Fault;
 use crate::handle::{self, Class};
@@ -28,7 +29,10 @@ pub struct Engine {
 pub(crate) struct Shared {
     pub(crate) process: Process,
     pub(crate) client: http::Client,
-    pub(crate) drain: Arc<Drain>,
+    pub(crate) drain: Drain,
+    /// Limits of all runs together.
+    pub(crate) limits: thalweg::Engine,
+    pub(crate) budgets: Budgets,
     registry: Mutex<Registry>,
     handle: Handle,
     /// Taken when the engine ends.
@@ -57,9 +61,24 @@ struct Options {
     proxy: Option<String>,
     ca_files: Vec<String>,
     user_agent: Option<String>,
+    runs_max: Option<usize>,
+    log_bytes_max: Option<usize>,
+    kept_bytes_max: Option<usize>,
+    event_bytes_max: Option<usize>,
+    nesting_max: Option<u16>,
 }
 
 impl Options {
+    fn limits(&self) -> Limits {
+        let mut limits = Limits::default();
+        limits.runs_max = self.runs_max.unwrap_or(limits.runs_max);
+        limits.log_bytes_max = self.log_bytes_max.unwrap_or(limits.log_bytes_max);
+        limits.kept_bytes_max = self.kept_bytes_max.unwrap_or(limits.kept_bytes_max);
+        limits.wire.event_bytes_max = self.event_bytes_max.unwrap_or(limits.wire.event_bytes_max);
+        limits.wire.nesting_max = self.nesting_max.unwrap_or(limits.wire.nesting_max);
+        limits
+    }
+
     fn client(self) -> http::Options {
         let mut options = http::Options::default();
         // 0 stands for no limit.
@@ -96,6 +115,7 @@ impl Shared {
         if !(1..=THREADS_MAX).contains(&threads) {
             return Err(Failure::invalid(format!("`threads` is {threads}; 1 to {THREADS_MAX} will do")).into());
         }
+        let limits = thalweg::Engine::new(options.limits());
         let client = http::Client::new(options.client()).map_err(|error| Failure::invalid(error.to_string()))?;
         let registry = Mutex::new(built_in::registry()?);
         let mut builder = Builder::new_multi_thread();
@@ -105,7 +125,9 @@ impl Shared {
         Ok(Self {
             process: Process::current(),
             client,
-            drain: Arc::new(Drain::new()),
+            drain: Drain::new(),
+            limits,
+            budgets: Budgets::default(),
             registry,
             handle: runtime.handle().clone(),
             runtime: Mutex::new(Some(runtime)),
@@ -151,6 +173,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// - `proxy`: a URL, or "" for none; as the environment says (`HTTPS_PROXY`, `NO_PROXY`) if absent.
 /// - `ca_files`: paths of certificates to trust besides the bundled ones.
 /// - `user_agent`: a name that servers see.
+/// - `runs_max`: runs that go on at the same time; 100,000 if absent. One more is `THW_E_REJECTED`.
+/// - `log_bytes_max`: bytes of events that all runs of the engine hold together, also those that are over and not freed;
+///   8 GiB if absent. A run that needs more fails with `THW_E_FAILED`. `kept_bytes_max`: of those that were freed, kept for
+///   the next run; 4 MiB.
+/// - `event_bytes_max`, `nesting_max`: bytes of one event of a reply on the wire, and the depth of its JSON; 32 MiB and 128 if
+///   absent. A run whose reply has more fails with `THW_E_PROTOCOL`.
 ///
 /// The engine is the caller's, to be freed with `thw_engine_free`. `[any-thread]`
 ///

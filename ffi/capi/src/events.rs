@@ -1,6 +1,6 @@
 //! Kinds of events that the engine itself writes to the log of a run, and events as the library lends them out.
 
-use thalweg::{Entry, kind};
+use thalweg::{Entry, LAGGED, kind};
 use thalweg_abi::types::{Event, Str};
 
 /// A run begins.
@@ -30,6 +30,10 @@ pub const EVENT_TURN_END: u32 = 73;
 /// reason.
 pub const EVENT_AGENT_END: u32 = 74;
 
+/// This reader has missed `num` events before the next one: the log of the run is a window (see `log` of `thw_agent_new`),
+/// and they had been dropped when it came to them.
+pub const EVENT_LAGGED: u32 = 0xFFFF_FFFF;
+
 // The header wants numbers; the engine gives them.
 const _: () = assert!(
     EVENT_AGENT_START == kind::AGENT_START
@@ -43,6 +47,7 @@ const _: () = assert!(
         && EVENT_TOOL_EXECUTION_END == kind::TOOL_EXECUTION_END
         && EVENT_TURN_END == kind::TURN_END
         && EVENT_AGENT_END == kind::AGENT_END
+        && EVENT_LAGGED == LAGGED
 );
 
 /// The C form of an entry of the log; its texts stay where they lie.

@@ -23,7 +23,7 @@ impl From<&Error> for Fault {
             Error::Run { failure, .. } => return run_failure(failure).into(),
             Error::Busy | Error::Prompt(machine::Error::Busy) => E_STATE,
             Error::Codec(_) | Error::Describe { .. } | Error::Framing { .. } => E_FAILED,
-            Error::Plugin(_) => E_REJECTED,
+            Error::Plugin(_) | Error::TooManyRuns { .. } => E_REJECTED,
             _ => E_INVALID,
         };
         Failure::new(code, error.to_string()).into()

@@ -9,10 +9,13 @@
 #![expect(unsafe_code, reason = "a C library is made of pointers; each use says why it holds")]
 
 pub mod agent;
+mod ask;
 mod block;
+pub mod budget;
 mod built_in;
 pub mod callback;
 pub mod client;
+pub mod compact;
 pub mod control;
 pub mod crew;
 pub mod decoder;
@@ -25,9 +28,11 @@ mod guard;
 mod handle;
 pub mod hook;
 mod json;
+pub mod keep;
 pub mod key;
 mod middle;
 pub mod packed;
+mod price;
 mod process;
 pub mod program;
 pub mod provider;
@@ -37,6 +42,7 @@ pub mod sequence;
 mod signal;
 pub mod state;
 pub mod steer;
+pub mod store;
 mod team;
 mod text;
 pub mod tool;

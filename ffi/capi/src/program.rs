@@ -5,6 +5,7 @@ use thalweg::{Hook, Tool};
 use thalweg_abi::failure::Failure;
 use thalweg_abi::host;
 
+use crate::compact::{self, Compacting};
 use crate::fault::Fault;
 use crate::hook::{self, HostHook};
 use crate::key;
@@ -72,6 +73,7 @@ pub(crate) struct Given {
     pub(crate) tools: Vec<Tool>,
     pub(crate) hooks: Vec<Hook>,
     pub(crate) keys: Option<KeySource>,
+    pub(crate) compacting: Option<Compacting>,
     pub(crate) providers: Vec<host::Provider>,
 }
 
@@ -109,10 +111,11 @@ pub(crate) unsafe fn read(callbacks: *const Callbacks) -> Result<Given, Fault> {
     let tools = unsafe { tool::read(tools?) }?;
     let mut hooks = hooks?;
     let keys = key::take(&mut hooks)?;
+    let compacting = compact::take(&mut hooks)?;
     let hooks = hook::read(hooks)?;
     // SAFETY: by contract the texts of the providers are readable.
     let providers = unsafe { provider::read(providers?) }?;
-    Ok(Given { tools, hooks, keys, providers })
+    Ok(Given { tools, hooks, keys, compacting, providers })
 }
 
 /// Takes over the members of an array, as far as they can be read.

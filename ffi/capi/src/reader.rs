@@ -131,6 +131,25 @@ impl ReaderObject {
     }
 }
 
+/// Has the run wait for this reader, down to the socket, until the reader is freed: nothing more is read from the server while it
+/// is further behind than `ahead_bytes_max` of the `log` of `thw_agent_new`. It then misses nothing, whatever the log forgets. It
+/// must go on reading, or be freed, or the run does not end. `[one-at-a-time]`
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn thw_reader_hold_back(reader: *mut Reader, error: *mut Error) -> Status {
+    let body = || {
+        // SAFETY: by contract.
+        let mut state = unsafe { handle::get::<ReaderObject>(reader) }?.enter()?;
+        // What is lent out lies in a segment that the new cursor keeps as well.
+        state.cursor = state.cursor.clone().hold_back();
+        Ok(OK)
+    };
+    // SAFETY: by contract.
+    unsafe { guard::status(error, body) }
+}
+
 /// A new reader of a run, before its first event; also of a run that is over. NULL on an error. It is the caller's, to be
 /// freed with `thw_reader_free`, and outlives `thw_run_free`. `[any-thread]`
 ///

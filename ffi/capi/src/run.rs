@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use thalweg::message::Message;
 use thalweg::{Error as RunError, Outcome, Run as Inner};
 use thalweg_abi::failure::Failure;
 use thalweg_abi::types::{Error, OK, PENDING, Status, Str};
@@ -13,6 +14,7 @@ use crate::engine::Shared;
 use crate::fault::Fault;
 use crate::handle::{self, Class};
 use crate::json::SCHEMA;
+use crate::keep::Written;
 use crate::{block, callback, guard, text};
 
 /// All turns of one prompt, going on or over.
@@ -43,6 +45,8 @@ pub const FOREVER: u32 = u32::MAX;
 pub(crate) struct RunObject {
     pub(crate) engine: Arc<Shared>,
     pub(crate) run: Inner,
+    /// Of an agent whose conversation is kept.
+    written: Option<Written>,
     texts: OnceLock<Texts>,
 }
 
@@ -85,11 +89,11 @@ pub(crate) unsafe fn read_options(options: *const RunOptions) -> Result<RunOptio
 }
 
 /// A handle to a run that was started.
-pub(crate) fn new(engine: &Arc<Shared>, run: Inner, options: &RunOptions) -> *mut Run {
+pub(crate) fn new(engine: &Arc<Shared>, run: Inner, options: &RunOptions, written: Option<Written>) -> *mut Run {
     if options.flags & RUN_DRAIN != 0 {
         engine.drain.add(run.cursor(), options.user);
     }
-    handle::new(RunObject { engine: Arc::clone(engine), run, texts: OnceLock::new() })
+    handle::new(RunObject { engine: Arc::clone(engine), run, written, texts: OnceLock::new() })
 }
 
 /// The reply that is coming in, as far as it came, as JSON: a message, or `null` while none comes in; NULL on an error. It is put
@@ -175,11 +179,17 @@ pub unsafe extern "C" fn thw_run_abort(run: *mut Run) -> Status {
 pub unsafe extern "C" fn thw_run_wait(run: *mut Run, timeout_ms: u32, error: *mut Error) -> Status {
     let body = || {
         // SAFETY: by contract.
-        let RunObject { engine, run, .. } = unsafe { handle::get::<RunObject>(run) }?;
+        let RunObject { engine, run, written, .. } = unsafe { handle::get::<RunObject>(run) }?;
         engine.process.check()?;
-        if run.outcome().is_none() {
+        if run.outcome().is_none() || written.is_some() && timeout_ms > 0 {
             callback::check_may_wait(timeout_ms)?;
-            block::on(run.finished(), timeout_ms);
+            let ended = async {
+                run.finished().await;
+                if let Some(written) = written {
+                    written.clone().wait().await;
+                }
+            };
+            block::on(ended, timeout_ms);
         }
         match run.outcome() {
             None => Ok(PENDING),
@@ -192,7 +202,10 @@ pub unsafe extern "C" fn thw_run_wait(run: *mut Run, timeout_ms: u32, error: *mu
 }
 
 /// The result of a run that is over, as JSON: `{"schema": 1, "message": the last reply or null, "messages": [what the run
-/// added to the conversation], "usage": {...}, "error": null or {"kind", "message", ...}, "stats": {...}}`.
+/// added to the conversation], "usage": {...}, "cost": null or {"input", "output", "cache_read", "cache_write", "total"},
+/// "reason": why it ended, as of `THW_EVENT_AGENT_END`, "error": null or {"kind", "message", ...}, "stats": {...}}`. The usage and
+/// the cost are of all its turns; the cost is in dollars, `null` where neither the provider nor a table knows the price, and has
+/// `"is_partial": true` where something is missing.
 ///
 /// `THW_OK`: `*json` is NUL-terminated, the run's, and lives until `thw_run_free`. `THW_PENDING`: the run goes on.
 /// `[any-thread]`
@@ -229,7 +242,7 @@ unsafe fn lend(
 ) -> Status {
     let body = || {
         // SAFETY: promised by the caller.
-        let RunObject { engine, run, texts } = unsafe { handle::get::<RunObject>(run) }?;
+        let RunObject { engine, run, texts, .. } = unsafe { handle::get::<RunObject>(run) }?;
         engine.process.check()?;
         let out = text::out(out, name)?;
         let Some(outcome) = run.outcome() else { return Ok(PENDING) };
@@ -251,9 +264,11 @@ impl Texts {
         let stats = &outcome.stats;
         let result = json!({
             "schema": SCHEMA,
-            "message": outcome.message,
+            "message": outcome.message.clone().map(Message::Assistant),
             "messages": outcome.messages,
             "usage": outcome.usage,
+            "cost": outcome.cost,
+            "reason": outcome.reason,
             "error": error,
             "stats": {
                 "requests": stats.requests,

@@ -16,7 +16,7 @@ pub unsafe extern "C" fn thw_agent_is_running(agent: *mut Agent) -> i32 {
     let mut is_running = false;
     let body = || {
         // SAFETY: by contract.
-        let AgentObject { engine, agent } = unsafe { handle::get::<AgentObject>(agent) }?;
+        let AgentObject { engine, agent, .. } = unsafe { handle::get::<AgentObject>(agent) }?;
         engine.process.check()?;
         is_running = agent.is_running();
         Ok(OK)
@@ -34,7 +34,7 @@ pub unsafe extern "C" fn thw_agent_is_running(agent: *mut Agent) -> i32 {
 pub unsafe extern "C" fn thw_agent_abort(agent: *mut Agent) -> Status {
     let body = || {
         // SAFETY: by contract.
-        let AgentObject { engine, agent } = unsafe { handle::get::<AgentObject>(agent) }?;
+        let AgentObject { engine, agent, .. } = unsafe { handle::get::<AgentObject>(agent) }?;
         engine.process.check()?;
         agent.abort();
         Ok(OK)

@@ -58,7 +58,7 @@ unsafe fn say(
 ) -> Status {
     let body = || {
         // SAFETY: promised by the caller.
-        let AgentObject { engine, agent } = unsafe { handle::get::<AgentObject>(agent) }?;
+        let AgentObject { engine, agent, .. } = unsafe { handle::get::<AgentObject>(agent) }?;
         engine.process.check()?;
         // SAFETY: promised by the caller.
         say(agent, unsafe { text::text(text, text_len, name) }?)?;

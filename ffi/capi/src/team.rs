@@ -24,6 +24,7 @@ pub(crate) fn responder(engine: &Shared, team: Value, given: &Given) -> Result<A
             tools: given.tools.clone(),
             hooks: given.hooks.iter().filter(|hook| of_tools.contains(&hook.point())).cloned().collect(),
             keys: given.keys.clone(),
+            compacting: given.compacting.clone(),
             providers: given.providers.clone(),
         };
         let builder = agent::describe(engine, options, given).map_err(|fault| fault.message())?;

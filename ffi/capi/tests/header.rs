@@ -7,7 +7,7 @@ use std::mem::offset_of;
 use std::path::Path;
 use std::process::Command;
 
-use thalweg_capi::{events, hook, key, packed, program, provider, run, sequence, tool, version};
+use thalweg_capi::{compact, events, hook, key, packed, program, provider, run, sequence, tool, version};
 use thalweg_tests::c;
 
 /// The structs of the header with their members.
@@ -72,7 +72,7 @@ fn constants_agree_on_both_sides_and_none_is_missing() {
         events::{
             EVENT_AGENT_START, EVENT_TURN_START, EVENT_MESSAGE_BEGIN, EVENT_CONTENT_BEGIN, EVENT_CONTENT_END,
             EVENT_MESSAGE_END, EVENT_TOOL_EXECUTION_START, EVENT_TOOL_EXECUTION_UPDATE, EVENT_TOOL_EXECUTION_END,
-            EVENT_TURN_END, EVENT_AGENT_END,
+            EVENT_TURN_END, EVENT_AGENT_END, EVENT_LAGGED,
         }
         run::{ RUN_DRAIN }
         sequence::{ OUT_OF_ORDER }
@@ -80,9 +80,10 @@ fn constants_agree_on_both_sides_and_none_is_missing() {
             HOOK_BEFORE_TOOL_CALL, HOOK_AFTER_TOOL_CALL, HOOK_TRANSFORM_CONTEXT, HOOK_CONVERT_MESSAGES, HOOK_AFTER_TURN,
         }
         key::{ HOOK_API_KEY }
+        compact::{ HOOK_COMPACT }
     };
     // What the header says of itself, and of the package.
-    for feature in ["AGENT", "CREW", "DECODER", "DRAIN", "FD", "HOOKS", "PROVIDERS", "STEER"] {
+    for feature in ["AGENT", "CREW", "DECODER", "DRAIN", "FD", "HOOKS", "PROVIDERS", "SESSIONS", "STEER"] {
         ours.insert(format!("THW_FEATURE_{feature}"), 1);
     }
     let parts = [env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"), env!("CARGO_PKG_VERSION_PATCH")];
