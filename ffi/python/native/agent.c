@@ -4,28 +4,14 @@
 PyTypeObject *AgentType;
 
 static PyObject *agent_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
-    EngineObject *engine;
-    const char *options;
-    Py_ssize_t options_len;
-    PyObject *tools, *hooks, *providers;
-    if (keywords != NULL && PyDict_Size(keywords) > 0) {
-        PyErr_SetString(PyExc_TypeError, "no keywords here");
-        return NULL;
-    }
-    if (!PyArg_ParseTuple(arguments, "O!s#O!O!O!", EngineType, &engine, &options, &options_len, &PyTuple_Type, &tools,
-                          &PyTuple_Type, &hooks, &PyTuple_Type, &providers))
-        return NULL;
-    Given given;
-    if (!given_read(&given, tools, hooks, providers)) {
-        given_free(&given);
-        return NULL;
-    }
+    Parts parts;
+    if (!parts_read(&parts, arguments, keywords)) return NULL;
     thw_error error = THW_ERROR_INIT;
     thw_agent *handle;
     Py_BEGIN_ALLOW_THREADS
-    handle = thw_agent_new(engine->handle, options, (size_t)options_len, &given.callbacks, &error);
+    handle = thw_agent_new(parts.engine->handle, parts.options, (size_t)parts.options_len, &parts.given.callbacks, &error);
     Py_END_ALLOW_THREADS
-    given_free(&given);
+    given_free(&parts.given);
     if (handle == NULL) return failure_raise(&error);
     AgentObject *self = new_object(type);
     if (self == NULL) {
@@ -33,8 +19,8 @@ static PyObject *agent_new(PyTypeObject *type, PyObject *arguments, PyObject *ke
         return NULL;
     }
     self->handle = handle;
-    Py_INCREF(engine);
-    self->engine = engine;
+    Py_INCREF(parts.engine);
+    self->engine = parts.engine;
     return (PyObject *)self;
 }
 
@@ -113,11 +99,7 @@ typedef char *tell_function(thw_agent *, thw_error *);
 
 static PyObject *tell(PyObject *object, tell_function *function) {
     thw_error error = THW_ERROR_INIT;
-    char *json = function(((AgentObject *)object)->handle, &error);
-    if (json == NULL) return failure_raise(&error);
-    PyObject *text = PyUnicode_FromString(json);
-    thw_free(json);
-    return text;
+    return text_taken(function(((AgentObject *)object)->handle, &error), &error);
 }
 
 static PyObject *agent_conversation(PyObject *object, PyObject *unused) {
@@ -135,10 +117,34 @@ static PyObject *agent_queued(PyObject *object, PyObject *unused) {
     return tell(object, thw_agent_queued);
 }
 
+static PyObject *agent_session(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return tell(object, thw_agent_session);
+}
+
+static PyObject *agent_keep(PyObject *object, PyObject *arguments) {
+    StoreObject *store;
+    const char *options;
+    Py_ssize_t len;
+    if (!PyArg_ParseTuple(arguments, "O!s#", StoreType, &store, &options, &len)) return NULL;
+    thw_agent *handle = ((AgentObject *)object)->handle;
+    thw_error error = THW_ERROR_INIT;
+    char *json;
+    Py_BEGIN_ALLOW_THREADS
+    json = thw_agent_keep(handle, store->handle, options, (size_t)len, &error);
+    Py_END_ALLOW_THREADS
+    return text_taken(json, &error);
+}
+
 static PyObject *agent_reset(PyObject *object, PyObject *unused) {
     (void)unused;
+    thw_agent *handle = ((AgentObject *)object)->handle;
     thw_error error = THW_ERROR_INIT;
-    if (thw_agent_reset(((AgentObject *)object)->handle, &error) < 0) return failure_raise(&error);
+    thw_status status;
+    Py_BEGIN_ALLOW_THREADS
+    status = thw_agent_reset(handle, &error);
+    Py_END_ALLOW_THREADS
+    if (status < 0) return failure_raise(&error);
     Py_RETURN_NONE;
 }
 
@@ -187,9 +193,13 @@ static PyObject *agent_set_conversation(PyObject *object, PyObject *json) {
     Py_ssize_t len;
     const char *text = PyUnicode_AsUTF8AndSize(json, &len);
     if (text == NULL) return NULL;
+    thw_agent *handle = ((AgentObject *)object)->handle;
     thw_error error = THW_ERROR_INIT;
-    if (thw_agent_set_conversation(((AgentObject *)object)->handle, text, (size_t)len, &error) < 0)
-        return failure_raise(&error);
+    thw_status status;
+    Py_BEGIN_ALLOW_THREADS
+    status = thw_agent_set_conversation(handle, text, (size_t)len, &error);
+    Py_END_ALLOW_THREADS
+    if (status < 0) return failure_raise(&error);
     Py_RETURN_NONE;
 }
 
@@ -206,6 +216,8 @@ static PyMethodDef methods[] = {
     { "set_tools", agent_set_tools, METH_O, "Offers other tools." },
     { "queued", agent_queued, METH_NOARGS, "What was said and has not come in, as JSON." },
     { "clear_queued", agent_clear_queued, METH_VARARGS, "Forgets what steers, and what follows up." },
+    { "keep", agent_keep, METH_VARARGS, "Keeps the conversation in a store; options and answer are JSON." },
+    { "session", agent_session, METH_NOARGS, "Where the conversation is kept, as JSON." },
     { "reset", agent_reset, METH_NOARGS, "Forgets the conversation and what waits." },
     { "answer", agent_answer, METH_O, "Goes on with them: decisions by id, as JSON." },
     { "conversation", agent_conversation, METH_NOARGS, "The conversation as JSON." },

@@ -10,28 +10,14 @@ typedef struct {
 PyTypeObject *ClientType;
 
 static PyObject *client_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
-    EngineObject *engine;
-    const char *options;
-    Py_ssize_t options_len;
-    PyObject *tools, *hooks, *providers;
-    if (keywords != NULL && PyDict_Size(keywords) > 0) {
-        PyErr_SetString(PyExc_TypeError, "no keywords here");
-        return NULL;
-    }
-    if (!PyArg_ParseTuple(arguments, "O!s#O!O!O!", EngineType, &engine, &options, &options_len, &PyTuple_Type, &tools,
-                          &PyTuple_Type, &hooks, &PyTuple_Type, &providers))
-        return NULL;
-    Given given;
-    if (!given_read(&given, tools, hooks, providers)) {
-        given_free(&given);
-        return NULL;
-    }
+    Parts parts;
+    if (!parts_read(&parts, arguments, keywords)) return NULL;
     thw_error error = THW_ERROR_INIT;
     thw_client *handle;
     Py_BEGIN_ALLOW_THREADS
-    handle = thw_client_new(engine->handle, options, (size_t)options_len, &given.callbacks, &error);
+    handle = thw_client_new(parts.engine->handle, parts.options, (size_t)parts.options_len, &parts.given.callbacks, &error);
     Py_END_ALLOW_THREADS
-    given_free(&given);
+    given_free(&parts.given);
     if (handle == NULL) return failure_raise(&error);
     ClientObject *self = new_object(type);
     if (self == NULL) {
@@ -39,8 +25,8 @@ static PyObject *client_new(PyTypeObject *type, PyObject *arguments, PyObject *k
         return NULL;
     }
     self->handle = handle;
-    Py_INCREF(engine);
-    self->engine = engine;
+    Py_INCREF(parts.engine);
+    self->engine = parts.engine;
     return (PyObject *)self;
 }
 
@@ -65,14 +51,25 @@ static PyObject *client_chat(PyObject *object, PyObject *arguments) {
     Py_BEGIN_ALLOW_THREADS
     json = thw_client_chat(handle, messages, (size_t)len, timeout_ms, &error);
     Py_END_ALLOW_THREADS
-    if (json == NULL) return failure_raise(&error);
-    PyObject *text = PyUnicode_FromString(json);
-    thw_free(json);
-    return text;
+    return text_taken(json, &error);
+}
+
+static PyObject *client_stream(PyObject *object, PyObject *messages) {
+    ClientObject *self = (ClientObject *)object;
+    Py_ssize_t len;
+    const char *text = PyUnicode_AsUTF8AndSize(messages, &len);
+    if (text == NULL) return NULL;
+    thw_error error = THW_ERROR_INIT;
+    thw_run *run;
+    Py_BEGIN_ALLOW_THREADS
+    run = thw_client_stream(self->handle, text, (size_t)len, NULL, &error);
+    Py_END_ALLOW_THREADS
+    return run == NULL ? failure_raise(&error) : run_new(self->engine, run);
 }
 
 static PyMethodDef methods[] = {
     { "chat", client_chat, METH_VARARGS, "Asks for a whole reply: messages as a JSON array, and milliseconds." },
+    { "stream", client_stream, METH_O, "Asks for a reply as a run: messages as a JSON array." },
     { NULL, NULL, 0, NULL },
 };
 

@@ -56,6 +56,22 @@ static PyObject *engine_load_plugin(PyObject *object, PyObject *path) {
     Py_RETURN_NONE;
 }
 
+static PyObject *engine_budgets(PyObject *object, PyObject *unused) {
+    (void)unused;
+    thw_error error = THW_ERROR_INIT;
+    return text_taken(thw_engine_budgets(((EngineObject *)object)->handle, &error), &error);
+}
+
+static PyObject *engine_forget_budget(PyObject *object, PyObject *name) {
+    Py_ssize_t len;
+    const char *text = PyUnicode_AsUTF8AndSize(name, &len);
+    if (text == NULL) return NULL;
+    thw_error error = THW_ERROR_INIT;
+    if (thw_engine_forget_budget(((EngineObject *)object)->handle, text, (size_t)len, &error) < 0)
+        return failure_raise(&error);
+    Py_RETURN_NONE;
+}
+
 static PyObject *engine_fileno(PyObject *object, PyObject *unused) {
     (void)unused;
     thw_error error = THW_ERROR_INIT;
@@ -72,6 +88,8 @@ static PyObject *engine_drain(PyObject *object, PyObject *unused) {
 static PyMethodDef methods[] = {
     { "close", engine_close, METH_NOARGS, "Ends the engine and all its runs." },
     { "load_plugin", engine_load_plugin, METH_O, "Loads a plugin by its absolute path." },
+    { "budgets", engine_budgets, METH_NOARGS, "Its budgets by name, as JSON." },
+    { "forget_budget", engine_forget_budget, METH_O, "Forgets one by its name." },
     { "fileno", engine_fileno, METH_NOARGS, "The descriptor that is readable when `drain` has something to do." },
     { "drain", engine_drain, METH_NOARGS, "Hands the events that came to their streams." },
     { NULL, NULL, 0, NULL },

@@ -13,7 +13,7 @@ PyTypeObject *EventType;
 
 /* Names of kinds, interned; those of blocks by the kind of the events that fill them. */
 #define KINDS 128
-static PyObject *names[KINDS], *begins[KINDS], *ends[KINDS], *unknown, *empty;
+static PyObject *names[KINDS], *begins[KINDS], *ends[KINDS], *lagged, *unknown, *empty;
 
 static const struct {
     unsigned int kind;
@@ -110,7 +110,7 @@ static PyObject *name_of(const EventObject *self) {
         table = kind == THW_EVENT_CONTENT_BEGIN ? begins : ends;
         kind = (unsigned long long)self->num;
     }
-    PyObject *name = kind < KINDS && table[kind] != NULL ? table[kind] : unknown;
+    PyObject *name = kind < KINDS && table[kind] != NULL ? table[kind] : kind == THW_EVENT_LAGGED ? lagged : unknown;
     Py_INCREF(name);
     return name;
 }
@@ -165,6 +165,7 @@ bool event_init(PyObject *module) {
         if ((begins[BLOCKS[i].kind] = PyUnicode_InternFromString(BLOCKS[i].begin)) == NULL) return false;
         if ((ends[BLOCKS[i].kind] = PyUnicode_InternFromString(BLOCKS[i].end)) == NULL) return false;
     }
+    if ((lagged = PyUnicode_InternFromString("lagged")) == NULL) return false;
     if ((unknown = PyUnicode_InternFromString("unknown")) == NULL) return false;
     if ((empty = PyUnicode_FromStringAndSize("", 0)) == NULL) return false;
     return add_type(module, &spec, "Event", &EventType);

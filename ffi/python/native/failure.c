@@ -24,6 +24,13 @@ PyObject *failure_raise(const thw_error *error) {
     return raise(error, Py_None);
 }
 
+PyObject *text_taken(char *text, const thw_error *error) {
+    if (text == NULL) return failure_raise(error);
+    PyObject *taken = PyUnicode_FromString(text);
+    thw_free(text);
+    return taken;
+}
+
 PyObject *failure_raise_of_run(const thw_error *error, thw_run *run) {
     thw_str text = { NULL, 0 };
     if (thw_run_result(run, &text, NULL) != THW_OK) return raise(error, Py_None);

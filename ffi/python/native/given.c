@@ -91,3 +91,17 @@ bool given_read(Given *given, PyObject *tools, PyObject *hooks, PyObject *provid
     given->callbacks.providers_len = providers_len, given->callbacks.providers = given->providers;
     return true;
 }
+
+bool parts_read(Parts *parts, PyObject *arguments, PyObject *keywords) {
+    PyObject *tools, *hooks, *providers;
+    if (keywords != NULL && PyDict_Size(keywords) > 0) {
+        PyErr_SetString(PyExc_TypeError, "no keywords here");
+        return false;
+    }
+    if (!PyArg_ParseTuple(arguments, "O!s#O!O!O!", EngineType, &parts->engine, &parts->options, &parts->options_len,
+                          &PyTuple_Type, &tools, &PyTuple_Type, &hooks, &PyTuple_Type, &providers))
+        return false;
+    if (given_read(&parts->given, tools, hooks, providers)) return true;
+    given_free(&parts->given);
+    return false;
+}

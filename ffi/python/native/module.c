@@ -20,6 +20,7 @@ static bool hooks_init(PyObject *module) {
         { "HOOK_CONVERT_MESSAGES", THW_HOOK_CONVERT_MESSAGES },
         { "HOOK_AFTER_TURN", THW_HOOK_AFTER_TURN },
         { "HOOK_API_KEY", THW_HOOK_API_KEY },
+        { "HOOK_COMPACT", THW_HOOK_COMPACT },
     };
     for (size_t i = 0; i < sizeof POINTS / sizeof *POINTS; i++)
         if (PyModule_AddIntConstant(module, POINTS[i].name, POINTS[i].point) != 0) return false;
@@ -33,8 +34,9 @@ PyMODINIT_FUNC PyInit__native(void) {
     }
     PyObject *module = PyModule_Create(&definition);
     if (module == NULL) return NULL;
-    if (failure_init(module) && event_init(module) && engine_init(module) && agent_init(module) && client_init(module) && run_init(module) &&
-        reader_init(module) && stream_init(module) && call_init(module) && sequence_init(module) &&
+    if (failure_init(module) && event_init(module) && engine_init(module) && agent_init(module) && client_init(module) &&
+        store_init(module) && run_init(module) && reader_init(module) && stream_init(module) && call_init(module) &&
+        sequence_init(module) &&
         PyModule_AddStringConstant(module, "VERSION", thw_version()) == 0 &&
         PyModule_AddIntConstant(module, "FOREVER", (long)THW_FOREVER) == 0 &&
         PyModule_AddIntConstant(module, "TOOL_PARALLEL", THW_TOOL_PARALLEL) == 0 &&

@@ -34,6 +34,20 @@ typedef struct {
     thw_host_provider *providers;
 } Given;
 
+/* What an agent or a client is made of. */
+typedef struct {
+    EngineObject *engine;
+    const char *options;
+    Py_ssize_t options_len;
+    Given given;
+} Parts;
+
+/* A file of conversations. */
+typedef struct {
+    PyObject_HEAD
+    thw_store *handle;
+} StoreObject;
+
 /* A run. It is aborted when nothing in Python holds it any more. */
 typedef struct {
     PyObject_HEAD
@@ -41,7 +55,8 @@ typedef struct {
     EngineObject *engine;
 } RunObject;
 
-extern PyTypeObject *EngineType, *AgentType, *ClientType, *RunType, *EventType, *ReaderType, *StreamType, *CallType;
+extern PyTypeObject *EngineType, *AgentType, *ClientType, *RunType, *EventType, *ReaderType, *StreamType, *CallType,
+    *StoreType;
 
 /* Which events an iterator gives, and as what. */
 enum { ALL_EVENTS, ONLY_TEXT, NOTHING };
@@ -58,10 +73,11 @@ PyObject *failure_raise(const thw_error *error);
 PyObject *failure_raise_of_run(const thw_error *error, thw_run *run);
 bool failure_is_none(RunObject *run);
 
-/* run.c, reader.c, stream.c, engine.c, agent.c, client.c, call.c: one type each. */
+/* run.c, reader.c, stream.c, engine.c, agent.c, client.c, store.c, call.c: one type each. */
 bool engine_init(PyObject *module);
 bool agent_init(PyObject *module);
 bool client_init(PyObject *module);
+bool store_init(PyObject *module);
 bool run_init(PyObject *module);
 bool reader_init(PyObject *module);
 bool stream_init(PyObject *module);
@@ -78,6 +94,9 @@ thw_status call_invoke(void *function, const thw_str *id, const thw_str *argumen
 /* Reads tuples of tuples, and takes over their functions; false with an exception set. To be freed in either case. */
 bool given_read(Given *given, PyObject *tools, PyObject *hooks, PyObject *providers);
 void given_free(Given *given);
+
+/* Reads the arguments (engine, options, tools, hooks, providers); false with an exception set. If true, `given` is to be freed. */
+bool parts_read(Parts *parts, PyObject *arguments, PyObject *keywords);
 
 /* Hands the batches that are there to their streams; false with an exception set. */
 bool stream_drain(EngineObject *engine);
@@ -104,6 +123,9 @@ static inline void free_object(PyObject *self) {
     ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
     Py_DECREF(type);
 }
+
+/* A text that the library gave away, or the failure that is there in its place. */
+PyObject *text_taken(char *text, const thw_error *error);
 
 static inline PyObject *text_of(thw_str text) {
     return PyUnicode_DecodeUTF8((const char *)text.ptr, (Py_ssize_t)text.len, "replace");

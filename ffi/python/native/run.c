@@ -102,10 +102,7 @@ static PyObject *run_partial(PyObject *object, PyObject *unused) {
     Py_BEGIN_ALLOW_THREADS
     json = thw_run_partial(handle, &error);
     Py_END_ALLOW_THREADS
-    if (json == NULL) return failure_raise(&error);
-    PyObject *text = PyUnicode_FromString(json);
-    thw_free(json);
-    return text;
+    return text_taken(json, &error);
 }
 
 static PyMethodDef methods[] = {

@@ -1,11 +1,17 @@
 """Replies without an agent, and what stands between an agent and its provider."""
 
 import asyncio
+import http.server
+import json
+import os
+import tempfile
+import threading
 import time
 import unittest
+from pathlib import Path
 
 from support import Loopback, Replay, agent_options, scenario
-from thalweg import Agent, Client, Error, tool
+from thalweg import Agent, Client, Error, InvalidError, tool
 
 
 @tool
@@ -60,6 +66,35 @@ class Clients(unittest.TestCase):
             return (await client.stream(said["prompt"])).text
 
         self.assertEqual(asyncio.run(main()), said["expect"]["text"])
+
+
+    def test_a_stream_hands_on_calls_and_takes_their_results(self):
+        def stream(request):
+            last = request["messages"][-1]
+            if last["role"] == "user":
+                yield "Let me see. "
+                yield {"type": "tool_call", "id": "c1", "name": "add", "arguments": {"a": 1, "b": 2}}
+            else:
+                yield "It is " + last["content"][0]["content"][0]["text"]
+
+        client = Client("one", stream=stream, tools=[add])
+        run = client.stream("1 + 2?")
+        kinds = [event.type for event in run]
+        result = run.result(5)
+        self.assertIn("tool_call_start", kinds)
+        self.assertFalse([kind for kind in kinds if kind.startswith("tool_execution")])
+        self.assertEqual((result.reason, result.stop_reason, len(result.messages)), ("complete", "tool_use", 1))
+        answer = {"type": "tool_result", "tool_call_id": "c1", "tool_name": "add", "content": [{"type": "text", "text": "3"}], "is_error": False}
+        asked = {"role": "user", "content": [{"type": "text", "text": "1 + 2?"}]}
+        said = client.stream([asked, result.message, {"role": "tool", "content": [answer]}]).result(5)
+        self.assertEqual(said.text, "It is 3")
+
+    def test_streams_of_one_client_share_its_rate(self):
+        client = Client("one", stream=lambda request: "yes", rate_limit={"requests_per_minute": 300, "burst": 1})
+        began = time.monotonic()
+        runs = [client.stream("hi") for _ in range(3)]
+        self.assertEqual([run.result(10).text for run in runs], ["yes"] * 3)
+        self.assertGreater(time.monotonic() - began, 0.35)
 
 
 class Between(unittest.TestCase):
@@ -122,6 +157,86 @@ class Between(unittest.TestCase):
         for _ in range(3):
             agent.prompt("hi").result(10)
         self.assertGreater(time.monotonic() - began, 0.35)
+
+    def test_a_rate_without_patience_says_when_there_will_be_room(self):
+        server = self.loopback()
+        limit = {"requests_per_minute": 60, "burst": 1, "wait_ms_max": 0}
+        agent = Agent("m", base_url=server.base_url, api_key="x", middleware=[{"rate_limit": limit}, {"retry": {"retries": 0}}])
+        agent.prompt("hi").result(5)
+        with self.assertRaises(Error) as raised:
+            agent.prompt("hi").result(5)
+        self.assertGreater(raised.exception.retry_after, 0)
+        self.assertEqual(len(server.requests), 1)
+
+    def test_middleware_stands_in_the_order_in_which_it_is_given(self):
+        server = self.loopback()
+        with tempfile.TemporaryDirectory() as folder:
+            outer, inner = os.path.join(folder, "outer"), os.path.join(folder, "inner")
+            order = [{"markdown_log": outer}, {"reply_cache": "memory"}, {"markdown_log": inner}]
+            agent = Agent("m", base_url=server.base_url, api_key="secret", middleware=order)
+            for _ in range(2):
+                agent.prompt("hi there").result(5)
+                agent.reset()
+
+            def files(place, count):
+                # They are written behind the reply.
+                for _ in range(200):
+                    found = os.listdir(place) if os.path.isdir(place) else []
+                    if len(found) >= count:
+                        break
+                    time.sleep(0.02)
+                return [Path(place, name).read_text(encoding="utf-8") for name in found]
+
+            self.assertEqual((len(files(outer, 2)), len(files(inner, 1)), len(server.requests)), (2, 1, 1))
+            self.assertIn("hi there", files(outer, 2)[0])
+            self.assertNotIn("secret", files(outer, 2)[0])
+
+    def test_a_long_conversation_is_shortened_for_the_request_only(self):
+        server = self.loopback(lambda body: f"{len(body['messages'])} messages")
+        asked = []
+
+        async def compact(messages):
+            asked.append(len(messages))
+            return messages[-1:]
+
+        long = [{"role": "user", "content": [{"type": "text", "text": "word " * 500}]}, {"role": "assistant", "content": [{"type": "text", "text": "yes"}]}]
+        agent = Agent("m", base_url=server.base_url, api_key="x", messages=long, compact=compact, middleware=[{"compact": {"above_tokens": 100}}])
+        self.assertEqual(agent.prompt("and now?").result(5).text, "1 messages")
+        self.assertEqual((asked, len(agent.messages)), ([3], 4))
+        with self.assertRaisesRegex(InvalidError, "THW_HOOK_COMPACT"):
+            Agent("m", base_url=server.base_url, middleware=[{"compact": {}}])
+
+    def test_a_proxy_that_holds_the_keys_is_asked(self):
+        seen = []
+
+        class Proxy(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                seen.append((self.path, self.headers["authorization"], json.loads(self.rfile.read(int(self.headers["content-length"])))))
+                self.send_response(200)
+                self.end_headers()
+                usage = {"input": 3, "output": 2, "cacheRead": 0, "cacheWrite": 0, "totalTokens": 5}
+                for event in (
+                    {"type": "start"},
+                    {"type": "text_start", "contentIndex": 0},
+                    {"type": "text_delta", "contentIndex": 0, "delta": "of the proxy"},
+                    {"type": "text_end", "contentIndex": 0},
+                    {"type": "done", "reason": "stop", "usage": usage},
+                ):
+                    self.wfile.write(b"data: " + json.dumps(event).encode() + b"\n\n")
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        proxy = {"url": f"http://127.0.0.1:{server.server_port}", "token": "of the user"}
+        result = Agent("openai/gpt-4o", stream_proxy=proxy).prompt("hi").result(5)
+        self.assertEqual(result.text, "of the proxy")
+        ((path, token, body),) = seen
+        self.assertEqual((path, token), ("/api/stream", "Bearer of the user"))
+        self.assertEqual((body["model"]["provider"], body["model"]["id"]), ("openai", "gpt-4o"))
 
 
 if __name__ == "__main__":

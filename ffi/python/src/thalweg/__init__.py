@@ -31,6 +31,7 @@ from .errors import (
 )
 from .result import Result
 from .run import Run, Texts
+from .store import Store
 from .tool import Tool, ToolContext, tool
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "Result",
     "Run",
     "StateError",
+    "Store",
     "Texts",
     "TimedOut",
     "Tool",

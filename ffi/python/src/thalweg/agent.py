@@ -12,6 +12,7 @@ from .engine import Engine, default_engine
 from .listeners import Listener, Listeners
 from .provider import StreamFunction
 from .run import Run
+from .store import Store
 from .tool import Tool
 
 Message = Dict[str, Any]
@@ -39,7 +40,14 @@ class Agent:
     the run after the turn, and {"wait": True} of the first leaves the call to a person, see `answer`. `should_stop_after_turn` is asked with
     {"turn", "messages"}, and ends the run if it gives something true. `transform_context` and behind it
     `convert_to_llm` are asked with the messages before each request, and may give others, for that request only. `get_api_key` is asked
-    with the provider's name before each request to a server, and gives the key, or None for the one that there is without it.
+    with the provider's name before each request to a server, and gives the key, or None for the one that there is without it. `compact` is
+    asked with the messages when the provider says that they are too long, and gives shorter ones.
+
+    What requests pass through is `middleware`, dicts with one key each, the outermost first: {"markdown_log": folder}, {"reply_cache": …},
+    {"compact": {"above_tokens": …}}, {"fallback": […]}, {"rate_limit": {…}}, {"retry": {…}}. `budget` is a name of the engine's
+    `budgets`, or {"name", "tokens", "dollars"}, or several: what all runs of agents that name it may use together. `price` is {"input", "output"}
+    in dollars per million tokens, for a model that the built-in table does not know. `stream_proxy` is {"url", "token"} of a server that speaks the
+    proxy protocol of TinyAgent and pi. `log` says how much of a run is kept.
     """
 
     def __init__(
@@ -77,11 +85,17 @@ class Agent:
         retries: Optional[int] = None,
         output: Optional[Mapping[str, Any]] = None,
         cache: Optional[str] = None,
+        cache_marks: Optional[str] = None,
         session: Optional[str] = None,
+        middleware: Optional[Sequence[Mapping[str, Any]]] = None,
         rate_limit: Optional[Mapping[str, int]] = None,
         fallback: Optional[Sequence[Mapping[str, Any]]] = None,
         team: Optional[Mapping[str, Any]] = None,
         reply_cache: Optional[str] = None,
+        stream_proxy: Optional[Mapping[str, str]] = None,
+        budget: Union[str, Mapping[str, Any], Sequence[Union[str, Mapping[str, Any]]], None] = None,
+        price: Optional[Mapping[str, float]] = None,
+        log: Optional[Mapping[str, Any]] = None,
         extra: Optional[Mapping[str, Any]] = None,
         messages: Optional[Sequence[Message]] = None,
         stream: Optional[StreamFunction] = None,
@@ -91,6 +105,7 @@ class Agent:
         convert_to_llm: Optional[Callable[..., Any]] = None,
         should_stop_after_turn: Optional[Callable[..., Any]] = None,
         get_api_key: Optional[Callable[[str], Any]] = None,
+        compact: Optional[Callable[..., Any]] = None,
         engine: Optional[Engine] = None,
     ) -> None:
         if stream is not None:
@@ -127,11 +142,17 @@ class Agent:
             "retries": retries,
             "output": output and dict(output),
             "cache": cache,
+            "cache_marks": cache_marks,
             "session": session,
+            "middleware": middleware and [dict(one) for one in middleware],
             "rate_limit": rate_limit and dict(rate_limit),
             "fallback": fallback and [dict(other) for other in fallback],
             "team": team and dict(team),
             "reply_cache": reply_cache,
+            "stream_proxy": stream_proxy and dict(stream_proxy),
+            "budgets": None if budget is None else _budgets(budget),
+            "price": price and dict(price),
+            "log": log and dict(log),
             "extra": extra and dict(extra),
             "messages": messages and list(messages),
         }
@@ -146,6 +167,7 @@ class Agent:
             (hook.convert_to_llm, convert_to_llm),
             (hook.should_stop_after_turn, should_stop_after_turn),
             (hook.get_api_key, get_api_key),
+            (hook.compact, compact),
         )
         # As the extension module takes them.
         self._parts = (
@@ -155,6 +177,7 @@ class Agent:
             () if stream is None else (providers_.native_form(str(provider), stream, scope),),
         )
         self._native = _native.Agent(self.engine._native, *self._parts)
+        self._is_kept = False
         self._listeners = Listeners()
         self._run: Callable[[], Optional[Run]] = lambda: None
 
@@ -172,7 +195,7 @@ class Agent:
         return self._started(native)
 
     def _started(self, native: _native.Run) -> Run:
-        run = Run(native, self.engine)
+        run = Run(native, self.engine, self._is_kept)
         self._run = weakref.ref(run)
         self._listeners.follow(run, self._scope.loop)
         return run
@@ -209,7 +232,27 @@ class Agent:
         run = self._run()
         if run is not None:
             await run._ended()
+            await run._stored()
         await self._listeners.idle()
+
+    def keep(self, store: Store, session: Optional[str] = None, *, at: Optional[int] = None, title: Optional[str] = None) -> str:
+        """Keeps the conversation in a store from now on, each message when it is complete, and gives the id of the session. With `session`, the
+        id of an earlier one or "last", the agent goes on with that conversation, from message `at` if that is given, and drops what it had.
+
+        What a run said is on the disk when its result is there. StateError during a run.
+        """
+        options = {"session": session, "at": at, "title": title}
+        text = json.dumps({key: value for key, value in options.items() if value is not None})
+        with store._lock:
+            kept = json.loads(self._native.keep(store._native, text))
+        self._is_kept = True
+        return str(kept["session"])
+
+    @property
+    def session(self) -> Optional[Dict[str, Any]]:
+        """Where the conversation is kept: {"session", "head", "error"}, with why nothing more is stored; None if it is not kept."""
+        session: Optional[Dict[str, Any]] = json.loads(self._native.session())
+        return session
 
     def reset(self) -> None:
         """Forgets the conversation and what waits. StateError during a run."""
@@ -293,6 +336,11 @@ class Agent:
 
 def _tools(tools: Iterable[Union[Tool, Callable[..., Any]]]) -> List[Tool]:
     return [tool if isinstance(tool, Tool) else Tool(tool) for tool in tools]
+
+
+def _budgets(given: Union[str, Mapping[str, Any], Sequence[Union[str, Mapping[str, Any]]]]) -> List[Dict[str, Any]]:
+    all = [given] if isinstance(given, (str, Mapping)) else given
+    return [{"name": one} if isinstance(one, str) else dict(one) for one in all]
 
 
 def _decision(given: Union[bool, str, Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -22,7 +22,6 @@ class Client:
     def __init__(self, model: str, *, tools: Iterable[Union[Tool, Any]] = (), **options: Any) -> None:
         self._made = Agent(model, tools=tools, **options)
         self._native = _native.Client(self._made.engine._native, *self._made._parts)
-        self._options = {"model": model, **options}
 
     def chat(self, prompt: Prompt, timeout: Optional[float] = None) -> Result:
         """Asks for a whole reply and waits for it, `timeout` seconds at most; what a prompt is, says `Agent.prompt`, but replies and results
@@ -33,9 +32,7 @@ class Client:
         return Result(result)
 
     def stream(self, prompt: Prompt) -> Run:
-        """Asks for a reply as it comes: a run of one turn, for `for`, `async for` and `await`. Without tools."""
-        if self._made.tools:
-            raise TypeError("a stream of a client has no tools; prompt an Agent, or ask for the whole reply with `chat`")
-        messages = _messages(prompt)
-        agent = Agent(**{**self._options, "messages": messages[:-1], "max_turns": 1})
-        return agent.prompt(messages[-1:])
+        """Asks for a reply as it comes: a run of one turn, for `for`, `async for` and `await`. What `chat` takes, but it must end with a
+        question or with results of tools."""
+        self._made._scope.enter()
+        return Run(self._native.stream(json.dumps(_messages(prompt))), self._made.engine)

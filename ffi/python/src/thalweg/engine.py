@@ -19,6 +19,10 @@ class Engine:
 
     Times are seconds; 0 stands for no limit. `threads` read sockets and decode, outside of the GIL: one is enough for thousands
     of streams. The streams of one engine are drained by one event loop at a time.
+
+    `runs_max` runs go on at the same time, 100,000 if not said; their events take `log_bytes_max` bytes, 8 GiB, also of runs that are over
+    and held, and `kept_bytes_max` of what was freed are kept for the next one. One event of a reply has `event_bytes_max` bytes, 32 MiB, and
+    JSON of the depth `nesting_max`, 128, at most.
     """
 
     def __init__(
@@ -33,6 +37,11 @@ class Engine:
         proxy: Optional[str] = None,
         ca_files: Optional[List[str]] = None,
         user_agent: Optional[str] = None,
+        runs_max: Optional[int] = None,
+        log_bytes_max: Optional[int] = None,
+        kept_bytes_max: Optional[int] = None,
+        event_bytes_max: Optional[int] = None,
+        nesting_max: Optional[int] = None,
     ) -> None:
         options: Dict[str, Any] = {
             "threads": threads,
@@ -44,6 +53,11 @@ class Engine:
             "proxy": proxy,
             "ca_files": ca_files,
             "user_agent": user_agent,
+            "runs_max": runs_max,
+            "log_bytes_max": log_bytes_max,
+            "kept_bytes_max": kept_bytes_max,
+            "event_bytes_max": event_bytes_max,
+            "nesting_max": nesting_max,
         }
         self._native = _native.Engine(json.dumps({key: value for key, value in options.items() if value is not None}))
         self._loop: Optional[asyncio.AbstractEventLoop] = None
@@ -53,6 +67,16 @@ class Engine:
     def load_plugin(self, path: str) -> None:
         """Loads a plugin by its absolute path, for agents made from now on. Its code runs in this process."""
         self._native.load_plugin(os.fspath(path))
+
+    @property
+    def budgets(self) -> Dict[str, Dict[str, Any]]:
+        """The budgets that agents of this engine share, by name: {"tokens": {"limit", "spent", "reserved", "left"}, "dollars": {…}}."""
+        budgets: Dict[str, Dict[str, Any]] = json.loads(self._native.budgets())
+        return budgets
+
+    def forget_budget(self, name: str) -> None:
+        """Forgets a budget: agents that have it keep to it, and the next one that names it begins anew."""
+        self._native.forget_budget(name)
 
     def close(self) -> None:
         """Ends all its runs and threads. Waits for tools that are running."""

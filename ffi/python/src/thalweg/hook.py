@@ -42,6 +42,11 @@ def get_api_key(function: Function, scope: Scope) -> Tuple[int, Callable[[_nativ
     return _hook(_native.HOOK_API_KEY, function, scope, lambda asked: asked["provider"], str)
 
 
+def compact(function: Function, scope: Scope) -> Tuple[int, Callable[[_native.Call], None]]:
+    """Asked with the messages that are too long for the model: shorter ones are sent."""
+    return _hook(_native.HOOK_COMPACT, function, scope, _messages, _sent)
+
+
 def _hook(
     point: int, function: Function, scope: Scope, asked: Callable[[Json], Any], answer: Callable[[Any], Any]
 ) -> Tuple[int, Callable[[_native.Call], None]]:

@@ -51,6 +51,17 @@ class Result:
         return usage
 
     @property
+    def cost(self) -> Optional[Json]:
+        """Dollars of all turns: {"input", "output", "cache_read", "cache_write", "total"}, with "is_partial" where something is missing; None
+        where neither the provider nor a table knows the price."""
+        return self.json.get("cost")
+
+    @property
+    def reason(self) -> Optional[str]:
+        """Why the run ended: "complete", "length", "waiting_for_approval", "max_turns", "aborted", "error", …"""
+        return self.json.get("reason")
+
+    @property
     def stats(self) -> Json:
         """Requests, bytes, events and times."""
         stats: Json = self.json["stats"]

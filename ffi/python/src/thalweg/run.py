@@ -40,11 +40,12 @@ class Run:
     block.
     """
 
-    __slots__ = ("_native", "_engine", "__weakref__")
+    __slots__ = ("_native", "_engine", "_is_kept", "__weakref__")
 
-    def __init__(self, native: _native.Run, engine: Engine) -> None:
+    def __init__(self, native: _native.Run, engine: Engine, is_kept: bool = False) -> None:
         self._native = native
         self._engine = engine
+        self._is_kept = is_kept
 
     def __iter__(self) -> Iterator[Event]:
         return self._native.reader(_native.ALL_EVENTS)
@@ -108,8 +109,14 @@ class Run:
         except asyncio.CancelledError:
             self.abort()
             raise
+        await self._stored()
         self._native.wait(0)
         return self._result()
+
+    async def _stored(self) -> None:
+        """Waits until what it said is on the disk, if it is kept."""
+        if self._is_kept:
+            await asyncio.get_running_loop().run_in_executor(None, self._wait, None)
 
     def _result(self) -> Result:
         text = self._native.result()
