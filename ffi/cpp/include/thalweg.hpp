@@ -119,6 +119,12 @@ struct freer {
   }
 };
 
+// A text that the library gave away.
+inline std::string taken(char *text, const thw_error &from) {
+  std::unique_ptr<char, freer<thw_free>> owned(check(text, from));
+  return owned.get();
+}
+
 inline std::uint32_t timeout(std::chrono::milliseconds time) noexcept {
   if (time.count() <= 0) return 0;
   return time.count() >= THW_FOREVER ? THW_FOREVER : static_cast<std::uint32_t>(time.count());
@@ -224,6 +230,7 @@ enum class kind : std::uint32_t {
   tool_execution_end = THW_EVENT_TOOL_EXECUTION_END,
   turn_end = THW_EVENT_TURN_END,
   agent_end = THW_EVENT_AGENT_END,
+  lagged = THW_EVENT_LAGGED,
 };
 
 // One step of a run; a view of a pointer's size.
@@ -374,6 +381,12 @@ class reader {
   // Whether the run is over and all was read.
   bool is_over() const noexcept { return is_over_; }
 
+  // Has the run wait for this reader, down to the socket, as long as it lives: it must go on reading. It misses nothing then.
+  void hold_back() {
+    thw_error from = detail::no_error();
+    detail::check(thw_reader_hold_back(handle_.get(), &from), from);
+  }
+
   // A descriptor that is readable when `next` has something; for poll, epoll and event loops. Call `next` with a timeout of 0
   // until it gives nothing. The reader's. Linux only.
   int fd() {
@@ -474,6 +487,7 @@ class run {
 
  private:
   friend class agent;
+  friend class client;
   explicit run(thw_run *handle) {
     try {
       run_ = std::make_shared<detail::shared_run>(handle);
@@ -510,6 +524,17 @@ class engine {
   void load_plugin(std::string_view path) {
     thw_error from = detail::no_error();
     detail::check(thw_engine_load_plugin(handle_.get(), path.data(), path.size(), &from), from);
+  }
+
+  // The budgets that agents share, by name, as JSON; see `thw_engine_budgets`.
+  std::string budgets() const {
+    thw_error from = detail::no_error();
+    return detail::taken(thw_engine_budgets(handle_.get(), &from), from);
+  }
+  // Has the next agent that names a budget begin anew.
+  void forget_budget(std::string_view name) {
+    thw_error from = detail::no_error();
+    detail::check(thw_engine_forget_budget(handle_.get(), name.data(), name.size(), &from), from);
   }
 
   // The next batches of all runs that are drained, at most one a run; they are valid until the next call. Empty if none came in
@@ -656,7 +681,7 @@ class tool {
   }
 
  private:
-  friend class agent;
+  friend class callbacks;
 
   static thw_status invoke(void *context, const thw_str *id, const thw_str *arguments, thw_sink *sink, thw_cancel *cancel,
                            thw_error *) noexcept {
@@ -692,7 +717,7 @@ class hook {
   hook(std::uint32_t point, Function function) : point_(point), asked_({}, {}, {}, std::move(function)) {}
 
  private:
-  friend class agent;
+  friend class callbacks;
   std::uint32_t point_;
   tool asked_;
 };
@@ -706,11 +731,70 @@ class provider {
   provider(std::string name, Function function) : asked_(std::move(name), {}, {}, std::move(function)) {}
 
  private:
-  friend class agent;
+  friend class callbacks;
   tool asked_;
 };
 
+// ---- Store ----
+
+// A file of conversations; ":memory:" is one that is gone with the store. All functions are for any thread.
+class store {
+ public:
+  explicit store(std::string_view path) {
+    thw_error from = detail::no_error();
+    handle_.reset(detail::check(thw_store_open(path.data(), path.size(), &from), from));
+  }
+
+  // Asks for something, JSON in and out: see `thw_store_ask`.
+  std::string ask(std::string_view request) const {
+    thw_error from = detail::no_error();
+    return detail::taken(thw_store_ask(handle_.get(), request.data(), request.size(), &from), from);
+  }
+
+  thw_store *get() const noexcept { return handle_.get(); }
+
+ private:
+  std::unique_ptr<thw_store, detail::freer<thw_store_free>> handle_;
+};
+
 // ---- Agent ----
+
+// What a program gives an agent or a client, as the library takes it.
+class callbacks {
+ public:
+  callbacks(std::vector<tool> tools, std::vector<hook> hooks, std::vector<provider> providers) {
+    for (tool &each : tools) owned_.push_back(std::make_unique<tool>(std::move(each)));
+    for (hook &each : hooks) owned_.push_back(std::make_unique<tool>(std::move(each.asked_)));
+    for (provider &each : providers) owned_.push_back(std::make_unique<tool>(std::move(each.asked_)));
+    tools_.reserve(tools.size()), hooks_.reserve(hooks.size()), providers_.reserve(providers.size());
+    auto next = owned_.begin();
+    for (std::size_t i = 0; i < tools.size(); i++, ++next) {
+      tool &each = **next;
+      tools_.push_back({sizeof(thw_host_tool), each.flags_, detail::str(each.name_), detail::str(each.description_),
+                        detail::str(each.parameters_), tool::invoke, &each, tool::drop});
+    }
+    for (std::size_t i = 0; i < hooks.size(); i++, ++next)
+      hooks_.push_back({sizeof(thw_host_hook), hooks[i].point_, tool::invoke, next->get(), tool::drop});
+    for (std::size_t i = 0; i < providers.size(); i++, ++next)
+      providers_.push_back({sizeof(thw_host_provider), 0, detail::str((*next)->name_), tool::invoke, next->get(), tool::drop});
+    table_.tools_len = static_cast<std::uint32_t>(tools_.size()), table_.tools = tools_.data();
+    table_.hooks_len = static_cast<std::uint32_t>(hooks_.size()), table_.hooks = hooks_.data();
+    table_.providers_len = static_cast<std::uint32_t>(providers_.size()), table_.providers = providers_.data();
+  }
+
+  // Once, for the call that takes them over, whatever comes of it.
+  const thw_callbacks *take() noexcept {
+    for (auto &each : owned_) static_cast<void>(each.release());
+    return &table_;
+  }
+
+ private:
+  std::vector<std::unique_ptr<tool>> owned_;
+  std::vector<thw_host_tool> tools_;
+  std::vector<thw_host_hook> hooks_;
+  std::vector<thw_host_provider> providers_;
+  thw_callbacks table_ = THW_CALLBACKS_INIT;
+};
 
 // A model, its tools, and the conversation with it. All functions are for any thread.
 class agent {
@@ -718,33 +802,9 @@ class agent {
   // `options` is JSON, with the keys of `thw_agent_new`.
   agent(engine &engine, std::string_view options, std::vector<tool> tools = {}, std::vector<hook> hooks = {},
         std::vector<provider> providers = {}) {
-    std::vector<std::unique_ptr<tool>> owned;
-    for (tool &each : tools) owned.push_back(std::make_unique<tool>(std::move(each)));
-    for (hook &each : hooks) owned.push_back(std::make_unique<tool>(std::move(each.asked_)));
-    for (provider &each : providers) owned.push_back(std::make_unique<tool>(std::move(each.asked_)));
-    std::vector<thw_host_tool> tool_table;
-    std::vector<thw_host_hook> hook_table;
-    std::vector<thw_host_provider> provider_table;
-    tool_table.reserve(tools.size()), hook_table.reserve(hooks.size()), provider_table.reserve(providers.size());
-    auto next = owned.begin();
-    for (std::size_t i = 0; i < tools.size(); i++, ++next) {
-      tool &each = **next;
-      tool_table.push_back({sizeof(thw_host_tool), each.flags_, detail::str(each.name_), detail::str(each.description_),
-                            detail::str(each.parameters_), tool::invoke, &each, tool::drop});
-    }
-    for (std::size_t i = 0; i < hooks.size(); i++, ++next)
-      hook_table.push_back({sizeof(thw_host_hook), hooks[i].point_, tool::invoke, next->get(), tool::drop});
-    for (std::size_t i = 0; i < providers.size(); i++, ++next)
-      provider_table.push_back({sizeof(thw_host_provider), 0, detail::str((*next)->name_), tool::invoke, next->get(), tool::drop});
-    // Taken over by the call, whatever comes of it.
-    for (auto &each : owned) static_cast<void>(each.release());
-    thw_callbacks callbacks = THW_CALLBACKS_INIT;
-    callbacks.tools_len = static_cast<std::uint32_t>(tool_table.size()), callbacks.tools = tool_table.data();
-    callbacks.hooks_len = static_cast<std::uint32_t>(hook_table.size()), callbacks.hooks = hook_table.data();
-    callbacks.providers_len = static_cast<std::uint32_t>(provider_table.size()), callbacks.providers = provider_table.data();
+    callbacks given(std::move(tools), std::move(hooks), std::move(providers));
     thw_error from = detail::no_error();
-    thw_agent *handle = thw_agent_new(engine.get(), options.data(), options.size(), &callbacks, &from);
-    handle_.reset(detail::check(handle, from));
+    handle_.reset(detail::check(thw_agent_new(engine.get(), options.data(), options.size(), given.take(), &from), from));
   }
 
   // Starts a run that answers a text.
@@ -767,10 +827,20 @@ class agent {
   // The conversation as JSON, to go on with another day.
   std::string conversation() const {
     thw_error from = detail::no_error();
-    std::unique_ptr<char, detail::freer<thw_free>> json(detail::check(thw_agent_conversation(handle_.get(), &from), from));
-    return json.get();
+    return detail::taken(thw_agent_conversation(handle_.get(), &from), from);
   }
   void set_conversation(std::string_view json) { say(thw_agent_set_conversation, json); }
+
+  // Keeps the conversation in a store from now on, or goes on with one that is there: see `thw_agent_keep`. Where it is kept, as JSON.
+  std::string keep(const store &store, std::string_view options = {}) {
+    thw_error from = detail::no_error();
+    return detail::taken(thw_agent_keep(handle_.get(), store.get(), options.data(), options.size(), &from), from);
+  }
+  // The same of one that is kept, else `null`.
+  std::string session() const {
+    thw_error from = detail::no_error();
+    return detail::taken(thw_agent_session(handle_.get(), &from), from);
+  }
 
   thw_agent *get() const noexcept { return handle_.get(); }
 
@@ -788,6 +858,37 @@ class agent {
   }
 
   std::unique_ptr<thw_agent, detail::freer<thw_agent_free>> handle_;
+};
+
+// ---- Client ----
+
+// A model that is asked for one reply at a time; nothing runs the calls of tools in it. All functions are for any thread.
+class client {
+ public:
+  // `options` is JSON, with the keys of `thw_agent_new`.
+  client(engine &engine, std::string_view options, std::vector<tool> tools = {}, std::vector<hook> hooks = {},
+         std::vector<provider> providers = {}) {
+    callbacks given(std::move(tools), std::move(hooks), std::move(providers));
+    thw_error from = detail::no_error();
+    handle_.reset(detail::check(thw_client_new(engine.get(), options.data(), options.size(), given.take(), &from), from));
+  }
+
+  // The whole reply to messages, a JSON array, as JSON.
+  std::string chat(std::string_view messages, std::chrono::milliseconds timeout = forever) const {
+    thw_error from = detail::no_error();
+    char *reply = thw_client_chat(handle_.get(), messages.data(), messages.size(), detail::timeout(timeout), &from);
+    return detail::taken(reply, from);
+  }
+  // The same as it comes: a run of one turn.
+  [[nodiscard]] run stream(std::string_view messages) const {
+    thw_error from = detail::no_error();
+    return run(detail::check(thw_client_stream(handle_.get(), messages.data(), messages.size(), nullptr, &from), from));
+  }
+
+  thw_client *get() const noexcept { return handle_.get(); }
+
+ private:
+  std::unique_ptr<thw_client, detail::freer<thw_client_free>> handle_;
 };
 
 // ---- The bare decoder ----

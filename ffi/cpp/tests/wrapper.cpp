@@ -353,3 +353,44 @@ TEST("a provider of the program and hooks need no server") {
   CHECK_EQUAL(asked.size(), 2u);
   CHECK_EQUAL(asked[0], "add");
 }
+
+TEST("a conversation is kept, and clients reply without one") {
+  thalweg::engine engine;
+  thalweg::store store(":memory:");
+  auto echo = [](thalweg::call &call) -> std::string {
+    CHECK(call.push(THW_EVENT_TEXT, std::to_string(json::parse(call.arguments())["messages"].size())));
+    CHECK(call.push(THW_EVENT_STOP, "stop", THW_STOP_END));
+    return {};
+  };
+  auto providers = [&echo] {
+    std::vector<thalweg::provider> all;
+    all.emplace_back("here", echo);
+    return all;
+  };
+  const char *options = R"({"model": "here/one", "budgets": [{"name": "all"}]})";
+  thalweg::agent first(engine, options, {}, {}, providers());
+  CHECK_EQUAL(first.session(), "null");
+  std::string session = json::parse(first.keep(store, R"({"title": "T"})"))["session"];
+  CHECK_EQUAL(first.prompt("one").text(), "1");
+  thalweg::agent second(engine, options, {}, {}, providers());
+  second.keep(store, R"({"session": "last"})");
+  CHECK_EQUAL(second.prompt("two").text(), "3");
+  json told = json::parse(store.ask(R"({"read": {"session": "last"}})"));
+  CHECK_EQUAL(told["messages"].size(), 4u);
+  CHECK(told["session"] == session);
+  CHECK(json::parse(engine.budgets()).contains("all"));
+  engine.forget_budget("all");
+  CHECK_EQUAL(engine.budgets(), "{}");
+  CHECK(CHECK_THROWS(store.ask(R"({"read": {"session": "nobody"}})")).code() == thalweg::errc::invalid);
+
+  thalweg::client client(engine, R"({"model": "here/one"})", {}, {}, providers());
+  const char *messages = R"([{"role": "user", "content": [{"type": "text", "text": "hi"}]}])";
+  CHECK_EQUAL(json::parse(client.chat(messages))["content"][0]["text"], "1");
+  thalweg::run run = client.stream(messages);
+  thalweg::reader reader = run.events();
+  reader.hold_back();
+  std::string said;
+  for (thalweg::event event : reader)
+    if (event.kind() == thalweg::kind::text) said += event.text();
+  CHECK_EQUAL(said, "1");
+}
