@@ -23,10 +23,8 @@ class Documents(unittest.TestCase):
         text = (ROOT / "docs" / name).read_text(encoding="utf-8")
         return re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
 
-    def run_all(self, name, at_least, folder=None):
-        pieces = self.pieces(name)
-        if importlib.util.find_spec("tinyagent") is None:
-            pieces = [piece for piece in pieces if "thalweg.tinyagent" not in piece]
+    def run_all(self, name, at_least, folder=None, but=None):
+        pieces = [piece for piece in self.pieces(name) if piece != but]
         self.assertGreaterEqual(len(pieces), at_least)
         said = []
         for piece in pieces:
@@ -84,7 +82,9 @@ class Documents(unittest.TestCase):
     def test_read_me_of_the_binding(self):
         with tempfile.TemporaryDirectory() as folder:
             Path(folder, "cat.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-            said = self.run_all("../ffi/python/README.md", 10, folder)
+            # That module stands on TinyAgent's package, which an old Python cannot have.
+            but = None if importlib.util.find_spec("tinyagent") else "import thalweg.tinyagent\n"
+            said = self.run_all("../ffi/python/README.md", 10, folder, but)
         printed = [output for output, _ in said]
         self.assertIn("That is all.", printed[0])
         store = next(output for output in printed if "## User" in output)
