@@ -37,7 +37,7 @@ struct Named {
 impl Wanted {
     fn money(&self) -> Result<Option<Money>, Fault> {
         match self.dollars {
-            Some(dollars) if !(dollars >= 0.0) => {
+            Some(dollars) if dollars < 0.0 => {
                 Err(Failure::invalid(format!("the budget {:?} has {dollars} dollars", self.name)).into())
             }
             dollars => Ok(dollars.map(Money::from_dollars)),
