@@ -96,6 +96,8 @@ mod supervisor;
 #[cfg(not(loom))]
 mod system;
 #[cfg(not(loom))]
+mod table;
+#[cfg(not(loom))]
 mod transport;
 
 pub use mailbox::{Counters, Mailbox, Overflow, Push, Refused, Ticket};
