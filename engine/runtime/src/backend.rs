@@ -7,11 +7,12 @@ use std::time::SystemTime;
 use serde_json::Value;
 use thalweg_abi::host;
 use thalweg_wire::limits::Limits;
-use thalweg_wire::pipeline::{Framing, Pipeline};
+use thalweg_wire::pipeline::Pipeline;
 
 use crate::adapt::{Accepts, Target};
 use crate::auth::{self, KeySource, Signer};
 use crate::conversation::{Conversation, EncodedRequest};
+use crate::description::Description;
 use crate::error::Error;
 use crate::http;
 use crate::provider::{Route, Variables};
@@ -200,12 +201,10 @@ const ACCEPTED: &str = "text/event-stream, application/x-ndjson, application/vnd
 /// # Errors
 /// When the codec does not describe itself well, or refuses the options.
 pub fn open_pipeline(codec: &host::Codec, options: &str, limits: Limits) -> Result<Pipeline<host::CodecStream>, Error> {
-    let text = codec.describe().map_err(Error::codec)?;
-    let description = read_description(text.clone())?;
-    let framing = description["framing"].as_str().and_then(Framing::from_name);
-    let framing = framing.ok_or_else(|| Error::Framing { framing: description["framing"].to_string() })?;
+    let description = Description::of(codec)?;
+    let framing = description.framing()?;
     let stream = codec.open(options).map_err(Error::codec)?;
-    Ok(Pipeline::new(stream, framing, limits).with_description(&text))
+    Ok(Pipeline::new(stream, framing, limits).with_key_marks(description.marks.clone()))
 }
 
 /// Whether the codec of `pipeline` was found to break what it marks as repeatable, in words that name its plugin. Only a
@@ -220,25 +219,15 @@ pub fn check_marks(pipeline: &Pipeline<host::CodecStream>) -> Result<(), Error> 
     }
 }
 
-/// What a codec says of itself.
-pub(crate) fn describe(codec: &host::Codec) -> Result<Value, Error> {
-    read_description(codec.describe().map_err(Error::codec)?)
-}
-
-pub(crate) fn read_description(text: String) -> Result<Value, Error> {
-    let mut bytes = text.into_bytes();
-    simd_json::serde::from_slice(&mut bytes).map_err(|error| Error::Describe { message: error.to_string() })
-}
-
 /// The codec of that dialect, and what it says of itself.
-pub(crate) fn find_codec(codecs: Vec<host::Codec>, dialect: &str) -> Result<(host::Codec, Value), Error> {
+pub(crate) fn find_codec(codecs: Vec<host::Codec>, dialect: &str) -> Result<(host::Codec, Arc<Description>), Error> {
     let mut known = Vec::new();
     for codec in codecs {
-        let description = describe(&codec)?;
-        if description["dialect"] == dialect {
+        let description = Description::of(&codec)?;
+        if description.json["dialect"] == dialect {
             return Ok((codec, description));
         }
-        known.extend(description["dialect"].as_str().map(str::to_owned));
+        known.extend(description.json["dialect"].as_str().map(str::to_owned));
     }
     Err(Error::NoCodec { dialect: dialect.to_owned(), known })
 }

@@ -8,8 +8,9 @@ use thalweg_abi::module::Module;
 use thalweg_abi::types::{E_REMOTE, FRAME_ERROR_BODY, FRAME_WHOLE_BODY, FrameRef};
 use thalweg_agent::failure::{Failure, FailureKind};
 
-use crate::backend::{Endpoint, read_description};
+use crate::backend::Endpoint;
 use crate::conversation::EncodedRequest;
+use crate::description::read_description;
 use crate::error::Error;
 use crate::http;
 use crate::plugin::Registry;

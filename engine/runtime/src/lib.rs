@@ -30,6 +30,7 @@ pub mod budget;
 pub mod client;
 mod conversation;
 mod cpu_clock;
+mod description;
 pub mod drain;
 mod drive;
 pub mod embed;

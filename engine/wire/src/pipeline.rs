@@ -47,6 +47,18 @@ pub struct Counters {
 /// Where events go: called with one batch after the other, each valid during the call.
 pub type Sink<'a> = dyn FnMut(&[StreamEvent<'_>]) + 'a;
 
+/// The `volatile_keys` and `block_keys` of what a codec says of itself, read once for many pipelines.
+#[derive(Clone, Debug, Default)]
+pub struct KeyMarks(Volatile);
+
+impl KeyMarks {
+    /// Those of a description, the JSON object of a codec's `describe`.
+    #[must_use]
+    pub fn of_description(description: &str) -> Self {
+        Self(Volatile::of_description(description))
+    }
+}
+
 /// Reads the body of one reply after the other with one codec.
 #[derive(Debug)]
 pub struct Pipeline<D> {
@@ -69,8 +81,14 @@ impl<D: Decode> Pipeline<D> {
     /// With what the codec says of itself: the JSON object of its `describe`. Its `volatile_keys` may change from one frame to
     /// the next without the codec being asked.
     #[must_use]
-    pub fn with_description(mut self, description: &str) -> Self {
-        self.reader.volatile = Volatile::of_description(description);
+    pub fn with_description(self, description: &str) -> Self {
+        self.with_key_marks(KeyMarks::of_description(description))
+    }
+
+    /// As [`Pipeline::with_description`], of a description that was read before.
+    #[must_use]
+    pub fn with_key_marks(mut self, marks: KeyMarks) -> Self {
+        self.reader.volatile = marks.0;
         self
     }
 

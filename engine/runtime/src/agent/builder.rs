@@ -23,9 +23,10 @@ use super::{Agent, Inner, State, messages_of};
 use crate::account::Account;
 use crate::adapt::Accepts;
 use crate::auth::KeySource;
-use crate::backend::{Backend, Endpoint, Shared, describe, describe_provider, find_codec};
+use crate::backend::{Backend, Endpoint, Shared, describe_provider, find_codec};
 use crate::budget::Budget;
 use crate::client::Client;
+use crate::description::Description;
 use crate::drive::{Session, Settings, Setup};
 use crate::engine::Engine;
 use crate::error::Error;
@@ -695,7 +696,8 @@ impl AgentBuilder {
                 };
                 let mut table = self.providers.take().map_or_else(|| Table::of_user(&variables), Ok)?;
                 for codec in &self.codecs {
-                    let rows = &describe(codec)?["providers"];
+                    let description = Description::of(codec)?;
+                    let rows = &description.json["providers"];
                     if !rows.is_null() {
                         table.add_plugin(codec.plugin(), rows)?;
                     }
@@ -710,7 +712,7 @@ impl AgentBuilder {
         let (codec, description) = find_codec(std::mem::take(&mut self.codecs), &route.dialect)?;
         let (model, level) = (route.model.clone(), route.thinking);
         let headers = std::mem::take(&mut self.headers);
-        let endpoint = Endpoint::new(route, &description["auth"], headers, &variables)?;
+        let endpoint = Endpoint::new(route, &description.json["auth"], headers, &variables)?;
         let endpoint = Arc::new(Endpoint {
             check_templates: self.check_templates,
             keys: self.keys.take(),

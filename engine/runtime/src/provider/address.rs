@@ -103,6 +103,12 @@ impl Address {
         Ok(Some(url.trim_end_matches('/').to_owned()))
     }
 
+    /// Whether it leads to `url`, which has no slash at its end.
+    pub(super) fn leads_to(&self, url: &str, variables: Variables<'_>) -> bool {
+        // Nearly all of a table are fixed, and each is asked for each agent.
+        if self.is_fixed() { self.written == url } else { self.fill(variables).ok().flatten().as_deref() == Some(url) }
+    }
+
     /// The variables that it takes something from, the first of each alternative.
     pub(super) fn variables(&self) -> impl Iterator<Item = &str> {
         self.pieces.iter().filter_map(|piece| match piece {

@@ -148,7 +148,7 @@ impl Provider {
     /// Whether `url` is the very address of the row.
     pub(super) fn is_at(&self, url: &str, variables: Variables<'_>) -> bool {
         let url = url.trim_end_matches('/');
-        self.addresses.iter().any(|address| address.fill(variables).ok().flatten().as_deref() == Some(url))
+        self.addresses.iter().any(|address| address.leads_to(url, variables))
     }
 }
 

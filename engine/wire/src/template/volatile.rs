@@ -1,5 +1,7 @@
 //! The keys whose values no codec reads, and those that number a block.
 
+use std::sync::Arc;
+
 use crate::json;
 
 /// Keys of a payload whose values say nothing once a reply has begun, or which block it is for: at its top, or further
@@ -7,8 +9,8 @@ use crate::json;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Volatile {
     /// The steps of all paths. Each is the step before and what its value is, the length of its name, and its name, so
-    /// that all take one piece of memory.
-    steps: Box<[u8]>,
+    /// that all take one piece of memory, which the pipelines of a codec share.
+    steps: Arc<[u8]>,
 }
 
 /// A place in a payload, as far as it is on the way to a volatile value.
