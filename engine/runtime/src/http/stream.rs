@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use hyper_rustls::MaybeHttpsStream;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, Take};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -19,7 +19,7 @@ pub(super) type Inner = MaybeHttpsStream<TokioIo<TcpStream>>;
 /// An open connection.
 #[derive(Debug)]
 pub(super) struct Stream {
-    inner: TokioIo<Inner>,
+    inner: Take<TokioIo<Inner>>,
     proxied: bool,
     about: About,
 }
@@ -39,7 +39,7 @@ impl Stream {
     pub(super) fn new(inner: Inner, proxied: bool) -> Self {
         let http2 = inner.connected().is_negotiated_h2();
         let about = About { born: Instant::now(), heard: Arc::default(), http2 };
-        Self { inner: TokioIo::new(inner), proxied, about }
+        Self { inner: TokioIo::new(inner).take(READ_BYTES_MAX), proxied, about }
     }
 }
 
@@ -52,13 +52,14 @@ impl About {
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
-        self.inner.inner().connected().proxy(self.proxied).extra(self.about.clone())
+        self.inner.get_ref().inner().connected().proxy(self.proxied).extra(self.about.clone())
     }
 }
 
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
+        self.inner.set_limit(READ_BYTES_MAX);
         let read = Pin::new(&mut self.inner).poll_read(cx, buf);
         if buf.filled().len() > before {
             self.about.heard.store(true, Ordering::Relaxed);
@@ -70,19 +71,19 @@ impl AsyncRead for Stream {
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.about.heard.store(false, Ordering::Relaxed);
-        Pin::new(&mut self.inner).poll_write(cx, buf)
+        Pin::new(self.inner.get_mut()).poll_write(cx, buf)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        Pin::new(self.inner.get_mut()).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+        Pin::new(self.inner.get_mut()).poll_shutdown(cx)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
+        self.inner.get_ref().is_write_vectored()
     }
 
     fn poll_write_vectored(
@@ -91,6 +92,10 @@ impl AsyncWrite for Stream {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.about.heard.store(false, Ordering::Relaxed);
-        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+        Pin::new(self.inner.get_mut()).poll_write_vectored(cx, bufs)
     }
 }
+
+/// Most bytes of one read: what servers write at once, with room for its frame. hyper takes twice as much memory the next
+/// time whenever a read fills what it has, up to the limit on a head; a busy stream holds two such pieces.
+const READ_BYTES_MAX: u64 = 20 << 10;
