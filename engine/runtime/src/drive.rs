@@ -16,6 +16,7 @@ use thalweg_log::{Options as LogOptions, Writer};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::abort::{aborted, unless_aborted};
 use crate::account::{Account, Bill, Held};
 use crate::backend::{Backend, Source};
 use crate::cpu_clock::CpuClock;
@@ -333,11 +334,8 @@ impl Driver {
             attempt += 1;
             self.recorder.stats.requests += 1;
             let mut abort = self.abort.clone();
-            let reply = tokio::select! {
-                biased;
-                () = aborted(&mut abort) => Reply::Ended(End::Aborted),
-                reply = self.trace_reply(turn, attempt, context) => reply,
-            };
+            let reply = unless_aborted(&abort, self.trace_reply(turn, attempt, context)).await;
+            let reply = reply.unwrap_or(Reply::Ended(End::Aborted));
             match reply {
                 Reply::Ended(end) => return end,
                 Reply::Retry { failure, wait } => {
@@ -537,11 +535,4 @@ async fn run_tool(
         None => running.await,
     };
     answer.unwrap_or_else(|panic| ToolOutput::error(format!("the tool panicked: {panic}")))
-}
-
-async fn aborted(abort: &mut watch::Receiver<bool>) {
-    if abort.wait_for(|stop| *stop).await.is_err() {
-        // Nobody is left who could abort.
-        std::future::pending::<()>().await;
-    }
 }

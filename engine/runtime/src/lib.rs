@@ -21,6 +21,7 @@
 //! The library touches nothing process-wide: no signal handler, no global logger, no standard output.
 #![deny(unsafe_code)]
 
+mod abort;
 mod account;
 mod adapt;
 pub mod agent;

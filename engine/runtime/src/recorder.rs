@@ -23,6 +23,8 @@ pub(crate) struct Recorder {
     pub(crate) writer: Writer,
     /// Bytes of chunks whose events are in the log but were not shown to its readers yet.
     unpublished: usize,
+    /// The time of those events: they are shown together, and to read the clock for each costs more than to keep it.
+    batch_us: Option<u64>,
     /// Bytes of chunks, or events of a provider, that came without a pause.
     without_pause: usize,
     pub(crate) started: Instant,
@@ -44,6 +46,7 @@ impl Recorder {
         Self {
             writer,
             unpublished: 0,
+            batch_us: None,
             without_pause: 0,
             started: Instant::now(),
             clock: measures_decode.then(CpuClock::new),
@@ -76,6 +79,7 @@ impl Recorder {
         poll_fn(|cx| {
             if self.writer.poll_room(cx).is_pending() {
                 self.unpublished = 0;
+                self.batch_us = None;
                 has_waited = true;
                 return Poll::Pending;
             }
@@ -118,6 +122,7 @@ impl Recorder {
 
     pub(crate) fn publish(&mut self) {
         self.unpublished = 0;
+        self.batch_us = None;
         self.writer.publish();
     }
 
@@ -168,7 +173,8 @@ impl Recorder {
         machine: &mut Machine,
         chunk: Option<&Bytes>,
     ) -> Result<(), pipeline::Error> {
-        let now = self.now_us();
+        let now = self.batch_us.unwrap_or_else(|| self.now_us());
+        self.batch_us = Some(now);
         if let (Some(_), Some(body), Some(chunk)) = (&self.clock, self.bodies.last_mut(), chunk)
             && self.bodies_bytes + chunk.len() <= KEPT_BYTES_MAX
         {

@@ -91,7 +91,9 @@ impl Ask<'_> {
                     if let Err(error) = recorder.feed(pipeline, machine, Some(&chunk)) {
                         return Reply::Ended(End::Error(Failure::new(failure_kind(&error), error.to_string())));
                     }
-                    if let Err(error) = check_marks(pipeline) {
+                    if endpoint.check_templates.is_some()
+                        && let Err(error) = check_marks(pipeline)
+                    {
                         // An event, since it counts also when the reply is complete by now.
                         let text = error.to_string();
                         let event = StreamEvent::new(EVENT_ERROR).with_num(FAILURE_OTHER).with_text(text.as_bytes());

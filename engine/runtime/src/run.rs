@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use thalweg_abi::types::StreamEvent;
+use thalweg_abi::types::{EVENT_REFUSAL, EVENT_TEXT, EVENT_THINKING, EVENT_TOOL_ARGUMENTS, StreamEvent};
 use thalweg_agent::cost::Cost;
 use thalweg_agent::event::{BlockKind, EventView, UpdateView};
 use thalweg_agent::failure::{Failure, FailureKind};
@@ -213,11 +213,21 @@ fn find_step(cursor: &mut Cursor, missed: &mut u64) -> bool {
         match cursor.peek() {
             None => return false,
             Some(entry) if entry.kind == LAGGED => *missed += entry.num.unsigned_abs(),
-            Some(entry) if EventView::decode(&stream_event(&entry)).is_some() => return true,
+            Some(entry) if is_step(&entry) => return true,
             Some(_) => {}
         }
         cursor.next();
     }
+}
+
+/// Whether [`step`] makes something of it.
+fn is_step(entry: &Entry<'_>) -> bool {
+    let is_delta = matches!(entry.kind, EVENT_TEXT | EVENT_THINKING | EVENT_REFUSAL | EVENT_TOOL_ARGUMENTS);
+    if is_delta && entry.sub == 0 {
+        // Nearly all are, so that they are not decoded twice.
+        return entry.text.is_ascii() || std::str::from_utf8(entry.text).is_ok();
+    }
+    EventView::decode(&stream_event(entry)).is_some()
 }
 
 fn stream_event<'a>(entry: &Entry<'a>) -> StreamEvent<'a> {
