@@ -377,7 +377,8 @@ typedef struct {
 //   how much is kept of a run for its readers, 256 MiB if absent; whether the run then ends with an error or forgets its
 //   oldest events, see `THW_EVENT_LAGGED`; and how far it may be ahead of a reader that holds it back.
 // - `team`: in the place of `model`, a team as docs/TEAMS.md describes it, whose members are options of this sort with a `name`. Tools of
-//   `callbacks` are its members'. Text events carry in `aux` the path of the member that speaks.
+//   `callbacks` are its members'. Events with `THW_FLAG_SPEAKER` carry in `aux` the path of the
+//   member that speaks.
 // - `extra`: an object whose fields go into the body of each request as they are.
 // - `tools`: names of tools of loaded plugins; all of them if absent. Tools of `callbacks` come on top.
 // - `tool_mode`: "parallel" if absent, or "sequential". `tools_at_once`: most calls of a reply that run at once.

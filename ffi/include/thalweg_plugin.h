@@ -258,6 +258,9 @@ typedef struct thw_event {
 // of the codec's `block_keys`, it is `block`, and may be another one too: the event is then that of the other block.
 #define THW_FLAG_LASTING 128
 
+// On text, thinking or refusal: `aux` is who says it, in a reply of several, such as `panel/critic`. Their blocks are open side by side.
+#define THW_FLAG_SPEAKER 256
+
 // Counters of THW_EVENT_USAGE.
 
 // Tokens of the prompt as the provider counts them.

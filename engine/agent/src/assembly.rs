@@ -12,7 +12,7 @@ use thalweg_abi::retry_hint::retry_after_ms;
 use thalweg_abi::types::{
     EVENT_BLOCK_END, EVENT_DONE, EVENT_ERROR, EVENT_MESSAGE_START, EVENT_OTHER_CONTENT, EVENT_REDACTED_THINKING,
     EVENT_REFUSAL, EVENT_STOP, EVENT_TEXT, EVENT_THINKING, EVENT_THINKING_SIGNATURE, EVENT_TOOL_ARGUMENTS,
-    EVENT_TOOL_BEGIN, EVENT_USAGE, EVENT_USAGE_RAW, FLAG_MERGE, STOP_ERROR, StreamEvent,
+    EVENT_TOOL_BEGIN, EVENT_USAGE, EVENT_USAGE_RAW, FLAG_MERGE, FLAG_SPEAKER, STOP_ERROR, StreamEvent,
 };
 
 use self::choice::Choice;
@@ -123,7 +123,7 @@ impl Assembly {
         let (block, text) = (event.block(), event.text());
         match event.kind() {
             kind @ (EVENT_TEXT | EVENT_THINKING | EVENT_REFUSAL) => {
-                let speaker = event.aux();
+                let speaker = if event.has(FLAG_SPEAKER) { event.aux() } else { &[] };
                 self.choice(event)?.append_prose(kind, block, text, speaker)
             }
             EVENT_TOOL_ARGUMENTS => {

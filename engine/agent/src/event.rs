@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thalweg_abi::types::{
-    EVENT_REDACTED_THINKING, EVENT_REFUSAL, EVENT_TEXT, EVENT_THINKING, EVENT_TOOL_ARGUMENTS, StreamEvent,
+    EVENT_REDACTED_THINKING, EVENT_REFUSAL, EVENT_TEXT, EVENT_THINKING, EVENT_TOOL_ARGUMENTS, FLAG_SPEAKER, StreamEvent,
 };
 
 use crate::action::EndReason;
@@ -136,7 +136,8 @@ impl<'a> EventView<'a> {
         }
         if event.kind() < kind::AGENT_START {
             let block = BlockKind::from_delta(event.kind())?;
-            let (delta, member) = (text(event.text())?, text(event.aux())?);
+            let delta = text(event.text())?;
+            let member = if event.has(FLAG_SPEAKER) { text(event.aux())? } else { "" };
             return Some(Self::MessageUpdate(UpdateView::Delta { block, content_index: event.block(), delta, member }));
         }
         let aux = text(event.aux())?;

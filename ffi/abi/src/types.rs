@@ -246,6 +246,8 @@ pub const FLAG_FROM_NOW: u32 = 64;
 /// With [`FLAG_REPEATABLE`]: the promise holds until the reply ends, whatever comes in between. Where a number stands under one
 /// of the codec's `block_keys`, it is `block`, and may be another one too: the event is then that of the other block.
 pub const FLAG_LASTING: u32 = 128;
+/// On text, thinking or refusal: `aux` is who says it, in a reply of several, such as `panel/critic`. Their blocks are open side by side.
+pub const FLAG_SPEAKER: u32 = 256;
 
 /// Tokens of the prompt as the provider counts them.
 pub const USAGE_INPUT: u32 = 1;

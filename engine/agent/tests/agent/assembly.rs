@@ -3,7 +3,8 @@
 use serde_json::json;
 use thalweg_abi::types::{
     EVENT_BLOCK_END, EVENT_MESSAGE_START, EVENT_OTHER_CONTENT, EVENT_REDACTED_THINKING, EVENT_REFUSAL, EVENT_SKIPPED,
-    EVENT_THINKING_SIGNATURE, EVENT_USAGE_RAW, FAILURE_RATE_LIMIT, FLAG_MERGE, STOP_ERROR, STOP_SEQUENCE, StreamEvent,
+    EVENT_THINKING, EVENT_THINKING_SIGNATURE, EVENT_USAGE_RAW, FAILURE_RATE_LIMIT, FLAG_MERGE, FLAG_SPEAKER,
+    STOP_ERROR, STOP_SEQUENCE, StreamEvent,
 };
 use thalweg_agent::assembly::{Assembly, Change, End, Outcome};
 use thalweg_agent::limits::{BLOCKS_MAX, CHOICES_MAX};
@@ -129,6 +130,20 @@ fn signature_redacted_thinking_and_refusal_are_kept() {
     ];
     assert_eq!(message.content, expected);
     assert_eq!(message.refusal(), "no");
+}
+
+#[test]
+fn blocks_of_speakers_are_open_side_by_side_and_the_name_of_a_wire_field_is_no_speaker() {
+    let begins = |position| Change::BlockStart { position };
+    let thinking = StreamEvent::new(EVENT_THINKING).with_text(b"hm").with_aux(b"reasoning_content");
+    for (flags, expected) in
+        [(0, vec![begins(0), Change::BlockEnd { position: 0 }, begins(1)]), (FLAG_SPEAKER, vec![begins(0), begins(1)])]
+    {
+        let mut assembly = Assembly::new();
+        assembly.handle_event(&thinking.with_flags(flags));
+        assembly.handle_event(&text(1, "so"));
+        assert_eq!(changes(&mut assembly), expected, "{flags}");
+    }
 }
 
 #[test]

@@ -8,8 +8,8 @@ use thalweg::message::StopKind;
 use thalweg::responder::ReplySink;
 use thalweg::usage::Usage;
 use thalweg_abi::types::{
-    EVENT_DONE, EVENT_STOP, EVENT_USAGE, EVENT_USAGE_RAW, STOP_CONTENT_FILTER, STOP_END, STOP_LENGTH, StreamEvent,
-    USAGE_CACHE_READ, USAGE_CACHE_WRITE, USAGE_INPUT, USAGE_OUTPUT, USAGE_REASONING, USAGE_TOTAL,
+    EVENT_DONE, EVENT_STOP, EVENT_USAGE, EVENT_USAGE_RAW, FLAG_SPEAKER, STOP_CONTENT_FILTER, STOP_END, STOP_LENGTH,
+    StreamEvent, USAGE_CACHE_READ, USAGE_CACHE_WRITE, USAGE_INPUT, USAGE_OUTPUT, USAGE_REASONING, USAGE_TOTAL,
 };
 
 use super::tally::Tally;
@@ -47,7 +47,7 @@ impl Stage {
 
     /// More of a block, said by `member`. An empty text only gives the block its place.
     pub(super) fn say(&self, kind: u32, block: u32, member: &str, text: &str) {
-        let event = StreamEvent::new(kind).with_block(block);
+        let event = StreamEvent::new(kind).with_flags(FLAG_SPEAKER).with_block(block);
         self.shared.sink.push(&event.with_text(text.as_bytes()).with_aux(member.as_bytes()));
     }
 

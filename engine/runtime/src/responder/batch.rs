@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thalweg_abi::types::{
     EVENT_DONE, EVENT_ERROR, EVENT_REDACTED_THINKING, EVENT_REFUSAL, EVENT_STOP, EVENT_TEXT, EVENT_THINKING,
-    EVENT_THINKING_SIGNATURE, EVENT_TOOL_ARGUMENTS, EVENT_TOOL_BEGIN, FLAG_MERGE, StreamEvent,
+    EVENT_THINKING_SIGNATURE, EVENT_TOOL_ARGUMENTS, EVENT_TOOL_BEGIN, FLAG_MERGE, FLAG_SPEAKER, StreamEvent,
 };
 
 use super::view::ReplyEvent;
@@ -58,7 +58,7 @@ impl Batch {
         self.events.push(Stored {
             kind: event.kind(),
             // Other flags speak of frames, of which there are none here.
-            flags: event.flags() & FLAG_MERGE,
+            flags: event.flags() & (FLAG_MERGE | FLAG_SPEAKER),
             block: event.block(),
             sub: event.sub(),
             num: event.num(),

@@ -9,8 +9,8 @@ use crate::host::room::Room;
 use crate::host::{Error, Misbehaviour};
 use crate::table::{Cancel, Provider as Table, Sink};
 use crate::types::{
-    self, E_CANCELLED, E_INVALID, E_REJECTED, EVENT_MESSAGE_START, EVENT_SKIPPED, Event, FLAG_MERGE, OK, PENDING,
-    Status, Str, StreamEvent,
+    self, E_CANCELLED, E_INVALID, E_REJECTED, EVENT_MESSAGE_START, EVENT_SKIPPED, Event, FLAG_MERGE, FLAG_SPEAKER, OK,
+    PENDING, Status, Str, StreamEvent,
 };
 use core::ffi::c_void;
 use core::future::poll_fn;
@@ -206,7 +206,7 @@ impl Batch {
         // Other flags speak of frames, of which there are none.
         let length = |len| Str { ptr: core::ptr::null(), len };
         let (text, aux) = (length(text.len()), length(aux.len()));
-        self.events.push(Event { flags: event.flags & FLAG_MERGE, text, aux, seq: 0, ..*event });
+        self.events.push(Event { flags: event.flags & (FLAG_MERGE | FLAG_SPEAKER), text, aux, seq: 0, ..*event });
         Ok(())
     }
 
