@@ -1,7 +1,7 @@
 //! The table: vendors, their models, and which names mean them.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use serde::Deserialize;
 use thalweg_agent::cost::{Price, Rates, per_million};
@@ -22,9 +22,14 @@ impl Prices {
     /// The table that comes with the engine; [`Prices::date`] says of when it is.
     #[must_use]
     pub fn built_in() -> &'static Self {
-        // A test reads it: no other text is ever read here.
-        static TABLE: LazyLock<Prices> = LazyLock::new(|| Prices::from_toml(BUILT_IN).unwrap_or_default());
-        &TABLE
+        static TABLE: OnceLock<Prices> = OnceLock::new();
+        if let Some(table) = TABLE.get() {
+            return table;
+        }
+        // Not read under the lock: a child that is forked off meanwhile would wait for a thread that it does not have. A test reads
+        // it: no other text is ever read here.
+        let table = Self::from_toml(BUILT_IN).unwrap_or_default();
+        TABLE.get_or_init(|| table)
     }
 
     /// A table of this form: `date`, `[models.<vendor>]` with a line a model, and if wanted `routers` and `[vendors]`, as those of the
