@@ -261,6 +261,10 @@ def llmock(thalweg):
             request = urllib.request.Request(server.url + "/_llmock/scenario", body, {"content-type": "application/json"})
             urllib.request.urlopen(request).read()
 
+        def settled():
+            """Waits until the server has noticed that we hung up: only what begins after that counts as asking again."""
+            urllib.request.urlopen(server.url + "/_llmock/requests").read()
+
         for number, (dialect, path, model) in enumerate(LLMOCK_DIALECTS):
             at = ["--base-url", server.url + path, "--dialect", dialect, "--model", model]
             name = f"llmock {path.strip('/')} {dialect}"
@@ -294,11 +298,13 @@ def llmock(thalweg):
                 run = ask(kind, "--no-tools")
                 kept = run.code == 1 and run.text != ""
                 # Nothing is sent again once text was shown; asking again is the caller's choice.
+                settled()
                 again = ask(kind, "--no-tools")
                 check(f"{name}: {kind} in the middle is an error that keeps the text", kept and again.code == 0, run)
             for kind in ("truncate", "disconnect"):
                 script({"type": "stream_fault", "kind": kind, "after_chunks": 0})
                 run = ask(f"{kind} at once", "--no-tools")
+                settled()
                 again = ask(f"{kind} at once", "--no-tools")
                 check(f"{name}: {kind} at the beginning is an error or tried again", (run.code == 1 or run.text) and again.code == 0, run)
             for kind in ("malformed_arguments", "unknown_tool"):

@@ -197,6 +197,12 @@ pub fn per_million(dollars: f64) -> Money {
     Money::from_dollars(dollars / 1e6)
 }
 
+/// As [`per_million`]; `None` for what is no amount: below nothing, endless, or no number.
+#[must_use]
+pub fn checked_per_million(dollars: f64) -> Option<Money> {
+    (dollars >= 0.0 && dollars.is_finite()).then(|| per_million(dollars))
+}
+
 /// What replies cost.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {

@@ -220,7 +220,7 @@ impl Request {
 }
 
 /// The names of what [`Request`] has a word for. What a program decides, model and tools, is not among them.
-const FIELDS: [&str; 16] = [
+pub const FIELDS: [&str; 16] = [
     "system",
     "tool_choice",
     "parallel_tools",

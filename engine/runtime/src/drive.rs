@@ -229,7 +229,7 @@ impl Driver {
             reason: self.reason,
             error,
             stats: self.recorder.stats,
-            output: self.settings.request.output.clone(),
+            request: Some(self.settings.request),
         };
         self.span.end_run(&outcome, self.turns);
         (self.session, outcome, self.recorder.writer)

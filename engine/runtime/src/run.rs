@@ -11,7 +11,7 @@ use thalweg_agent::event::{BlockKind, EventView, UpdateView};
 use thalweg_agent::failure::{Failure, FailureKind};
 use thalweg_agent::machine::EndReason;
 use thalweg_agent::message::{AssistantMessage, Message, Usage};
-use thalweg_agent::request::Output;
+use thalweg_agent::request::Request;
 use thalweg_log::{Cursor, Entry, LAGGED, Log};
 use tokio::sync::watch;
 
@@ -52,8 +52,8 @@ pub struct Outcome {
     pub error: Option<Error>,
     /// What it cost.
     pub stats: Stats,
-    /// The form that its last reply was to have.
-    pub(crate) output: Option<Output>,
+    /// What its last reply was asked for with.
+    pub(crate) request: Option<Arc<Request>>,
 }
 
 impl Run {
@@ -117,7 +117,8 @@ impl Run {
     /// As [`Run::message`], also when the reply is not JSON of that form.
     pub async fn message_as<T: DeserializeOwned>(&self) -> Result<T, Error> {
         let message = self.message().await?;
-        structured::read(message, self.outcome().and_then(|outcome| outcome.output.as_ref()))
+        let request = self.outcome().and_then(|outcome| outcome.request.as_deref());
+        structured::read(message, request.and_then(|request| request.output.as_ref()))
     }
 }
 
@@ -134,7 +135,7 @@ impl Outcome {
             reason: None,
             error: Some(Error::Run { failure, partial: None }),
             stats: Stats { total: Duration::ZERO, ..Stats::default() },
-            output: None,
+            request: None,
         }
     }
 }

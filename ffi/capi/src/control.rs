@@ -5,6 +5,7 @@ use std::ptr;
 
 use serde_json::{Map, Value, json};
 use thalweg::Agent as Inner;
+use thalweg::request::FIELDS;
 use thalweg_abi::failure::Failure;
 use thalweg_abi::types::{Error, OK, PENDING, Status};
 
@@ -90,8 +91,8 @@ pub unsafe extern "C" fn thw_agent_configure(
         let text = unsafe { text::text(settings, settings_len, "settings") }?;
         let mut all = json!(agent.request());
         for (key, value) in json::read::<Map<String, Value>>(text, "settings")? {
-            if !SETTINGS.contains(&key.as_str()) {
-                let message = format!("`settings` has the key {key:?}; known are {}", SETTINGS.join(", "));
+            if key != "model" && !FIELDS.contains(&key.as_str()) {
+                let message = format!("`settings` has the key {key:?}; known are model, {}", FIELDS.join(", "));
                 return Err(Failure::invalid(message).into());
             }
             all[key] = value;
@@ -190,24 +191,3 @@ pub(crate) unsafe fn tell(
     // SAFETY: promised by the caller.
     unsafe { guard::pointer(error, body) }
 }
-
-/// What of a request may be changed.
-const SETTINGS: [&str; 17] = [
-    "model",
-    "system",
-    "tool_choice",
-    "parallel_tools",
-    "max_tokens",
-    "temperature",
-    "top_p",
-    "top_k",
-    "seed",
-    "frequency_penalty",
-    "presence_penalty",
-    "stop",
-    "thinking",
-    "output",
-    "cache",
-    "cache_marks",
-    "session",
-];

@@ -1,7 +1,7 @@
 //! What a model costs, as an option.
 
 use serde::Deserialize;
-use thalweg::cost::{Money, Price as Inner, Rates, per_million};
+use thalweg::cost::{Money, Price as Inner, Rates, checked_per_million};
 use thalweg_abi::failure::Failure;
 
 use crate::fault::Fault;
@@ -38,8 +38,6 @@ impl Price {
 }
 
 fn amount(dollars: f64) -> Result<Money, Fault> {
-    if dollars >= 0.0 && dollars.is_finite() {
-        return Ok(per_million(dollars));
-    }
-    Err(Failure::invalid(format!("`price` has an amount of {dollars}; give dollars per million tokens")).into())
+    let wrong = || Failure::invalid(format!("`price` has an amount of {dollars}; give dollars per million tokens"));
+    Ok(checked_per_million(dollars).ok_or_else(wrong)?)
 }

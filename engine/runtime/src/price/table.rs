@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use serde::Deserialize;
-use thalweg_agent::cost::{Price, Rates, per_million};
+use thalweg_agent::cost::{Price, Rates, checked_per_million};
 
 use super::error::Error;
 use super::lookup;
@@ -161,10 +161,7 @@ struct Tier {
 impl Row {
     /// The price; or the amount that is none.
     fn price(&self) -> Result<Price, f64> {
-        let amount = |dollars: f64| match dollars {
-            dollars if dollars >= 0.0 && dollars.is_finite() => Ok(per_million(dollars)),
-            other => Err(other),
-        };
+        let amount = |dollars: f64| checked_per_million(dollars).ok_or(dollars);
         let rate = |dollars: Option<f64>| dollars.map(amount).transpose();
         let rates = Rates {
             input: amount(self.input)?,
@@ -196,6 +193,7 @@ const BUILT_IN: &str = include_str!("prices.toml");
 #[cfg(test)]
 mod tests {
     use super::*;
+    use thalweg_agent::cost::per_million;
 
     #[test]
     fn the_built_in_table_can_be_read_and_has_a_date() {

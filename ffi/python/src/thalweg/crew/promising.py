@@ -41,7 +41,8 @@ from .frozen import NO_VALUE, Unset
 T = TypeVar("T")
 P = TypeVar("P")
 ContextT = TypeVar("ContextT", bound="PromisingContext")
-AppenderT = TypeVar("AppenderT", bound="StreamAppender[Any]")
+AppenderT = TypeVar("AppenderT", bound="Appender")
+StreamT = TypeVar("StreamT", bound="StreamAppender[Any]")
 Handler = Callable[["Promise[Any]", Any], Awaitable[None]]
 Flag = Union[bool, Unset]
 
@@ -375,16 +376,23 @@ class StreamedPromise(Promise[T], Generic[P, T]):
         return self.__aiter__()
 
 
-class StreamAppender(Generic[P]):
-    """Streams into a promise what is appended to it, within a `with` block.
+class Appender:
+    """What is written from outside, within a `with` block or after `open()`.
 
     With `capture_errors` an error in the block becomes a piece and is swallowed; without, the pieces just end, and it is raised.
     """
 
-    def __init__(self, capture_errors: Flag = NO_VALUE) -> None:
-        self._context = PromisingContext.get_current()
-        self._captures = self._context.appenders_capture_errors_by_default if isinstance(capture_errors, Unset) else capture_errors
-        self._pieces = _native.Sequence(crew())
+    _noun: ClassVar[str] = "appender"
+
+    def __init__(
+        self,
+        capture_errors: Flag = NO_VALUE,
+        pieces: Optional[_native.Sequence] = None,
+        context: Optional[PromisingContext] = None,
+    ) -> None:
+        self._context = context = context or PromisingContext.get_current()
+        self._captures = context.appenders_capture_errors_by_default if isinstance(capture_errors, Unset) else capture_errors
+        self._pieces = _native.Sequence(crew()) if pieces is None else pieces
         self._was_open = False
         self._is_closed = False
 
@@ -404,16 +412,6 @@ class StreamAppender(Generic[P]):
         if self._is_closed:
             raise AppenderClosedError(f"the {type(self).__name__} was closed before")
 
-    def append(self: AppenderT, piece: Any) -> AppenderT:
-        """Adds a piece; readers have it at once. An exception is raised to each of them at this place."""
-        if not self._was_open or self._is_closed:
-            self._check_open()
-        if isinstance(piece, BaseException):
-            self._pieces.append_error(piece)
-        else:
-            self._pieces.append(piece)
-        return self
-
     def open(self: AppenderT) -> AppenderT:
         """Opens it; a `with` block does it as well."""
         if self._is_closed:
@@ -427,10 +425,10 @@ class StreamAppender(Generic[P]):
         if exc_value is not None and captured:
             if self._is_closed:
                 self._context.logger.log(
-                    self._context.log_level_for_errors, "an error came after the appender was closed", exc_info=exc_value
+                    self._context.log_level_for_errors, f"an error came after the {self._noun} was closed", exc_info=exc_value
                 )
             else:
-                _append(self._pieces, exc_value)
+                self._pieces.append_error(exc_value)
         self._is_closed = True
         self._pieces.close()
         return captured
@@ -442,6 +440,17 @@ class StreamAppender(Generic[P]):
         self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> bool:
         return self.close(error)
+
+
+class StreamAppender(Appender, Generic[P]):
+    """Streams into a promise what is appended to it."""
+
+    def append(self: StreamT, piece: Any) -> StreamT:
+        """Adds a piece; readers have it at once. An exception is raised to each of them at this place."""
+        if not self._was_open or self._is_closed:
+            self._check_open()
+        _append(self._pieces, piece)
+        return self
 
     def __aiter__(self) -> AsyncIterator[P]:
         return self._pieces.__aiter__()

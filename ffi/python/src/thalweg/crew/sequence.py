@@ -8,15 +8,14 @@ from __future__ import annotations
 import contextvars
 import traceback
 import warnings
-from types import TracebackType
-from typing import Any, AsyncIterator, List, Optional, Tuple, Type
+from typing import Any, AsyncIterator, List, Optional, Tuple
 
 from .. import _native
-from .errors import AppenderClosedError, AppenderNotOpenError, PromisingContextError
+from .errors import PromisingContextError
 from .frozen import NO_VALUE
 from .message_promise import MessagePromise, kept
 from .messages import ErrorMessage, Message, TextMessage, TextToken, Token
-from .promising import Flag, PromisingContext, StreamedPromise, crew
+from .promising import Appender, Flag, PromisingContext, StreamedPromise, crew
 
 __all__ = ["MessageSequence", "MessageSequenceAppender", "MessageSequencePromise", "SafeMessageSequencePromise"]
 
@@ -124,74 +123,23 @@ def _told(error: Exception) -> str:
     return "".join(lines)
 
 
-class MessageSequenceAppender:
+class MessageSequenceAppender(Appender):
     """Where messages are added to a sequence, within a `with` block or after `open()`."""
 
-    def __init__(
-        self,
-        capture_errors: Flag = NO_VALUE,
-        pieces: Optional[_native.Sequence] = None,
-        context: Optional[PromisingContext] = None,
-    ) -> None:
-        self._context = context = context or PromisingContext.get_current()
-        self._captures = capture_errors if isinstance(capture_errors, bool) else context.appenders_capture_errors_by_default
-        self._pieces = _native.Sequence(crew()) if pieces is None else pieces
-        self._was_open = False
-        self._is_closed = False
-
-    @property
-    def was_open(self) -> bool:
-        """Whether it was ever opened."""
-        return self._was_open
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it is open now."""
-        return self._was_open and not self._is_closed
+    _noun = "sequence"
 
     def append(self, piece: Any, out_of_order: bool = False) -> MessageSequenceAppender:
         """Adds whatever can stand for messages: texts, messages, dicts, promises, errors, and what can be iterated over any of these.
 
         It comes behind what was added before, or with `out_of_order` wherever the sequence is when it is there.
         """
-        if not self._was_open:
-            raise AppenderNotOpenError(f"append within a `with` block of the {type(self).__name__}, or call `open()` before")
-        if self._is_closed:
-            raise AppenderClosedError(f"the {type(self).__name__} was closed before")
+        self._check_open()
         _add(self._pieces, piece, self._context, out_of_order)
         return self
 
     def inject_out_of_order(self, piece: Any) -> MessageSequenceAppender:
         """Adds it wherever the sequence is when it is there."""
         return self.append(piece, out_of_order=True)
-
-    def open(self) -> MessageSequenceAppender:
-        """Opens it; a `with` block does it as well."""
-        if self._is_closed:
-            raise AppenderClosedError(f"once closed, a {type(self).__name__} cannot be opened again")
-        self._was_open = True
-        return self
-
-    def close(self, exc_value: Optional[BaseException] = None) -> bool:
-        """No more will come. Gives whether the error, if there was one, is captured."""
-        captured = self._captures and not isinstance(exc_value, AppenderClosedError)
-        if exc_value is not None and captured and not self._is_closed:
-            self._pieces.append_error(exc_value)
-        elif exc_value is not None and captured:
-            self._context.logger.log(
-                self._context.log_level_for_errors, "an error came after the sequence was closed", exc_info=exc_value
-            )
-        self._is_closed = True
-        self._pieces.close()
-        return captured
-
-    def __enter__(self) -> MessageSequenceAppender:
-        return self.open()
-
-    def __exit__(
-        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
-    ) -> bool:
-        return self.close(error)
 
 
 class MessageSequence:
