@@ -545,6 +545,20 @@ class Agents(CrewCase):
             self.assertEqual(await pieces(promise), ["some", "\nKeyError: 'token'"])
             break
 
+    async def test_error_messages_say_who_called_whom(self):
+        @agent
+        async def broken(ctx):
+            raise ValueError("worse")
+
+        @agent
+        async def caller(ctx):
+            ctx.reply(broken.trigger(errors_as_messages=True))
+
+        async with MiniAgents(error_tracebacks_in_messages=True):
+            message, = await caller.trigger()
+        self.assertIn('raise ValueError("worse")', str(message))
+        self.assertIn("ValueError: worse\n\nAgent trace:\nBROKEN <- CALLER\n", str(message))
+
     async def test_full_duplex(self):
         @agent
         async def echo(ctx):

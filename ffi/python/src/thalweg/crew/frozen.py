@@ -188,7 +188,7 @@ class Frozen:
     @property
     def serialized(self) -> str:
         """What is hashed: sorted JSON."""
-        return json.dumps(self.serialize(), ensure_ascii=False, sort_keys=True)
+        return json.dumps(self.serialize(), sort_keys=True, ensure_ascii=False)
 
     @property
     def hash_key(self) -> str:

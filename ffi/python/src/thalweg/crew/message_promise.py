@@ -17,7 +17,7 @@ MessageTokenStreamer = Callable[[Dict[str, Any]], AsyncIterator[Union[Token, str
 
 
 class MessagePromise(StreamedPromise[Token, Message]):
-    """A message that streams: `async for` gives its tokens, `await` the whole. One that is there streams as a single token.
+    """Streams a message: `async for` gives its tokens, `await` the whole. One that is there streams as a single token.
 
     `known_beforehand` are the fields that are known before the first token, such as the model.
     """
@@ -38,25 +38,23 @@ class MessagePromise(StreamedPromise[Token, Message]):
             if message_token_streamer is not None or known_beforehand:
                 raise ValueError("a message that is there has no `message_token_streamer` and nothing known beforehand")
             self.known_beforehand = prefill_message
-            self.message_class = type(prefill_message)
             self._context = PromisingContext.get_current()
+            self.message_class = prefill_message.__class__
             self._settle(prefill_message)
             return
         if message_token_streamer is None or message_class is None:
             raise ValueError("give a `message_token_streamer` and a `message_class`, or a `prefill_message`")
-        self.known_beforehand = Frozen(**known_beforehand)
-        self.message_class = message_class
+        self.message_class, self.known_beforehand = message_class, Frozen(**known_beforehand)
         context = self._context = PromisingContext.get_current()
         soon = context.start_everything_soon_by_default if not isinstance(start_soon, bool) else start_soon
-        if isinstance(message_token_streamer, MessageTokenAppender):
-            if not message_token_streamer.was_open:
+        streamer = message_token_streamer
+        if isinstance(streamer, MessageTokenAppender):
+            if not streamer.was_open:
                 raise AppenderNotOpenError("make the promise within the `with` block of its MessageTokenAppender")
-            self._collected = message_token_streamer.auxiliary_field_collector
-            self._pieces = message_token_streamer._pieces
+            self._collected, self._pieces = streamer._collected, streamer._pieces
         else:
             collected: Dict[str, Any] = {}
             self._collected = collected
-            streamer = message_token_streamer
             self._stream(context, lambda _: _tokens(streamer(collected)), soon)
         if soon and context._is_watched():
             self._begin()
@@ -74,8 +72,9 @@ class MessagePromise(StreamedPromise[Token, Message]):
             self._settle(error)
 
     async def _aresolver(self) -> Message:
-        tokens = [token async for token in self]
-        return self.message_class.tokens_to_message(tokens, **{**(self._collected or {}), **dict(self.known_beforehand)})
+        everything = [token async for token in self]
+        fields = {**(self._collected or {}), **dict(self.known_beforehand)}
+        return self.message_class.tokens_to_message(everything, **fields)
 
     def cancel(self) -> None:
         """Ends it at once: whoever reads gets an error behind the tokens that there are."""
@@ -84,7 +83,7 @@ class MessagePromise(StreamedPromise[Token, Message]):
 
 
 def kept(message: Message, context: Optional[PromisingContext] = None) -> MessagePromise:
-    """A promise of a message that is there: the same as `MessagePromise(prefill_message=message)`, in less time."""
+    """Promises what is there: the same as `MessagePromise(prefill_message=message)`, in less time."""
     promise = MessagePromise.__new__(MessagePromise)
     promise._context = context = context or PromisingContext.get_current()
     promise.known_beforehand = message

@@ -29,7 +29,7 @@ class TextToken(Token):
 
     def __init__(self, content: Optional[str] = None, **metadata: Any) -> None:
         if metadata or content.__class__ is not str or self.__class__ is not TextToken:
-            super().__init__(content=content, **metadata)
+            super().__init__(**metadata, content=content)
         else:
             # Most tokens: there is nothing to be checked.
             own = self.__dict__
@@ -85,13 +85,14 @@ class Message(Token):
         from .message_promise import MessagePromise
 
         if message_token_streamer is None:
-            return cls(**known_beforehand).as_promise
+            message = cls(**known_beforehand)
+            return message.as_promise
         return MessagePromise(
             start_soon=start_soon, message_token_streamer=message_token_streamer, message_class=cls, **known_beforehand
         )
 
     def _as_string(self) -> str:
-        return f"```json\n{super()._as_string()}\n```"
+        return "\n".join(("```json", super()._as_string(), "```"))
 
     def serialize(self) -> Dict[str, Any]:
         return _serialized(self)
@@ -172,14 +173,13 @@ class TextMessage(Message, TextToken):
     ) -> MessagePromise:
         if message_token_streamer is None:
             return cls(content, content_template=content_template, **known_beforehand).as_promise
-        if content is not None or content_template is not None:
+        if (content, content_template) != (None, None):
             raise ValueError("what is streamed has no `content` and no `content_template` beforehand")
         return super().promise(start_soon=start_soon, message_token_streamer=message_token_streamer, **known_beforehand)
 
     def _as_string(self) -> str:
-        if self.content_template is not None:
-            return self.content_template.format(**dict(self))
-        return self.content or ""
+        template = self.content_template
+        return self.content or "" if template is None else template.format_map(dict(self))
 
 
 class ErrorMessage(TextMessage):

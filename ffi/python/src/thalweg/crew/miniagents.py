@@ -98,16 +98,18 @@ class MiniAgents(PromisingContext):
         """Runs one agent in this context, and gives its replies."""
 
         async def main() -> Tuple[Message, ...]:
-            return await agent.trigger(messages, **kwargs)
+            replies = agent.trigger(messages, **kwargs)
+            return await replies
 
         return self.run(main())
 
     def on_persist_messages(self, handler: PersistHandler) -> PersistHandler:
         """Has an async function called with messages that are to be persisted, each once, those within before. A decorator."""
         handler = _checked(handler, "on_persist_messages")
-        if not self.on_persist_messages_handlers:
+        handlers = self.on_persist_messages_handlers
+        if not handlers:
             self.on_promise_resolved_handlers.insert(0, self._persist)
-        self.on_persist_messages_handlers.append(handler)
+        handlers.append(handler)
         return handler
 
     async def _persist(self, _: Promise[Any], value: Any) -> None:
@@ -131,6 +133,7 @@ class MiniAgents(PromisingContext):
             if extend_with_sub_messages and not message.persistence_not_needed:
                 wanted.extend(message.sub_messages())
             wanted.append(message)
+        handlers = self.on_persist_messages_handlers
         new: List[Message] = []
         locks: List[asyncio.Lock] = []
         try:
@@ -144,10 +147,10 @@ class MiniAgents(PromisingContext):
                 if not message.persistence_not_needed:
                     new.append(message)
             if parallelise_handlers:
-                running = [self.start_soon(handler(new), suppress_errors=False) for handler in self.on_persist_messages_handlers]
+                running = [self.start_soon(handler(new), suppress_errors=False) for handler in handlers]
                 await self.agather(*running, return_exceptions=not raise_on_error)
             else:
-                for handler in self.on_persist_messages_handlers:
+                for handler in handlers:
                     try:
                         await handler(new)
                     except Exception:
@@ -192,18 +195,14 @@ class MiniAgent(Frozen):
             if normalize_func_or_class_name:
                 alias = _shouted(alias)
         if description is None:
-            description = func_or_class.__doc__
-            if description and normalize_spaces_in_docstring:
-                description = " ".join(description.split())
-        if description:
-            description = description.format(AGENT_ALIAS=alias)
+            description = _documentation(func_or_class, on_one_line=normalize_spaces_in_docstring)
         super().__init__(alias=alias)
-        self._description = description
+        self._description = description and description.format(AGENT_ALIAS=alias)
         self._metadata = Frozen(**dict(interaction_metadata or {}))
         self._function = func_or_class
-        self._frozen_kwargs = Frozen(**kwargs_to_freeze).as_kwargs()
-        self._live_kwargs = dict(non_freezable_kwargs or {})
-        self._await_reply_persistence = await_reply_persistence
+        self._waits_until_persisted = await_reply_persistence
+        frozen = Frozen(**kwargs_to_freeze)
+        self._frozen_kwargs, self._live_kwargs = frozen.as_kwargs(), dict(non_freezable_kwargs or {})
         self._kwargs = {**self._frozen_kwargs, **self._live_kwargs}
 
     @property
@@ -272,9 +271,9 @@ class MiniAgent(Frozen):
         return MiniAgent(
             self._function,
             alias=alias or self.alias,
-            description=description or self.description,
+            description=description or self._description,
             normalize_spaces_in_docstring=False,
-            await_reply_persistence=self._await_reply_persistence,
+            await_reply_persistence=self._waits_until_persisted,
             interaction_metadata={**self._metadata.as_kwargs(), **dict(interaction_metadata or {})},
             non_freezable_kwargs={**self._live_kwargs, **(non_freezable_kwargs or {})},
             **self._frozen_kwargs,
@@ -351,17 +350,18 @@ class InteractionContext:
 
     def reply_out_of_order(self, messages: Any) -> InteractionContext:
         """Replies as soon as it is there, not waiting for what was replied before."""
-        return self.reply(messages, out_of_order=True)
+        self._replies.append(messages, out_of_order=True)
+        return self
 
     def make_sure_to_wait(self, awaitable: Awaitable[Any], start_soon_if_coroutine: bool = True) -> None:
         """Has the agent wait for it before its replies end."""
-        if asyncio.iscoroutine(awaitable) and start_soon_if_coroutine:
-            awaitable = self.miniagents.start_soon(awaitable)
-        self._to_wait_for.append(awaitable)
+        starts = start_soon_if_coroutine and asyncio.iscoroutine(awaitable)
+        self._to_wait_for.append(self.miniagents.start_soon(awaitable) if starts else awaitable)
 
     async def await_now(self, suppress_deadlock_warning: bool = False) -> None:
         """Waits for all that was given to `make_sure_to_wait`."""
-        if not suppress_deadlock_warning and any(not call.is_finished for call in self._child_agent_calls):
+        unfinished = [call for call in self._child_agent_calls if not call.is_finished]
+        if unfinished and not suppress_deadlock_warning:
             warnings.warn(
                 "a call to an agent is not finished: who waits for its replies, and it for more messages, wait for ever; "
                 "call `finish()` or `reply_sequence()` before",
@@ -398,6 +398,8 @@ class AgentCall:
         self._answer = MessageSequenceAppender(True, pieces, context).open()
         self._replies: MessageSequencePromise = (SafeMessageSequencePromise if safe else _Replies)(pieces, soon, context)
         parent = InteractionContext._current.get()
+        if isinstance(self._replies, SafeMessageSequencePromise) and context.error_tracebacks_in_messages:
+            self._replies._trace = (agent, *(parent.get_agent_trace() if parent else ()))
         self._siblings = context._child_agent_calls if parent is None else parent._child_agent_calls
         self._siblings.add(self)
         self._running = None if parent is None else parent._running
@@ -454,7 +456,7 @@ class AgentCall:
     async def _remember(self) -> None:
         """Makes the nodes of the graph: what was asked, and what was replied."""
         context, agent = self._context, self.agent
-        wanted = agent._await_reply_persistence
+        wanted = agent._waits_until_persisted
         if context.await_reply_persistence_before_agent_finish if isinstance(wanted, Unset) else wanted:
             self._answer._pieces.close()
             replies: List[Message] = []
@@ -480,7 +482,8 @@ class AgentCall:
 
     def send_out_of_order(self, messages: Any) -> AgentCall:
         """Sends it as soon as it is there, not waiting for what was sent before."""
-        return self.send_message(messages, out_of_order=True)
+        self._messages.append(messages, out_of_order=True)
+        return self
 
     def reply_sequence(self, finish_call: bool = True) -> MessageSequencePromise:
         """The promise of the replies; no more can be sent unless `finish_call` is false."""
@@ -534,6 +537,12 @@ class AgentReplyNode(AgentInteractionNode):
 
     agent_call: AgentCallNode
     replies: Tuple[Message, ...]
+
+
+def _documentation(function: Callable[..., Any], on_one_line: bool) -> Optional[str]:
+    """What its documentation says."""
+    text = function.__doc__
+    return re.sub(r"\s+", " ", text).strip() if text and on_one_line else text
 
 
 def _shouted(name: str) -> str:

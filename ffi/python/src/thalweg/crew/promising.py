@@ -127,7 +127,8 @@ class PromisingContext:
         if loop is None or loop.is_closed():
             loop = asyncio.new_event_loop()
             asyncio.set_event_loop(loop)
-        return loop.run_until_complete(self.arun(awaitable))
+        everything = self.arun(awaitable)
+        return loop.run_until_complete(everything)
 
     async def arun(self, awaitable: Awaitable[T]) -> T:
         """Runs it in this context."""
@@ -173,7 +174,7 @@ class PromisingContext:
     def activate(self: ContextT) -> ContextT:
         """Makes it the active one, from here on."""
         if self._before is not None:
-            raise RuntimeError(f"{type(self).__name__} is not reentrant")
+            raise RuntimeError(f"this {type(self).__name__} is active already, and can only be left")
         self._before = self._current.set(self)
         return self
 
@@ -253,7 +254,7 @@ class Promise(Generic[T]):
         resolver: Optional[Callable[[Any], Awaitable[T]]] = None,
         prefill_result: Any = NO_VALUE,
     ) -> None:
-        if resolver is not None and prefill_result is not NO_VALUE:
+        if prefill_result is not NO_VALUE and resolver is not None:
             raise ValueError("a promise has a `resolver` or a `prefill_result`, not both")
         self._context = context = PromisingContext.get_current()
         self._resolver = resolver
@@ -305,9 +306,10 @@ class Promise(Generic[T]):
     def __await__(self) -> Generator[Any, None, T]:
         if self._result is NO_VALUE:
             yield from self._wait().__await__()
-        if isinstance(self._result, BaseException):
-            raise self._result
-        return self._result  # type: ignore[no-any-return]
+        result = self._result
+        if isinstance(result, BaseException):
+            raise result
+        return result  # type: ignore[no-any-return]
 
 
 class StreamedPromise(Promise[T], Generic[P, T]):
@@ -324,7 +326,7 @@ class StreamedPromise(Promise[T], Generic[P, T]):
         prefill_result: Any = NO_VALUE,
         start_soon: Flag = NO_VALUE,
     ) -> None:
-        if streamer is not None and prefill_pieces is not NO_VALUE:
+        if prefill_pieces is not NO_VALUE and streamer is not None:
             raise ValueError("a promise has a `streamer` or `prefill_pieces`, not both")
         context = PromisingContext.get_current()
         soon = context.start_everything_soon_by_default if isinstance(start_soon, Unset) else start_soon

@@ -11,7 +11,6 @@ import warnings
 from typing import Any, AsyncIterator, List, Optional, Tuple
 
 from .. import _native
-from .errors import PromisingContextError
 from .frozen import NO_VALUE
 from .message_promise import MessagePromise, kept
 from .messages import ErrorMessage, Message, TextMessage, TextToken, Token
@@ -60,6 +59,9 @@ class MessageSequencePromise(StreamedPromise[MessagePromise, Tuple[Message, ...]
 class SafeMessageSequencePromise(MessageSequencePromise):
     """One where errors are messages."""
 
+    #: The agent whose replies they are, and who called it, where its errors are to say so.
+    _trace: Tuple[Any, ...] = ()
+
     def __aiter__(self) -> AsyncIterator[MessagePromise]:
         return self._without_errors(super().__aiter__())
 
@@ -70,17 +72,17 @@ class SafeMessageSequencePromise(MessageSequencePromise):
             except StopAsyncIteration:
                 return
             except Exception as error:
-                yield ErrorMessage(_told(error)).as_promise
+                yield ErrorMessage(_told(error, self._trace)).as_promise
             else:
-                yield promise if isinstance(promise._result, Message) else _SafeMessagePromise(promise)
+                yield promise if isinstance(promise._result, Message) else _SafeMessagePromise(promise, self._trace)
 
 
 class _SafeMessagePromise(MessagePromise):
     """A message whose error is its last token."""
 
-    def __init__(self, promise: MessagePromise) -> None:
+    def __init__(self, promise: MessagePromise, trace: Tuple[Any, ...]) -> None:
         self._context = promise._context
-        self._promise = promise
+        self._promise, self._trace = promise, trace
         self.known_beforehand = promise.known_beforehand
         self.message_class = promise.message_class
 
@@ -95,7 +97,7 @@ class _SafeMessagePromise(MessagePromise):
             except StopAsyncIteration:
                 return
             except Exception as error:
-                yield TextToken(f"\n{_told(error)}")
+                yield TextToken(f"\n{_told(error, self._trace)}")
             else:
                 yield token
 
@@ -106,20 +108,18 @@ class _SafeMessagePromise(MessagePromise):
                 tokens.append(token)
             return await self._promise
         except Exception as error:
-            return ErrorMessage("".join([str(token) for token in tokens]) + f"\n{_told(error)}")
+            return ErrorMessage("".join([str(token) for token in tokens]) + f"\n{_told(error, self._trace)}")
 
 
-def _told(error: Exception) -> str:
+def _told(error: Exception, trace: Tuple[Any, ...]) -> str:
     """What an error message says."""
     from .utils import display_agent_trace
 
     if not getattr(PromisingContext.get_current(), "error_tracebacks_in_messages", False):
         return f"{type(error).__name__}: {error}"
     lines = traceback.format_exception(type(error), error, error.__traceback__)
-    try:
-        lines.append(f"\nAgent trace:\n{display_agent_trace()}\n---\n")
-    except PromisingContextError:
-        pass  # Read by somebody who is no agent.
+    if trace:
+        lines += ["\nAgent trace:\n", display_agent_trace(trace), "\n---\n"]
     return "".join(lines)
 
 
@@ -155,19 +155,19 @@ class MessageSequence:
         soon = start_soon if isinstance(start_soon, bool) else context.start_everything_soon_by_default
         if not isinstance(errors_as_messages, bool):
             errors_as_messages = bool(getattr(context, "errors_as_messages", False))
-        self.message_appender = MessageSequenceAppender(capture_errors=appender_capture_errors)
+        self.message_appender = MessageSequenceAppender(appender_capture_errors)
         kind = SafeMessageSequencePromise if errors_as_messages else MessageSequencePromise
         self.sequence_promise: MessageSequencePromise = kind(self.message_appender._pieces, start_soon=soon)
 
     @classmethod
     def turn_into_sequence_promise(cls, messages: Any) -> MessageSequencePromise:
         """Whatever can stand for messages, as a promise of them."""
-        if isinstance(messages, MessageSequencePromise):
-            return messages
-        sequence = cls(appender_capture_errors=True, start_soon=False)
-        with sequence.message_appender as appender:
-            appender.append(messages)
-        return sequence.sequence_promise
+        if not isinstance(messages, MessageSequencePromise):
+            sequence = cls(appender_capture_errors=True, start_soon=False)
+            with sequence.message_appender as appender:
+                appender.append(messages)
+            return sequence.sequence_promise
+        return messages
 
 
 def _add(pieces: _native.Sequence, item: Any, context: PromisingContext, out_of_order: bool = False) -> None:

@@ -62,7 +62,8 @@ def get_current_agent_trace() -> List[MiniAgent]:
     """The agent that runs, and who called it, innermost first."""
     from .miniagents import InteractionContext
 
-    return InteractionContext.get_current().get_agent_trace()
+    interaction = InteractionContext.get_current()
+    return interaction.get_agent_trace()
 
 
 def display_agent_trace(agent_trace: Optional[Iterable[MiniAgent]] = None) -> str:

@@ -64,7 +64,7 @@ async def user_agent(
     ctx.reply(agent_chain.trigger(ctx.message_promises, agents=[output_agent, input_agent, history]))
 
 
-console_user_agent = user_agent.fork(output_agent=console_output_agent, input_agent=console_input_agent)
+console_user_agent = user_agent.fork(input_agent=console_input_agent, output_agent=console_output_agent)
 
 
 @miniagent
@@ -89,8 +89,8 @@ async def _through(steps: Tuple[Step, ...], messages: Any) -> Any:
         if isinstance(step, MiniAgent):
             messages = step.trigger(messages)
         elif step == AWAIT:
-            if isinstance(messages, MessageSequencePromise):
-                messages = await messages
+            # What the chain was given may be there already.
+            messages = await messages if isinstance(messages, MessageSequencePromise) else messages
         elif step == CLEAR:
             messages = None
         else:

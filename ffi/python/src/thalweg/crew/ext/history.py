@@ -27,7 +27,8 @@ async def in_memory_history_agent(
     """Adds messages to a list. Hands them on, or replies with the whole list."""
     if not return_full_history:
         ctx.reply(ctx.message_promises)
-    message_list.extend(await ctx.message_promises)
+    heard = await ctx.message_promises
+    message_list.extend(heard)
     if return_full_history:
         ctx.reply(message_list)
 
