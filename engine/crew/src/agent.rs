@@ -86,12 +86,16 @@ impl Agent {
     }
 
     fn start(&self, crew: &Crew, parent: Option<&Trace>, messages: Sequence) -> Sequence {
+        let trace = Trace(Arc::new(Link { alias: self.alias.clone(), parent: parent.cloned() }));
         let (writer, replies) = if self.errors_as_messages.unwrap_or_else(|| crew.errors_as_messages()) {
-            Sequence::channel_without_errors(crew)
+            let trace = crew.traces_in_errors().then(|| trace.clone());
+            Sequence::channel_without_errors(crew, move |failure| match &trace {
+                Some(trace) => format!("{failure}\n\nAgent trace:\n{trace}"),
+                None => failure.to_string(),
+            })
         } else {
             Sequence::channel(crew)
         };
-        let trace = Trace(Arc::new(Link { alias: self.alias.clone(), parent: parent.cloned() }));
         let interaction = Interaction {
             messages: messages.reader(),
             sequence: messages,
@@ -157,6 +161,18 @@ struct Trace(Arc<Link>);
 struct Link {
     alias: Arc<str>,
     parent: Option<Trace>,
+}
+
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.alias)?;
+        let mut link = &self.0;
+        while let Some(parent) = &link.parent {
+            write!(f, " <- {}", parent.0.alias)?;
+            link = &parent.0;
+        }
+        Ok(())
+    }
 }
 
 /// What an agent sees while it runs.
@@ -243,13 +259,7 @@ impl Interaction {
     /// Who called whom, this agent first: `A <- B <- C`.
     #[must_use]
     pub fn trace(&self) -> String {
-        let mut names = vec![&*self.trace.0.alias];
-        let mut link = &self.trace.0;
-        while let Some(parent) = &link.parent {
-            names.push(&parent.0.alias);
-            link = &parent.0;
-        }
-        names.join(" <- ")
+        self.trace.to_string()
     }
 }
 

@@ -21,6 +21,7 @@ pub struct Crew {
     shared: Arc<Shared>,
     starts_soon: bool,
     errors_as_messages: bool,
+    traces_in_errors: bool,
     keeper: Option<Arc<Keeper>>,
 }
 
@@ -60,7 +61,13 @@ impl Crew {
 
     fn at(place: Place) -> Self {
         let shared = Shared { place, running: AtomicUsize::new(0), nothing_runs: Notify::new() };
-        Self { shared: Arc::new(shared), starts_soon: true, errors_as_messages: false, keeper: None }
+        Self {
+            shared: Arc::new(shared),
+            starts_soon: true,
+            errors_as_messages: false,
+            traces_in_errors: false,
+            keeper: None,
+        }
     }
 
     /// Runs `main` with a crew on a runtime of one thread, and returns when all that was started through it is done.
@@ -91,6 +98,13 @@ impl Crew {
     #[must_use]
     pub fn with_errors_as_messages(mut self) -> Self {
         self.errors_as_messages = true;
+        self
+    }
+
+    /// The same crew, whose error messages end with who called whom, the agent that failed first: `A <- B <- C`.
+    #[must_use]
+    pub fn with_traces_in_errors(mut self) -> Self {
+        self.traces_in_errors = true;
         self
     }
 
@@ -145,6 +159,10 @@ impl Crew {
 
     pub(crate) fn errors_as_messages(&self) -> bool {
         self.errors_as_messages
+    }
+
+    pub(crate) fn traces_in_errors(&self) -> bool {
+        self.traces_in_errors
     }
 
     /// The defaults of a crew for those that an agent calls: errors as messages are not handed down.

@@ -92,14 +92,18 @@ impl MessagePromise {
         (MessageWriter::new(class.into(), known.clone(), settle), Self(Kind::Streams { promise, known }))
     }
 
-    /// The same message, but where it fails it goes on with what it failed with, and is an error message.
-    pub(crate) fn with_errors_as_text(self, crew: &Crew) -> Self {
+    /// The same message, but where it fails it goes on with what `tell` says of that, and is an error message.
+    pub(crate) fn with_errors_as_text(
+        self,
+        crew: &Crew,
+        tell: &Arc<impl Fn(&Failure) -> String + Send + Sync + 'static>,
+    ) -> Self {
         let Kind::Streams { promise, known } = self.0 else { return self };
-        let (tokens, fields) = (promise.clone(), known.clone());
+        let (tokens, fields, tell) = (promise.clone(), known.clone(), tell.clone());
         let producer = async move |pieces: Appender<Token>| {
             let mut reader = tokens.reader();
             while let Some(token) = reader.next().await {
-                pieces.append(token.unwrap_or_else(|failure| Token(format!("\n{failure}"))))?;
+                pieces.append(token.unwrap_or_else(|failure| Token(format!("\n{}", tell(&failure)))))?;
             }
             Ok(())
         };

@@ -181,12 +181,16 @@ impl<P: Piece> Clone for SequenceOf<P> {
 }
 
 impl Sequence {
-    /// A sequence where messages are made of errors, and the end where items are added.
-    pub(crate) fn channel_without_errors(crew: &Crew) -> (SequenceWriter, Self) {
-        let crew_of_pieces = crew.clone();
+    /// A sequence where messages are made of errors, with what `tell` says of each, and the end where items are added.
+    pub(crate) fn channel_without_errors(
+        crew: &Crew,
+        tell: impl Fn(&Failure) -> String + Send + Sync + 'static,
+    ) -> (SequenceWriter, Self) {
+        let (crew_of_pieces, tell) = (crew.clone(), Arc::new(tell));
+        let tell_among = tell.clone();
         let errors = Errors {
-            among: Box::new(|failure| MessagePromise::made(Message::error(failure.to_string()))),
-            within: Box::new(move |promise: MessagePromise| promise.with_errors_as_text(&crew_of_pieces)),
+            among: Box::new(move |failure| MessagePromise::made(Message::error(tell_among(&failure)))),
+            within: Box::new(move |promise: MessagePromise| promise.with_errors_as_text(&crew_of_pieces, &tell)),
         };
         Self::with_end(crew, Some(errors))
     }

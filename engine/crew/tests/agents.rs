@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use thalweg_crew::{Agent, Crew, Failure, Field, Interaction, Item, Sequence};
+use thalweg_crew::{Agent, Appender, Crew, Failure, Field, Frozen, Interaction, Item, MessagePromise, Sequence, Token};
 
 async fn texts(sequence: &Sequence) -> Result<String, Failure> {
     Ok(sequence.value().await?.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
@@ -186,6 +186,37 @@ async fn errors_are_messages_where_that_is_wanted_but_not_further_down() {
         }
     });
     assert_eq!(texts(&caller.trigger(&crew, ())).await.unwrap(), "it was an error");
+}
+
+#[tokio::test]
+async fn error_messages_say_who_called_whom_where_that_is_wanted() {
+    let crew = Crew::new().with_traces_in_errors();
+    let failing = Agent::new("C", async |interaction: Interaction| {
+        interaction.reply(MessagePromise::stream(
+            interaction.crew(),
+            Frozen::new(),
+            async |tokens: Appender<Token>| {
+                tokens.append(Token("half".into()))?;
+                Err(Failure::new("cut"))
+            },
+        ));
+        Err(Failure::new("x"))
+    })
+    .with_errors_as_messages(true);
+    let caller = Agent::new("B", move |interaction: Interaction| {
+        let failing = failing.clone();
+        async move {
+            interaction.reply(interaction.trigger(&failing, ()));
+            Ok(())
+        }
+    });
+    let replies = caller.trigger(&crew, ()).value().await.unwrap();
+    let seen: Vec<_> = replies.iter().map(|message| (message.class(), message.to_string())).collect();
+    let expected = ["half\ncut\n\nAgent trace:\nC <- B", "x\n\nAgent trace:\nC <- B"];
+    assert_eq!(seen, expected.map(|text| ("ErrorMessage", text.to_owned())));
+    // An error that is none of a message is as it was.
+    let failing = Agent::new("A", async |_: Interaction| Err(Failure::new("x")));
+    assert_eq!(failing.trigger(&crew, ()).value().await.unwrap_err().to_string(), "x");
 }
 
 #[tokio::test]
