@@ -44,7 +44,7 @@ pub enum EventView<'a> {
     ToolExecutionStart {
         /// Id of the call.
         tool_call_id: &'a str,
-        /// JSON `{tool_call_id, tool_name, args}`.
+        /// JSON `{tool_call_id, tool_name, args}`, and `member` where one of a team runs it; so in the other two.
         payload: &'a str,
     },
     /// A tool reports progress.
@@ -337,6 +337,9 @@ pub enum AgentEventBody {
         tool_name: String,
         /// Its arguments.
         args: Value,
+        /// Who of a team runs it, such as `panel/critic`; empty where only one does.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        member: String,
     },
     /// A tool reports progress.
     ToolExecutionUpdate {
@@ -346,6 +349,9 @@ pub enum AgentEventBody {
         tool_name: String,
         /// Its arguments.
         args: Value,
+        /// Who of a team runs it, such as `panel/critic`; empty where only one does.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        member: String,
         /// What it has to say so far.
         partial_result: PartialResult,
     },
@@ -357,6 +363,9 @@ pub enum AgentEventBody {
         tool_name: String,
         /// Its arguments.
         args: Value,
+        /// Who of a team runs it, such as `panel/critic`; empty where only one does.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        member: String,
         /// Its answer, or why there is none.
         result: ToolAnswer,
         /// Whether it failed.

@@ -13,11 +13,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thalweg_abi::types::{
     EVENT_BLOCK_END, EVENT_MESSAGE_START, EVENT_REDACTED_THINKING, EVENT_REFUSAL, EVENT_TEXT, EVENT_THINKING,
-    EVENT_THINKING_SIGNATURE, EVENT_TOOL_ARGUMENTS, EVENT_TOOL_BEGIN, StreamEvent,
+    EVENT_THINKING_SIGNATURE, EVENT_TOOL_ARGUMENTS, EVENT_TOOL_BEGIN, FLAG_SPEAKER, StreamEvent,
 };
 
 use crate::assembly::{Assembly, Change, End, Outcome};
@@ -289,6 +289,9 @@ impl Machine {
             reply.is_announced = true;
             let json = start_json(announcement(&self.config, event));
             self.events.push_back(OwnedEvent::new(kind::MESSAGE_START, now_us).with_texts(json, "assistant"));
+        }
+        if is_tool_of_member(event) {
+            return Some(*event);
         }
         let position = reply.assembly.handle_event(event);
         report_changes(&mut reply.assembly, &mut self.events, now_us);
@@ -758,6 +761,20 @@ fn announcement(config: &Config, event: &StreamEvent<'_>) -> AssistantMessage {
         first.handle_event(event);
     }
     AssistantMessage { provider: config.provider.clone(), ..first.message() }
+}
+
+/// Whether a member of a team, by its name, runs a tool. That is shown; it is no tool of this run.
+fn is_tool_of_member(event: &StreamEvent<'_>) -> bool {
+    #[derive(Deserialize)]
+    struct Payload {
+        member: String,
+    }
+    let is_tool = matches!(event.kind(), kind::TOOL_EXECUTION_START..=kind::TOOL_EXECUTION_END);
+    // The whole of it is read, on one line: it goes on to readers as it stands.
+    is_tool
+        && event.has(FLAG_SPEAKER)
+        && !event.text().contains(&b'\n')
+        && serde_json::from_slice::<Payload>(event.text()).is_ok_and(|payload| !payload.member.is_empty())
 }
 
 fn start_json(message: AssistantMessage) -> Arc<String> {

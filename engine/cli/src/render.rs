@@ -18,6 +18,8 @@ pub(crate) struct Screen<W: Write = BufWriter<Stdout>> {
     what: What,
     /// What the line that is being written belongs to.
     line: Line,
+    /// Who of a team spoke last.
+    member: String,
 }
 
 /// How it looks.
@@ -72,7 +74,7 @@ impl Screen {
 
 impl<W: Write> Screen<W> {
     pub(crate) const fn new(out: W, style: Style, what: What) -> Self {
-        Self { out, style, what, line: Line::Empty }
+        Self { out, style, what, line: Line::Empty, member: String::new() }
     }
 
     /// A quiet line about what happens.
@@ -117,12 +119,15 @@ impl<W: Write> Screen<W> {
     /// Whatever an event of a run has to show.
     pub(crate) fn show(&mut self, event: &EventView<'_>) -> io::Result<()> {
         match event {
-            EventView::MessageUpdate(UpdateView::Delta { block, delta, .. }) => match block {
-                BlockKind::Text | BlockKind::Refusal => self.text(delta),
-                BlockKind::Thinking => self.thinking(delta),
-                // Shown whole when the tool starts.
-                BlockKind::ToolCall => Ok(()),
-            },
+            EventView::MessageUpdate(UpdateView::Delta { block, delta, member, .. }) if !delta.is_empty() => {
+                self.turn_to(member)?;
+                match block {
+                    BlockKind::Text | BlockKind::Refusal => self.text(delta),
+                    BlockKind::Thinking => self.thinking(delta),
+                    // Shown whole when the tool starts.
+                    BlockKind::ToolCall => Ok(()),
+                }
+            }
             EventView::ToolExecutionStart { payload, .. } => {
                 let call = ToolLine::read(payload);
                 self.note("call", format_args!("{} {}", call.name, one_line(&call.arguments)))
@@ -144,6 +149,15 @@ impl<W: Write> Screen<W> {
             EventView::MessageEnd { .. } => self.break_line(),
             _ => Ok(()),
         }
+    }
+
+    /// What follows is said by `member`, where several speak.
+    fn turn_to(&mut self, member: &str) -> io::Result<()> {
+        if member.is_empty() || member == self.member {
+            return Ok(());
+        }
+        member.clone_into(&mut self.member);
+        self.note("member", one_line(member))
     }
 
     /// The last line of a reply: how fast, how much, and where it came from.
@@ -228,10 +242,14 @@ struct ToolLine {
 impl ToolLine {
     fn read(payload: &str) -> Self {
         let payload: Value = serde_json::from_str(payload).unwrap_or_default();
+        let name = payload["tool_name"].as_str().unwrap_or_default();
         let parts = [&payload["result"], &payload["partial_result"]];
         let texts = parts.iter().filter_map(|part| part["content"].as_array()).flatten();
         Self {
-            name: one_line(payload["tool_name"].as_str().unwrap_or_default()),
+            name: one_line(&match payload["member"].as_str() {
+                Some(member) => format!("{member}: {name}"),
+                None => name.to_owned(),
+            }),
             arguments: payload["args"].to_string(),
             answer: texts.filter_map(|part| part["text"].as_str()).collect::<Vec<_>>().join(" "),
             is_error: payload["is_error"] == true,
@@ -328,6 +346,33 @@ mod tests {
             screen.break_line()
         });
         assert_eq!(out, "yes and no\nmaybe\n");
+    }
+
+    #[test]
+    fn members_of_a_team_are_named_when_another_one_speaks_or_runs_a_tool() {
+        let say = |block, delta, member| {
+            EventView::MessageUpdate(UpdateView::Delta { block, content_index: 0, delta, member })
+        };
+        let tool = r#"{"tool_name":"calculate","args":{"expression":"1+1"},"member":"panel/pro"}"#;
+        let out = written(Style::Plain, What::Everything, |screen| {
+            screen.show(&say(BlockKind::Thinking, "Let me", "panel/pro"))?;
+            screen.show(&say(BlockKind::Thinking, " see", "panel/pro"))?;
+            screen.show(&EventView::ToolExecutionStart { tool_call_id: "panel/pro/a", payload: tool })?;
+            screen.show(&say(BlockKind::Text, "", "editor"))?;
+            screen.show(&say(BlockKind::Thinking, "2", "panel/pro"))?;
+            screen.show(&say(BlockKind::Text, "It is 2.", "editor"))?;
+            screen.break_line()
+        });
+        let expected = [
+            "member  panel/pro",
+            "Let me see",
+            "call    panel/pro: calculate {\"expression\":\"1+1\"}",
+            "2",
+            "member  editor",
+            "It is 2.",
+            "",
+        ];
+        assert_eq!(out, expected.join("\n"));
     }
 
     #[test]

@@ -151,6 +151,33 @@ async fn what_members_say_on_the_way_is_thinking_and_has_their_names() -> Outcom
 }
 
 #[tokio::test]
+async fn tools_of_members_are_shown_with_the_way_to_who_runs_them() -> Outcome {
+    let model = reply_with_call("caller", |ask| (ask.messages().len() > 1).then(|| "done".to_owned()));
+    let tool = Tool::new("ask_team", "", serde_json::json!({"type": "object"}), |_, _| async { Ok("yes".to_owned()) });
+    let member = Agent::builder().responder(model).tool(tool).build()?;
+    // One that is a team, and one that is the agent of a team.
+    let panel = Team::pipeline([Member::new("m", member.clone())])?;
+    let other = Team::pipeline([Member::new("m", member)])?.agent()?;
+    let run = Team::pipeline([Member::new("panel", panel), Member::new("other", other)])?.agent()?.prompt("Q")?;
+    let (mut events, mut seen) = (run.events(), Vec::new());
+    while let Some(event) = events.next().await {
+        if let EventView::ToolExecutionStart { tool_call_id, payload }
+        | EventView::ToolExecutionEnd { tool_call_id, payload } = event.view
+        {
+            let payload: serde_json::Value = serde_json::from_str(payload)?;
+            assert_eq!((&payload["tool_call_id"], &payload["tool_name"]), (&tool_call_id.into(), &"ask_team".into()));
+            seen.push((payload["member"].to_string(), tool_call_id.to_owned(), payload.get("result").is_some()));
+        }
+    }
+    let of = |member: &str, is_over| (format!("\"{member}\""), format!("{member}/c1"), is_over);
+    let expected = [("panel/m", false), ("panel/m", true), ("other/m", false), ("other/m", true)];
+    assert_eq!(seen, expected.map(|(member, is_over)| of(member, is_over)));
+    assert_eq!(run.message().await?.text(), "done");
+    assert_eq!(run.finished().await.messages.len(), 2);
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_next_question_brings_the_answers_so_far_and_no_thoughts() -> Outcome {
     let seen = scripted("seen", |ask, sink| async move {
         let conversation: Vec<String> = ask

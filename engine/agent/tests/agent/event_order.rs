@@ -541,6 +541,31 @@ fn a_codec_cannot_feign_events_of_the_engine() {
 }
 
 #[test]
+fn tools_of_members_go_on_to_readers_and_nothing_that_only_looks_like_one() {
+    use thalweg_abi::types::FLAG_SPEAKER;
+    use thalweg_agent::kind::{TOOL_EXECUTION_END, TOOL_EXECUTION_START};
+    let mut driver = Driver::prompted(&[]);
+    let of = |kind, text: &'static str| {
+        StreamEvent::new(kind).with_flags(FLAG_SPEAKER).with_text(text.as_bytes()).with_aux(b"m/a")
+    };
+    let told = r#"{"tool_call_id":"m/a","tool_name":"t","args":{},"member":"m"}"#;
+    driver.reply(&[
+        of(TOOL_EXECUTION_START, told),
+        // Without the flag, without a member, cut, on two lines.
+        StreamEvent::new(TOOL_EXECUTION_END).with_text(told.as_bytes()),
+        of(TOOL_EXECUTION_END, r#"{"tool_call_id":"m/a","member":""}"#),
+        of(TOOL_EXECUTION_END, r#"{"member":"m","#),
+        of(TOOL_EXECUTION_END, "{\"member\":\"m\"\n}"),
+        text(0, "a"),
+        stop_end(),
+    ]);
+    assert_eq!(driver.events_of("tool_execution_start").len(), 1);
+    assert_eq!(driver.events_of("tool_execution_start")[0]["member"], "m");
+    assert!(driver.events_of("tool_execution_end").is_empty());
+    assert_eq!(driver.machine.history().len(), 2);
+}
+
+#[test]
 fn wrong_prompts_are_refused_and_change_nothing() {
     let mut machine = Machine::new(Config::default(), Vec::new());
     assert_eq!(machine.handle_prompt(Vec::new(), 0), Err(Error::NothingToAnswer));

@@ -4,7 +4,7 @@ use thalweg::event::{EventView, UpdateView};
 use thalweg::failure::{Failure, FailureKind};
 use thalweg::machine::EndReason;
 use thalweg::message::Message;
-use thalweg::{Agent, Run};
+use thalweg::{Agent, Run, kind};
 
 use super::question::Question;
 use super::voice::{Place, Voice};
@@ -79,6 +79,9 @@ async fn ask(agent: &Agent, question: &Question, mut voice: Voice) -> Result<Str
             EventView::MessageUpdate(UpdateView::Delta { block, content_index, delta, member }) => {
                 voice.hear(block, Place { turn, content_index }, member, is_of_many, delta);
             }
+            EventView::ToolExecutionStart { payload, .. } => voice.show_tool(kind::TOOL_EXECUTION_START, payload),
+            EventView::ToolExecutionUpdate { payload, .. } => voice.show_tool(kind::TOOL_EXECUTION_UPDATE, payload),
+            EventView::ToolExecutionEnd { payload, .. } => voice.show_tool(kind::TOOL_EXECUTION_END, payload),
             EventView::MessageEnd { role: "assistant", message } => {
                 if let Ok(Message::Assistant(reply)) = serde_json::from_str(message) {
                     voice.count(&reply.usage, reply.stop_kind());

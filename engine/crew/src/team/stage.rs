@@ -51,6 +51,12 @@ impl Stage {
         self.shared.sink.push(&event.with_text(text.as_bytes()).with_aux(member.as_bytes()));
     }
 
+    /// A member runs a tool; `kind` is one of the engine's `TOOL_EXECUTION_…`, `id` that of the call.
+    pub(super) fn show_tool(&self, kind: u32, id: &str, payload: &str) {
+        let event = StreamEvent::new(kind).with_flags(FLAG_SPEAKER);
+        self.shared.sink.push(&event.with_text(payload.as_bytes()).with_aux(id.as_bytes()));
+    }
+
     /// Counts a reply of a member: what it used, and whether it was whole. The sums so far go out at once, so that they stand in
     /// the reply of the team however that ends.
     pub(super) fn count(&self, member: &str, usage: &Usage, stop: Option<StopKind>) {

@@ -1,5 +1,6 @@
 //! How one member is heard: with the answer, or at work for others.
 
+use serde_json::{Map, Value};
 use thalweg::event::BlockKind;
 use thalweg::message::StopKind;
 use thalweg::usage::Usage;
@@ -108,6 +109,18 @@ impl Voice {
             true => self.stage.say(EVENT_THINKING, block, &self.path, delta),
             false => self.stage.say(EVENT_THINKING, block, &self.path_of(member), delta),
         }
+    }
+
+    /// A tool that the member runs, or one of its own if it is a team: the same event, but for whose it is. Ids of calls are
+    /// those of a member, so that its path stands before them, too.
+    pub(super) fn show_tool(&self, kind: u32, payload: &str) {
+        let Ok(Value::Object(mut payload)) = serde_json::from_str(payload) else { return };
+        let text = |payload: &Map<String, Value>, key: &str| payload.get(key)?.as_str().map(|text| self.path_of(text));
+        let id = text(&payload, "tool_call_id").unwrap_or_default();
+        let member = text(&payload, "member").unwrap_or_else(|| self.path.clone());
+        payload.insert("tool_call_id".to_owned(), id.as_str().into());
+        payload.insert("member".to_owned(), member.into());
+        self.stage.show_tool(kind, &id, &Value::Object(payload).to_string());
     }
 
     /// The whole answer, if it is this voice's to give and has not been given while it came.
