@@ -20,6 +20,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use thalweg_replay::{Exchange, Options, Recording, Server};
 
 use crate::harness::{
     ALL_PLUGINS, PLUGINS, Place, Running, a_model_server_may_run_here, compile_c, file_name, plugin_path, read_request,
@@ -546,6 +547,61 @@ fn models_of_plugins_are_listed_as_they_are_named_on_the_command_line() {
     let none = thalweg().args(["models", "nobody"]).output().expect("started");
     assert_eq!(none.status.code(), Some(2));
     assert!(stderr(&none).contains("no plugin lists models of the provider `nobody`"), "{}", stderr(&none));
+}
+
+#[test]
+fn a_server_is_asked_for_the_models_that_it_offers() {
+    let openai = json!({"object": "list", "data": [{"id": "org/small", "context_length": 4096}, {"id": "large"}]});
+    let anthropic = json!({"data": [{"type": "model", "id": "claude-x", "display_name": "Claude X"}]});
+    let gemini = json!({"models": [{"name": "models/gemini-x", "displayName": "Gemini X", "inputTokenLimit": 1000,
+        "outputTokenLimit": 10}]});
+    let ollama = json!({"models": [{"name": "llama3:8b", "model": "llama3:8b"}]});
+    let cases = [
+        ("openai-chat", openai, "/models", json!({"id": "org/small", "context_tokens": 4096}), "authorization"),
+        ("anthropic", anthropic, "/v1/models?limit=1000", json!({"id": "claude-x", "name": "Claude X"}), "x-api-key"),
+        (
+            "gemini",
+            gemini,
+            "/models?pageSize=1000",
+            json!({"id": "gemini-x", "name": "Gemini X", "context_tokens": 1000, "output_tokens_max": 10}),
+            "x-goog-api-key",
+        ),
+        ("ollama", ollama, "/api/tags", json!({"id": "llama3:8b"}), "authorization"),
+    ];
+    for (dialect, answer, path, expected, header) in cases {
+        let recording = Recording::by_hand(dialect, vec![Exchange::of_chunks([answer.to_string()])]);
+        let server = Server::start(vec![recording], Options::in_order()).expect("a port");
+        let mut command = thalweg();
+        command.args(["models", "--json", "--dialect", dialect, "--key-env", "SECRET", "--base-url"]).arg(server.url());
+        let output = command.env("SECRET", "sk-0123").output().expect("started");
+        assert!(output.status.success(), "{}", stderr(&output));
+        let first: Value = serde_json::from_str(stdout(&output).lines().next().expect("a line")).expect("JSON");
+        let mut wanted = json!({"provider": null, "base_url": server.url()});
+        for (key, value) in expected.as_object().expect("an object") {
+            wanted[key] = value.clone();
+        }
+        assert_eq!(first, wanted, "{dialect}");
+        let asked = &server.requests()[0].request;
+        assert_eq!((asked.method.as_str(), asked.target.as_str()), ("GET", path));
+        assert!(asked.header(header).is_some_and(|key| key.ends_with("sk-0123")), "{dialect}");
+    }
+
+    // A provider by its name, in the form that a person reads; and a server that has no list.
+    let answer = json!({"data": [{"id": "qwen", "max_model_len": 32768}]}).to_string();
+    let recording = Recording::by_hand("openai-chat", vec![Exchange::of_chunks([answer]), Exchange::of_chunks(["{}"])]);
+    let server = Server::start(vec![recording], Options::in_order()).expect("a port");
+    let ask = || {
+        let mut command = thalweg();
+        command.args(["models", "vllm", "--base-url"]).arg(server.url()).output().expect("started")
+    };
+    let output = ask();
+    assert!(stdout(&output).contains("vllm/qwen") && stdout(&output).contains("32768"), "{}", stderr(&output));
+    let none = ask();
+    assert_eq!(none.status.code(), Some(1));
+    assert!(stderr(&none).contains("gave no list of models"), "{}", stderr(&none));
+    let without_key = thalweg().args(["models", "groq"]).output().expect("started");
+    assert_eq!(without_key.status.code(), Some(2));
+    assert!(stderr(&without_key).contains("GROQ_API_KEY"), "{}", stderr(&without_key));
 }
 
 #[test]

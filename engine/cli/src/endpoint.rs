@@ -172,7 +172,7 @@ pub(crate) const HOW_TO_GO_LIVE: &str =
     "for a live model: export OPENAI_API_KEY=… (or ANTHROPIC_API_KEY, OPENROUTER_API_KEY), or run `ollama serve`";
 
 /// A URL with a password is refused, since URLs are shown.
-fn check_base_url(url: &str) -> Result<(), Failure> {
+pub(crate) fn check_base_url(url: &str) -> Result<(), Failure> {
     let Some((_, rest)) = url.split_once("://").filter(|(scheme, _)| ["http", "https"].contains(scheme)) else {
         return Err(Failure::usage("--base-url must begin with http:// or https://"));
     };
@@ -209,16 +209,16 @@ fn named(table: &Table, arguments: &EndpointArguments, variable: Variable<'_>) -
     if arguments.base_url.is_none() && arguments.provider.is_none() && !has_provider {
         return Ok(None);
     }
-    let key = match &arguments.key_env {
-        Some(name) => {
-            let key = variable(name).map(|key| Secret::new(&key)).filter(|key| !key.is_empty());
-            Some(key.ok_or_else(|| Failure::usage(format_args!("--key-env names {name}, which is not set")))?)
-        }
-        None => None,
-    };
+    let key = arguments.key_env.as_deref().map(|name| key_in(name, variable)).transpose()?;
     let live = route(table, arguments, Wish { key, ..Wish::model(model) }, variable)?;
     let named_by = if arguments.base_url.is_some() { "--base-url" } else { "--model" };
     Ok(Some(Live { reason: format!("named by {named_by}"), ..live }))
+}
+
+/// The key in a variable that the command line names.
+pub(crate) fn key_in(name: &str, variable: Variable<'_>) -> Result<Secret, Failure> {
+    let key = variable(name).map(|key| Secret::new(&key)).filter(|key| !key.is_empty());
+    key.ok_or_else(|| Failure::usage(format_args!("--key-env names {name}, which is not set")))
 }
 
 /// The first provider with a key, in the order of the table, that has a model to use when none is named.

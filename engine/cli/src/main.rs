@@ -84,7 +84,7 @@ fn main() -> ExitCode {
             Command::Bench(bench) => bench.execute(),
             Command::Plugin(plugin) => plugin.execute(),
             Command::Providers(providers) => providers.execute(),
-            Command::Models(models) => models.execute(),
+            Command::Models(models) => models.execute().await,
             Command::Sessions(sessions) => sessions.execute(),
             Command::Record(record) => record.execute().await,
             Command::Replay(replay) => replay.execute().await,
@@ -128,6 +128,7 @@ Examples:
   thalweg chat --continue                          goes on with the last conversation
   thalweg sessions search paris                    finds what was said
   thalweg providers                                who is known, and whose key is set
+  thalweg models openai                            what its server offers
   git diff | thalweg chat -                        stdin is the prompt
   thalweg run \"What is 17 * 23?\" | jq -r 'select(.type==\"agent_end\")'
   thalweg decode --dialect anthropic reply.sse

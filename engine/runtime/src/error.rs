@@ -46,6 +46,12 @@ pub enum Error {
         /// The dialects in which there are vectors.
         known: Vec<String>,
     },
+    /// Nobody can be asked for a list of models.
+    #[error("{name} has no list of models that could be asked for")]
+    NoModelList {
+        /// The provider or its address.
+        name: String,
+    },
     /// The engine does not know where the key goes.
     #[error(
         "{provider} wants the key as {auth}, which this engine cannot do; give the row in providers.toml another auth"

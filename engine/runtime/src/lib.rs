@@ -42,6 +42,7 @@ pub mod http;
 pub mod local;
 mod marks;
 pub mod middleware;
+mod models;
 mod panic;
 pub mod plugin;
 pub mod price;

@@ -3,9 +3,11 @@
 use std::sync::{Arc, PoisonError};
 
 use thalweg_agent::request::{Request, Thinking};
+use thalweg_wire::limits::Limits;
 
 use super::Agent;
 use super::builder::{AgentBuilder, checked_tools, specs};
+use crate::backend::Backend;
 use crate::drive::Settings;
 use crate::error::Error;
 use crate::tool::Tool;
@@ -82,6 +84,11 @@ impl Agent {
     #[must_use]
     pub fn endpoint(&self) -> String {
         self.inner.setup.settings().backend.name().to_owned()
+    }
+
+    /// What gives its replies, and how much of one is read.
+    pub(crate) fn backend(&self) -> (Arc<Backend>, Limits) {
+        (self.inner.setup.settings().backend, self.inner.setup.engine.limits().wire)
     }
 
     /// The system prompt.
