@@ -48,7 +48,7 @@ impl<'r> Watch<'r> {
 }
 
 struct Interrupt {
-    next: Pin<Box<dyn Future<Output = ()>>>,
+    next: Pin<Box<dyn Future<Output = ()> + Send>>,
     seen: bool,
 }
 

@@ -1,8 +1,11 @@
 //! `thalweg chat`: a question, or a conversation, with everything shown as it happens.
 
 use std::io::IsTerminal as _;
+use std::sync::Arc;
 
 use thalweg::event::EventView;
+use thalweg_crew::{Agent, Crew, Interaction, Interrupted, Prompt};
+use tokio::sync::Mutex;
 
 use crate::endpoint::{self, EndpointArguments};
 use crate::failure::{Failure, INTERRUPTED, say};
@@ -61,68 +64,137 @@ impl Chat {
         }
         session.introduce(&mut screen)?;
         match question {
-            Some(question) => ask(&session, &question, &mut screen, keeper.as_mut()).await,
-            None => converse(&session, &mut screen, keeper.as_mut()).await,
+            Some(question) => ask(&session, &question, &mut screen, keeper.as_mut()).await.map(drop),
+            None => converse(Talk::begin(session, screen, keeper)?).await,
         }
     }
 }
 
-/// Asks until the input ends. A question without an answer does not end it, but it shows in the exit code.
-async fn converse(session: &Session, screen: &mut Screen, mut keeper: Option<&mut Keeper>) -> Result<(), Failure> {
-    let at_terminal = std::io::stdin().is_terminal();
-    if at_terminal {
-        screen.note("keys", "Ctrl-C stops a reply, Ctrl-D ends")?;
-        screen.flush()?;
-    }
-    let prompts = Prompts::start();
-    let mut result = Ok(());
-    loop {
-        let input = if at_terminal {
-            // The line editor holds the terminal and sees Ctrl-C as a key.
-            prompts.next().await
-        } else {
-            tokio::select! {
-                input = prompts.next() => input,
-                _ = tokio::signal::ctrl_c() => return Err(Failure::silent(INTERRUPTED)),
-            }
-        };
-        let line = match input {
-            Input::Line(line) => line,
-            Input::Interrupted => continue,
-            Input::End => return result,
-            Input::Broken(error) => return Err(Failure::run(format_args!("cannot read the next prompt: {error}"))),
-        };
-        let question = line.trim();
-        if question.is_empty() {
-            continue;
+/// Lets a person and the model talk until the input ends. A question without an answer does not end it, but it shows in the
+/// exit code.
+async fn converse(talk: Talk) -> Result<(), Failure> {
+    let talk = Arc::new(Mutex::new(talk));
+    let dialog = Agent::dialog(user(&talk), assistant(&talk), Prompt::default());
+    // Both end the dialog in peace and leave in `result` how it ended; what else it fails with is a bug of ours.
+    let ended = Crew::scope(async |crew| dialog.trigger(&crew, ()).value().await).await;
+    ended.map_err(Failure::run)?;
+    std::mem::replace(&mut talk.lock().await.result, Ok(()))
+}
+
+/// Waits for the answer, and says the next question.
+fn user(talk: &Arc<Mutex<Talk>>) -> Agent {
+    let talk = Arc::clone(talk);
+    Agent::new("user", move |interaction: Interaction| {
+        let talk = Arc::clone(&talk);
+        async move {
+            interaction.sent().value().await?;
+            let question = talk.lock().await.question().await.ok_or(Interrupted)?;
+            interaction.reply(question);
+            Ok(())
         }
-        let outcome = match session.accepts(question) {
-            Ok(()) => ask(session, question, screen, keeper.as_deref_mut()).await,
+    })
+}
+
+/// Answers, and shows all that happens.
+fn assistant(talk: &Arc<Mutex<Talk>>) -> Agent {
+    let talk = Arc::clone(talk);
+    Agent::new("assistant", move |interaction: Interaction| {
+        let talk = Arc::clone(&talk);
+        async move {
+            let sent = interaction.sent().value().await?;
+            let question = sent.last().map(ToString::to_string).unwrap_or_default();
+            let answer = talk.lock().await.answer(&question).await.ok_or(Interrupted)?;
+            interaction.reply(answer);
+            Ok(())
+        }
+    })
+}
+
+/// What the two of a conversation have in common.
+struct Talk {
+    session: Session,
+    screen: Screen,
+    keeper: Option<Keeper>,
+    prompts: Prompts,
+    at_terminal: bool,
+    /// What the conversation comes to.
+    result: Result<(), Failure>,
+}
+
+impl Talk {
+    fn begin(session: Session, mut screen: Screen, keeper: Option<Keeper>) -> Result<Self, Failure> {
+        let at_terminal = std::io::stdin().is_terminal();
+        if at_terminal {
+            screen.note("keys", "Ctrl-C stops a reply, Ctrl-D ends")?;
+            screen.flush()?;
+        }
+        Ok(Self { session, screen, keeper, prompts: Prompts::start(), at_terminal, result: Ok(()) })
+    }
+
+    /// The next question; none where the conversation ends.
+    async fn question(&mut self) -> Option<String> {
+        loop {
+            let input = if self.at_terminal {
+                // The line editor holds the terminal and sees Ctrl-C as a key.
+                self.prompts.next().await
+            } else {
+                tokio::select! {
+                    input = self.prompts.next() => input,
+                    _ = tokio::signal::ctrl_c() => {
+                        self.result = Err(Failure::silent(INTERRUPTED));
+                        return None;
+                    }
+                }
+            };
+            match input {
+                Input::Line(line) if line.trim().is_empty() => {}
+                Input::Line(line) => return Some(line.trim().to_owned()),
+                Input::Interrupted => {}
+                Input::End => return None,
+                Input::Broken(error) => {
+                    self.result = Err(Failure::run(format_args!("cannot read the next prompt: {error}")));
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// The answer, empty where there is none; nothing where the conversation ends.
+    async fn answer(&mut self, question: &str) -> Option<String> {
+        let outcome = match self.session.accepts(question) {
+            Ok(()) => ask(&self.session, question, &mut self.screen, self.keeper.as_mut()).await,
             Err(failure) => Err(failure),
         };
-        if let Err(failure) = outcome {
-            screen.flush()?;
-            if !failure.message().is_empty() {
-                say(failure.message());
-            }
-            if failure.code() == 0 {
-                return Err(failure);
-            }
-            // Whoever sits at the terminal has seen it; a script looks at the exit code.
-            if failure.code() != INTERRUPTED && !at_terminal {
-                result = Err(Failure::silent(failure.code()));
-            }
+        let failure = match outcome {
+            Ok(answer) => return Some(answer),
+            Err(failure) => failure,
+        };
+        if let Err(error) = self.screen.flush() {
+            self.result = Err(error.into());
+            return None;
         }
+        if !failure.message().is_empty() {
+            say(failure.message());
+        }
+        if failure.code() == 0 {
+            self.result = Err(failure);
+            return None;
+        }
+        // Whoever sits at the terminal has seen it; a script looks at the exit code.
+        if failure.code() != INTERRUPTED && !self.at_terminal {
+            self.result = Err(Failure::silent(failure.code()));
+        }
+        Some(String::new())
     }
 }
 
-/// Asks one question and shows all that happens.
+/// Asks one question and shows all that happens. Gives the text of the answer.
 async fn ask(
     session: &Session,
     question: &str,
     screen: &mut Screen,
     mut keeper: Option<&mut Keeper>,
-) -> Result<(), Failure> {
+) -> Result<String, Failure> {
     let run = session.ask(question)?;
     let mut watch = Watch::new(&run);
     while let Some(event) = watch.next(|| screen.flush()).await? {
@@ -145,6 +217,6 @@ async fn ask(
     match outcome.error {
         _ if interrupted => Err(Failure::silent(INTERRUPTED)),
         Some(error) => Err(Failure::run(session.without_key(error.to_string()))),
-        None => Ok(()),
+        None => Ok(outcome.message.map(|message| message.text()).unwrap_or_default()),
     }
 }
