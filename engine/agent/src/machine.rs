@@ -291,7 +291,8 @@ impl Machine {
             self.events.push_back(OwnedEvent::new(kind::MESSAGE_START, now_us).with_texts(json, "assistant"));
         }
         if is_tool_of_member(event) {
-            return Some(*event);
+            // Without the flag: `aux` is the id of the call, and no speaker.
+            return Some(StreamEvent::new(event.kind()).with_text(event.text()).with_aux(event.aux()));
         }
         let position = reply.assembly.handle_event(event);
         report_changes(&mut reply.assembly, &mut self.events, now_us);

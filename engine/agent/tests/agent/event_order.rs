@@ -549,6 +549,8 @@ fn tools_of_members_go_on_to_readers_and_nothing_that_only_looks_like_one() {
         StreamEvent::new(kind).with_flags(FLAG_SPEAKER).with_text(text.as_bytes()).with_aux(b"m/a")
     };
     let told = r#"{"tool_call_id":"m/a","tool_name":"t","args":{},"member":"m"}"#;
+    let passed = driver.machine.handle_stream_event(&of(TOOL_EXECUTION_START, told), 0).expect("it goes on");
+    assert_eq!((passed.text(), passed.aux(), passed.flags()), (told.as_bytes(), &b"m/a"[..], 0));
     driver.reply(&[
         of(TOOL_EXECUTION_START, told),
         // Without the flag, without a member, cut, on two lines.
