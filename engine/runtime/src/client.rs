@@ -10,7 +10,9 @@ use thalweg_agent::message::{AssistantMessage, Message};
 use thalweg_agent::request::{Delivery, Request};
 use thalweg_log::Options as LogOptions;
 
+use crate::account::Account;
 use crate::agent::{Agent, AgentBuilder, Prompt};
+use crate::charge::charged;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::responder::{Ask, Asking, Batch, ReplyEvent, ReplyStream, Responder};
@@ -41,7 +43,8 @@ pub struct Client {
 struct Inner {
     responder: Arc<dyn Responder>,
     request: Arc<Request>,
-    /// For [`Client::run`].
+    /// What is known of prices, for [`Client::run`], like the next two; its budgets are kept by the responder.
+    account: Account,
     engine: Engine,
     log: LogOptions,
 }
@@ -82,8 +85,15 @@ impl Client {
         Agent::builder()
     }
 
-    pub(crate) fn new(responder: Arc<dyn Responder>, request: Request, engine: Engine, log: LogOptions) -> Self {
-        Self { inner: Arc::new(Inner { responder, request: Arc::new(request), engine, log }) }
+    pub(crate) fn new(
+        responder: Arc<dyn Responder>,
+        request: Request,
+        account: Account,
+        engine: Engine,
+        log: LogOptions,
+    ) -> Self {
+        let (responder, account) = charged(responder, account);
+        Self { inner: Arc::new(Inner { responder, request: Arc::new(request), account, engine, log }) }
     }
 
     /// What goes into every request but the messages.
@@ -130,8 +140,9 @@ impl Client {
     /// Outside of a tokio runtime.
     pub fn run(&self, chat: impl Into<Chat>) -> Result<Run, Error> {
         let Chat { messages, request } = chat.into();
-        let Inner { responder, engine, log, .. } = &*self.inner;
-        let described = Agent::builder().responder(Arc::clone(responder)).engine(engine.clone()).log(*log);
+        let Inner { responder, account, engine, log, .. } = &*self.inner;
+        let described = Agent::builder().responder(Arc::clone(responder)).account(account.clone());
+        let described = described.engine(engine.clone()).log(*log);
         let agent = described.messages(messages).hand_on_calls().build()?;
         agent.replace_request(request.map_or_else(|| Arc::clone(&self.inner.request), Arc::new));
         agent.prompt(Prompt::go_on())

@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::abort::{aborted, unless_aborted};
-use crate::account::{Account, Bill, Held};
+use crate::account::{Account, Bill, Held, tokens_max};
 use crate::backend::{Backend, Source};
 use crate::cpu_clock::CpuClock;
 use crate::engine::Engine;
@@ -62,7 +62,6 @@ pub(crate) struct Setup {
     pub(crate) tool_timeout: Option<Duration>,
     pub(crate) measure_decode: bool,
     pub(crate) waiting: Waiting,
-    pub(crate) account: Account,
     pub(crate) engine: Engine,
     pub(crate) log: LogOptions,
     /// The conversation as far as its messages are complete, for those who ask during a run.
@@ -75,6 +74,7 @@ pub(crate) struct Settings {
     pub(crate) request: Arc<Request>,
     pub(crate) tools: Arc<[Tool]>,
     pub(crate) backend: Arc<Backend>,
+    pub(crate) account: Arc<Account>,
 }
 
 impl Setup {
@@ -141,9 +141,16 @@ struct Running {
 
 impl Driver {
     /// Drives the run that the machine of `session` has begun.
-    pub(crate) fn new(setup: Arc<Setup>, session: Box<Session>, writer: Writer, abort: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(
+        setup: Arc<Setup>,
+        mut session: Box<Session>,
+        writer: Writer,
+        abort: watch::Receiver<bool>,
+    ) -> Self {
         let recorder = Recorder::new(writer, setup.measure_decode);
         let settings = setup.settings();
+        // They may have changed since the last run.
+        session.machine.config_mut().tools = names(&settings.tools);
         let span = trace::run(settings.backend.provider_id(), &settings.request.model);
         let mirrored = setup.mirror.lock().unwrap_or_else(PoisonError::into_inner).len();
         Self {
@@ -295,8 +302,8 @@ impl Driver {
         }
         self.request_span = Span::default();
         let Some(reply) = self.session.machine.last_reply().filter(|_| self.recorder.may_cost) else { return };
-        let setup = &self.setup;
-        let cost = setup.account.cost(reply, self.settings.backend.provider_id(), &self.settings.request.model);
+        let Settings { account, backend, request, .. } = &self.settings;
+        let cost = account.cost(reply, backend.provider_id(), &request.model);
         // The counters of a reply that broke off lack what came after them.
         let is_whole = reply.error.is_none();
         let cost = cost.map(|cost| Cost { is_partial: !is_whole, ..cost });
@@ -370,7 +377,8 @@ impl Driver {
         recorder.begin_reply();
         let envelope = settings.request.envelope(turn, Delivery::Stream);
         let history = context.unwrap_or_else(|| machine.history());
-        match setup.account.reserve(settings.backend.provider_id(), &settings.request, &envelope, history) {
+        let said = tokens_max(history);
+        match settings.account.reserve(settings.backend.provider_id(), &settings.request, &envelope, said) {
             Ok(reserved) => *held = Held::new(reserved),
             Err(error) => return Reply::Ended(End::Error(Failure::new(FailureKind::Budget, error.to_string()))),
         }

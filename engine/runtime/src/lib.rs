@@ -28,6 +28,7 @@ pub mod agent;
 pub mod auth;
 mod backend;
 pub mod budget;
+mod charge;
 pub mod client;
 mod conversation;
 mod cpu_clock;

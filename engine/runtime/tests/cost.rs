@@ -144,3 +144,50 @@ async fn a_budget_without_a_price_says_what_is_missing_and_sends_nothing() {
     assert_eq!(error, "the budget is of money and the price of m is not known; set one with `prices` or `price`");
     assert!(server.requests().is_empty());
 }
+
+#[tokio::test]
+async fn clients_keep_to_their_budgets_whether_they_chat_stream_or_run() {
+    let exchanges = (0..3).map(|_| reply("hi", Some(usage(20, 100)))).collect();
+    let server = server(exchanges, Options::in_order());
+    let budget = Budget::tokens(1_000);
+    let client = |most| agent(&server).max_tokens(most).budget(budget.clone()).build_client().expect("complete");
+    let careful = client(100);
+    careful.chat("go").await.expect("there is enough");
+    assert_eq!((budget.spent().tokens, budget.reserved()), (120, Amount::default()));
+    careful.stream("go").await.expect("there is enough").message().await.expect("a reply");
+    let outcome = careful.run("go").expect("an idle client").finished().await;
+    assert!(outcome.error.is_none(), "{:?}", outcome.error);
+    assert_eq!(outcome.cost.map(|cost| cost.total), Some(Money::from_dollars(20.0 * 2.5e-6 + 100.0 * 10e-6)));
+    assert_eq!((budget.spent().tokens, budget.reserved()), (360, Amount::default()));
+
+    let Err(Error::Run { failure, .. }) = client(100_000).chat("go").await else { panic!("more than there is") };
+    assert_eq!(failure.kind, FailureKind::Budget, "{failure}");
+    assert_eq!((server.requests().len(), budget.spent().tokens), (3, 360));
+}
+
+#[tokio::test]
+async fn a_reply_to_a_client_that_nobody_reads_to_its_end_counts_as_its_worst_case() {
+    let server = server(vec![reply("hi", Some(usage(20, 100)))], Options::in_order());
+    let budget = Budget::tokens(1_000);
+    let client = agent(&server).max_tokens(500).budget(budget.clone()).build_client().expect("complete");
+    drop(client.stream("go").await.expect("there is enough"));
+    assert!(budget.spent().tokens > 500, "{budget:?}");
+    assert_eq!(budget.reserved(), Amount::default());
+}
+
+#[tokio::test]
+async fn another_provider_has_another_price_and_draws_on_the_same_budget() {
+    let servers: Vec<Server> =
+        (0..3).map(|_| server(vec![reply("hi", Some(usage(1_000_000, 0)))], Options::in_order())).collect();
+    let at = |place: usize| Agent::builder().model("m").base_url(servers[place].url()).link(thalweg_openai::module());
+    let budget = Budget::unlimited();
+    let agent = at(0).price(Price::per_million(3.0, 4.0)).budget(budget.clone()).build().expect("complete");
+    let mut costs = vec![agent.prompt("go").expect("idle").finished().await.cost];
+    agent.set_provider(at(1).price(Price::per_million(5.0, 6.0))).expect("complete");
+    costs.push(agent.prompt("go").expect("idle").finished().await.cost);
+    agent.set_provider(at(2)).expect("complete");
+    costs.push(agent.prompt("go").expect("idle").finished().await.cost);
+    let totals: Vec<_> = costs.into_iter().map(|cost| cost.map(|cost| cost.total.dollars())).collect();
+    assert_eq!(totals, [Some(3.0), Some(5.0), None], "no price is better than that of another model");
+    assert_eq!(budget.spent().tokens, 3_000_000);
+}

@@ -53,6 +53,13 @@ struct Resolved {
     request: Request,
 }
 
+/// What an agent is to ask from now on.
+pub(super) struct Other {
+    pub(super) backend: Backend,
+    pub(super) request: Request,
+    pub(super) price: Option<Price>,
+}
+
 /// Describes an [`Agent`]. A clone describes another one, which shares budgets, middleware and plugins with it.
 #[derive(Clone, Default)]
 pub struct AgentBuilder {
@@ -522,7 +529,7 @@ impl AgentBuilder {
         self
     }
 
-    /// A budget that every request has to keep to; hand the same one to several agents to have them share it. A
+    /// A budget that every request has to keep to; hand the same one to several agents and clients to have them share it. A
     /// further one counts beside it, such as one for all and one for each.
     #[must_use]
     pub fn budget(mut self, budget: Budget) -> Self {
@@ -544,6 +551,12 @@ impl AgentBuilder {
         self
     }
 
+    /// The prices and budgets of another one.
+    pub(crate) fn account(mut self, account: Account) -> Self {
+        self.account = account;
+        self
+    }
+
     /// Measures the CPU time of decoding, at the price of a few system calls a chunk.
     #[must_use]
     pub const fn measure_decode(mut self, measure: bool) -> Self {
@@ -561,7 +574,12 @@ impl AgentBuilder {
         let Resolved { backend, request } = self.resolve_stacked(engine.limits().wire)?;
         let request = Request { tools: specs(&tools), ..request };
         let config = Config { asks_after_turn: self.hooks.has(HookPoint::AfterTurn), ..self.config };
-        let settings = Settings { request: Arc::new(request), tools: tools.into(), backend: Arc::new(backend) };
+        let settings = Settings {
+            request: Arc::new(request),
+            tools: tools.into(),
+            backend: Arc::new(backend),
+            account: Arc::new(self.account),
+        };
         let saved = self.saved.unwrap_or_else(|| Saved::new(Vec::new()));
         let (machine, queues) = machine_of(saved, settings.configure(&config))?;
         let setup = Setup {
@@ -572,7 +590,6 @@ impl AgentBuilder {
             validation: self.validation,
             tool_timeout: self.tool_timeout,
             measure_decode: self.measure_decode,
-            account: self.account,
             engine,
             log: self.log,
             waiting: Waiting::new(queues),
@@ -590,16 +607,18 @@ impl AgentBuilder {
     pub fn build_client(mut self) -> Result<Client, Error> {
         let engine = self.engine.take().unwrap_or_else(Engine::of_one_agent);
         let Resolved { backend, request } = self.resolve()?;
-        Ok(Client::new(self.stacked(backend, engine.limits().wire), request, engine, self.log))
+        let responder = self.stacked(backend, engine.limits().wire);
+        Ok(Client::new(responder, request, self.account, engine, self.log))
     }
 
     /// What an agent that asks `now` is to ask instead.
-    pub(super) fn into_backend(mut self, now: &Backend, limits: WireLimits) -> Result<(Backend, Request), Error> {
+    pub(super) fn into_other(mut self, now: &Backend, retry: &http::Retry, limits: WireLimits) -> Result<Other, Error> {
+        self.retry = retry.clone();
         if let (Backend::Server { client, .. }, None) = (now, &self.client) {
             self.client = Some(client.clone());
         }
         let Resolved { backend, request } = self.resolve_stacked(limits)?;
-        Ok((backend, request))
+        Ok(Other { backend, request, price: self.account.price })
     }
 
     fn resolve_stacked(&mut self, limits: WireLimits) -> Result<Resolved, Error> {

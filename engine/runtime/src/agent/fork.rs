@@ -57,10 +57,9 @@ impl Agent {
     pub fn fork(&self, fork: impl Into<Fork>) -> Result<Self, Error> {
         let Fork { messages, max_turns, budgets } = fork.into();
         let from = &self.inner.setup;
-        let settings = from.settings();
+        let mut settings = from.settings();
         let config = Config { max_turns: max_turns.unwrap_or(from.config.max_turns), ..from.config.clone() };
-        let mut account = from.account.clone();
-        account.budgets.extend(budgets);
+        Arc::make_mut(&mut settings.account).budgets.extend(budgets);
         let machine = Machine::new(settings.configure(&config), messages);
         let setup = Setup {
             settings: RwLock::new(settings),
@@ -70,7 +69,6 @@ impl Agent {
             validation: from.validation,
             tool_timeout: from.tool_timeout,
             measure_decode: from.measure_decode,
-            account,
             engine: from.engine.clone(),
             log: from.log,
             waiting: Waiting::new(Queues::default()),

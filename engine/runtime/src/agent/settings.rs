@@ -6,7 +6,7 @@ use thalweg_agent::request::{Request, Thinking};
 use thalweg_wire::limits::Limits;
 
 use super::Agent;
-use super::builder::{AgentBuilder, checked_tools, specs};
+use super::builder::{AgentBuilder, Other, checked_tools, specs};
 use crate::backend::Backend;
 use crate::drive::Settings;
 use crate::error::Error;
@@ -60,8 +60,8 @@ impl Agent {
         self.configure(|request| request.model = id.into());
     }
 
-    /// Asks another provider from the next turn on: the one that `builder` describes, with its model, address, keys, headers, middleware
-    /// and thinking. The conversation, tools, hooks, queues and the rest of the request stay; what the other provider cannot read of the
+    /// Asks another provider from the next turn on: the one that `builder` describes, with its model, address, keys, headers, middleware,
+    /// [price](AgentBuilder::price) and thinking. The conversation, tools, hooks, queues, budgets, retries and the rest of the request stay; what the other provider cannot read of the
     /// conversation is put in its words, as [`Accepts`](crate::Accepts) has it. Connections are shared where `builder` names no
     /// [client](AgentBuilder::client) of its own.
     ///
@@ -69,13 +69,16 @@ impl Agent {
     /// As [`AgentBuilder::build`]; nothing changes then.
     pub fn set_provider(&self, builder: AgentBuilder) -> Result<(), Error> {
         let now = self.inner.setup.settings();
-        let (backend, other) = builder.into_backend(&now.backend, self.inner.setup.engine.limits().wire)?;
+        let setup = &self.inner.setup;
+        let described = builder.into_other(&now.backend, &setup.retry, setup.engine.limits().wire)?;
+        let Other { backend, request: other, price } = described;
         self.change(|settings| {
             let request = Arc::make_mut(&mut settings.request);
             request.model = other.model;
             request.extra = other.extra;
             request.thinking = other.thinking;
             settings.backend = Arc::new(backend);
+            Arc::make_mut(&mut settings.account).price = price;
         });
         Ok(())
     }

@@ -10,6 +10,14 @@ pub enum Error {
         /// Where, and why.
         reason: String,
     },
+    /// The file of a table cannot be read, or is of another form.
+    #[error("the table of prices in {path} cannot be read: {reason}")]
+    File {
+        /// The file.
+        path: String,
+        /// Where, and why.
+        reason: String,
+    },
     /// A price below nothing, or none at all.
     #[error("the price of {vendor}/{model} has {dollars} dollars per million tokens; it wants 0 or more")]
     Amount {

@@ -1,6 +1,8 @@
 //! The table: vendors, their models, and which names mean them.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use serde::Deserialize;
@@ -38,7 +40,34 @@ impl Prices {
     /// # Errors
     /// When it is of another form, or a price is below nothing.
     pub fn from_toml(text: &str) -> Result<Self, Error> {
-        let file: File = toml::from_str(text).map_err(|error| Error::Form { reason: error.to_string() })?;
+        Self::of(toml::from_str(text).map_err(|error| Error::Form { reason: error.to_string() })?)
+    }
+
+    /// The same as JSON, with the keys of the form for TOML.
+    ///
+    /// # Errors
+    /// As [`Prices::from_toml`].
+    pub fn from_json(text: &str) -> Result<Self, Error> {
+        Self::of(serde_json::from_str(text).map_err(|error| Error::Form { reason: error.to_string() })?)
+    }
+
+    /// The table in a file: JSON if its name ends with `.json`, else TOML.
+    ///
+    /// # Errors
+    /// As [`Prices::from_toml`], and when the file cannot be read.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let unreadable = |reason: String| Error::File { path: path.display().to_string(), reason };
+        let text = fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+        let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+        let table = if is_json { Self::from_json(&text) } else { Self::from_toml(&text) };
+        table.map_err(|error| match error {
+            Error::Form { reason } => unreadable(reason),
+            other => other,
+        })
+    }
+
+    fn of(file: File) -> Result<Self, Error> {
         let mut table = Self { date: file.date, routers: file.routers, vendors: file.vendors, models: BTreeMap::new() };
         for (vendor, rows) in file.models {
             for (model, row) in rows {
@@ -57,6 +86,14 @@ impl Prices {
     pub fn set(&mut self, provider: &str, model: &str, price: Price) {
         let vendor = self.vendor(provider).to_owned();
         self.models.entry(vendor).or_default().insert(model.to_owned(), price);
+    }
+
+    /// The built-in table with `own` over it.
+    #[must_use]
+    pub fn with_built_in(own: Self) -> Self {
+        let mut table = Self::built_in().clone();
+        table.merge(own);
+        table
     }
 
     /// Takes all of another table over what is here.
@@ -264,6 +301,26 @@ mod tests {
         ] {
             assert_eq!(table.find_name(name).expect(name).rates.input, per_million(input), "{name}");
         }
+    }
+
+    #[test]
+    fn a_file_is_a_table_of_the_form_that_its_name_says() {
+        let folder = std::env::temp_dir().join(format!("thalweg-prices-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let (toml, json, odd) = (folder.join("own.toml"), folder.join("own.JSON"), folder.join("odd.json"));
+        fs::write(&toml, "[models.own]\nm = { input = 1, output = 2 }").expect("written");
+        fs::write(&json, r#"{"models": {"own": {"m": {"input": 3, "output": 4}}}}"#).expect("written");
+        fs::write(&odd, r#"{"models": {"own": {"m": {"input": 3, "ouput": 4}}}}"#).expect("written");
+        for (path, input) in [(&toml, 1.0), (&json, 3.0)] {
+            let table = Prices::with_built_in(Prices::from_file(path).expect("well formed"));
+            assert_eq!(table.find("own", "m").map(|price| price.rates.input), Some(per_million(input)));
+            assert_eq!(table.find("openai", "gpt-4o").map(|price| price.rates.input), Some(per_million(2.5)));
+        }
+        let error = Prices::from_file(&odd).expect_err("misspelt").to_string();
+        assert!(error.contains("odd.json") && error.contains("ouput"), "{error}");
+        let error = Prices::from_file(folder.join("none.toml")).expect_err("there is none").to_string();
+        assert!(error.contains("none.toml"), "{error}");
+        fs::remove_dir_all(folder).expect("removed");
     }
 
     #[test]
