@@ -276,6 +276,17 @@ fn hooks_stand_around_tools_and_requests_and_a_provider_of_the_program_replies()
 }
 
 #[test]
+fn a_conversation_goes_on_with_another_provider_and_requests_are_told() {
+    let answering = server(reply(), Options::in_order());
+    let call = json!({"tool_calls": [{"index": 0, "id": "c9", "type": "function",
+        "function": {"name": "change", "arguments": "{}"}}]});
+    let call = [chunk(&call, None), chunk(&json!({}), Some("tool_calls")), "data: [DONE]\n\n".to_owned()];
+    let calling = server(Exchange::of_chunks(call), Options::in_order());
+    let (answering, calling) = (answering.url(), calling.url());
+    run("provider_change", &[&answering, &calling], &[&answering, &calling]);
+}
+
+#[test]
 fn abort_from_another_thread_keeps_what_came_and_tells_a_waiting_tool() {
     // The first event is out, and the second is not whole.
     let silent = server(reply(), Options::in_order().fault(0..100, Fault::HangAfter(200)));
@@ -313,7 +324,12 @@ fn a_team_stands_in_the_place_of_a_model_and_its_members_have_names() {
 #[test]
 fn conversations_are_kept_in_a_store_and_budgets_are_shared() {
     let server = server(reply(), Options::in_order());
-    run("sessions", &[&server.url()], &[&server.url()]);
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("prices_{}.json", std::process::id()));
+    fs::write(&path, r#"{"models": {"openai": {"m": {"input": 1, "output": 2}}}}"#).unwrap();
+    let arguments = [server.url(), path.display().to_string()];
+    let arguments = [arguments[0].as_str(), arguments[1].as_str()];
+    run("sessions", &arguments, &arguments);
+    fs::remove_file(path).unwrap();
 }
 
 #[test]

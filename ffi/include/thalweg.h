@@ -293,6 +293,14 @@ typedef struct {
 // `compact` among the `middleware` it stands before all of them.
 #define THW_HOOK_COMPACT 7
 
+// Behind each request, once its reply has ended, was stopped or failed. Gets `{"responder": s, "provider": s, "model": s, "turn": n,
+// "messages": n, "first_content_us": n, "duration_us": n, "reply": {...}, "failure": {...}}`: who was asked, and who answered; how many
+// messages were sent; when the first content came, and when it was over; the reply, complete or as far as it came, with its usage;
+// and why there is none or no complete one. What is not known is `null`. No key is in it. The answer changes nothing. It is told one
+// record at a time, in their order, and perhaps a little behind the end of the run; what is not told when the engine is freed is
+// lost. Each hook belongs to an `observe` of the `middleware`, in their order; those that have none stand before all of it.
+#define THW_HOOK_OBSERVE 8
+
 // A provider that is a function of your program: a model in the process, a test, a service with a client of its own.
 typedef struct {
   // `sizeof(thw_host_provider)`.
@@ -360,19 +368,21 @@ typedef struct {
 //   "last_text", which messages are marked for it. `session`: a name of the conversation, for that cache.
 // - `middleware`: what requests pass through, the outermost first; an array of objects with one key each:
 //   {"markdown_log": folder}, a file for people for each request; {"reply_cache": "memory" | folder}, the same request gets
-//   the same reply again, for tests; {"compact": {"above_tokens": n}}, asks the `THW_HOOK_COMPACT`; {"fallback": [options of
-//   this sort]}, others that are asked where this one fails before it has said anything; {"rate_limit":
+//   the same reply again, for tests; {"compact": {"above_tokens": n}}, asks the `THW_HOOK_COMPACT`; {"observe": {}}, tells a
+//   `THW_HOOK_OBSERVE` of each request; {"fallback": [options of this sort]}, others that are asked where this one fails before
+//   it has said anything; {"rate_limit":
 //   {"requests_per_minute": n, "burst": n, "tokens_per_minute": n, "wait_ms_max": n}}, all but the first optional, a request
 //   waits for its turn; {"retry": {"retries": n, "first_delay_ms": n, "delay_ms_max": n, "asked_ms_max": n}}, all optional,
 //   in the place of `retries`.
 // - `reply_cache`, `fallback`, `rate_limit`: the same as keys; they stand behind `middleware`, in this order.
 // - `stream_proxy`: {"url": s, "token": s, "api": s}, the last two optional: a server that speaks the proxy protocol of
 //   TinyAgent and pi, and knows the keys. `model` is then "provider/model" as the proxy knows it.
-// - `budgets`: [{"name": s, "tokens": n, "dollars": x}], the last two optional: what the runs of all agents that name the
-//   same one may use together, see `thw_engine_budgets`. Without a limit it only counts. Not of clients.
+// - `budgets`: [{"name": s, "tokens": n, "dollars": x}], the last two optional: what the runs of all agents and the
+//   replies to all clients that name the same one may use together, see `thw_engine_budgets`. Without a limit it only counts.
 // - `price`: {"input": x, "output": x, "cache_read": x, "cache_write": x, "cache_write_long": x, "reasoning": x,
 //   "context_tokens": n, "output_tokens_max": n}, dollars per million tokens, all but the first two optional; by the
-//   built-in table if absent.
+//   table if absent. `prices`: the path of a table of your own, which goes over the built-in one: {"models": {vendor: {model:
+//   {"input": x, "output": x, "context": n, "max_output": n, ...}}}} as JSON in a file whose name ends with `.json`, else as TOML.
 // - `log`: {"bytes_max": n, "entries_max": n, "when_full": "refuse" | "drop_oldest", "ahead_bytes_max": n}, all optional:
 //   how much is kept of a run for its readers, 256 MiB if absent; whether the run then ends with an error or forgets its
 //   oldest events, see `THW_EVENT_LAGGED`; and how far it may be ahead of a reader that holds it back.
@@ -474,7 +484,7 @@ THW_API char *thw_agent_settings(thw_agent *agent,
                          thw_error *error);
 
 // Changes some of it from the next turn on, also of a run that goes on: `settings` is a JSON object, borrowed for the call, with the
-// keys that change; `null` takes one away. `model` is the id at the provider, which stays. Tools are changed by `thw_agent_set_tools`.
+// keys that change; `null` takes one away. `model` is the id at the provider, which stays, see `thw_agent_set_provider`. Tools are changed by `thw_agent_set_tools`.
 // `[any-thread]`
 THW_API thw_status thw_agent_configure(thw_agent *agent,
                                const char *settings,
@@ -486,6 +496,18 @@ THW_API thw_status thw_agent_configure(thw_agent *agent,
 THW_API thw_status thw_agent_set_tools(thw_agent *agent,
                                const thw_callbacks *callbacks,
                                thw_error *error);
+
+// Asks another provider from the next turn on, also of a run that goes on. `options` are those of `thw_agent_new` that speak of it,
+// borrowed for the call: `model`, `provider`, `base_url`, `dialect`, `api_key`, `headers`, `thinking`, `extra`, `price`,
+// `stream_proxy`, and `middleware` with what else stands there. What is absent is not kept of the one before. `callbacks` may be NULL,
+// or have providers, `THW_HOOK_API_KEY`, `THW_HOOK_COMPACT` and `THW_HOOK_OBSERVE`. The conversation, the tools, the other hooks and
+// all other options stay; what the other provider cannot read of the conversation is put in its words. On an error nothing
+// changes. `[any-thread]`
+THW_API thw_status thw_agent_set_provider(thw_agent *agent,
+                                  const char *options,
+                                  size_t options_len,
+                                  const thw_callbacks *callbacks,
+                                  thw_error *error);
 
 // ---- Run ----
 

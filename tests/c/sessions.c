@@ -80,6 +80,26 @@ static void keep(const char *url) {
   CHECK(thw_store_open("/proc/nowhere/sessions.db", THW_NUL, &wrong) == NULL && contains(wrong.message, "/proc/nowhere"));
 }
 
+// A budget of money wants a price, which a file may know.
+static void price(const char *url, const char *path) {
+  thw_error error = THW_ERROR_INIT, wrong = THW_ERROR_INIT;
+  thw_agent *agent;
+  thw_run *run;
+  char more[1024];
+  const char *money = ", \"provider\": \"openai\", \"api_key\": \"x\", \"max_tokens\": 100, \"budgets\": [{\"name\": \"money\", \"dollars\": 5}]";
+  CHECK_OK(agent = thw_agent_new(engine, options(url, money), THW_NUL, NULL, &error));
+  CHECK_OK(run = thw_agent_prompt(agent, "hi", 2, NULL, &error));
+  CHECK(thw_run_wait(run, THW_FOREVER, &wrong) == THW_E_REJECTED && contains(wrong.message, "price"));
+  thw_run_free(run), thw_agent_free(agent);
+  snprintf(more, sizeof more, "%s, \"prices\": \"%s\"", money, path);
+  CHECK_OK(agent = thw_agent_new(engine, options(url, more), THW_NUL, NULL, &error));
+  say(agent, "hi");
+  thw_agent_free(agent);
+  snprintf(more, sizeof more, "%s, \"prices\": \"%s.not\"", money, path);
+  CHECK(thw_agent_new(engine, options(url, more), THW_NUL, NULL, &wrong) == NULL && wrong.code == THW_E_INVALID);
+  CHECK(contains(wrong.message, "`prices`") && contains(wrong.message, ".not"));
+}
+
 static void count(const char *url) {
   thw_error error = THW_ERROR_INIT;
   thw_agent *agent;
@@ -102,17 +122,29 @@ static void count(const char *url) {
   thw_error other = THW_ERROR_INIT;
   CHECK(thw_agent_new(engine, options(url, ", \"budgets\": [{\"name\": \"team\", \"tokens\": 7}]"), THW_NUL, NULL, &other) == NULL);
   CHECK(contains(other.message, "other limits"));
-  CHECK(thw_client_new(engine, options(url, ", \"budgets\": [{\"name\": \"team\"}]"), THW_NUL, NULL, &other) == NULL);
+
+  // A client shares it; what its reply used is not counted by this server, so that the worst case is.
+  thw_client *client;
+  const char *messages = "[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"hi\"}]}]";
+  CHECK_OK(client = thw_client_new(engine, options(url, ", \"max_tokens\": 100, \"budgets\": [{\"name\": \"team\"}]"), THW_NUL, NULL, &error));
+  CHECK_OK(told = thw_client_chat(client, messages, THW_NUL, 10000, &error));
+  thw_free(told), thw_client_free(client);
+  CHECK_OK(client = thw_client_new(engine, options(url, ", \"max_tokens\": 100000, \"budgets\": [{\"name\": \"team\"}]"), THW_NUL, NULL, &error));
+  thw_error much = THW_ERROR_INIT;
+  CHECK(thw_client_chat(client, messages, THW_NUL, 10000, &much) == NULL && much.code == THW_E_REJECTED);
+  CHECK(contains(much.message, "left"));
+  thw_client_free(client);
   CHECK(thw_agent_new(engine, options(url, ", \"middleware\": [{\"compact\": {}}]"), THW_NUL, NULL, &other) == NULL);
   CHECK(contains(other.message, "THW_HOOK_COMPACT"));
 }
 
 int main(int argc, char **argv) {
-  CHECK(argc > 1);
+  CHECK(argc > 2);
   thw_error error = THW_ERROR_INIT;
   CHECK_OK(engine = thw_engine_new("{\"runs_max\": 10, \"log_bytes_max\": 1000000, \"event_bytes_max\": 100000}", THW_NUL, &error));
   keep(argv[1]);
   count(argv[1]);
+  price(argv[1], argv[2]);
   thw_engine_free(engine);
   return 0;
 }

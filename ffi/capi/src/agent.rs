@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, c_char};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use thalweg::machine::{QueueMode, RepeatLimit, Steering, ToolMode};
 use thalweg::message::Message;
 use thalweg::proxy::Proxy;
 use thalweg::request::{Cache, CacheMarks, Output, Thinking, ToolChoice};
-use thalweg::{Agent as Inner, AgentBuilder, Approval, LogOptions, Prompt, Saved, Tool, Validation, WhenFull};
+use thalweg::{Agent as Inner, AgentBuilder, Approval, LogOptions, Prices, Prompt, Saved, Tool, Validation, WhenFull};
 use thalweg_abi::failure::Failure;
 use thalweg_abi::types::{Error, OK, Status};
 
@@ -20,7 +21,7 @@ use crate::engine::{Engine, EngineObject, Shared};
 use crate::fault::Fault;
 use crate::handle::{self, Class};
 use crate::keep::Kept;
-use crate::middle::{Middle, Rate};
+use crate::middle::{Functions, Middle, Rate};
 use crate::price::Price;
 use crate::program::{self, Callbacks, Given};
 use crate::run::{self, Run, RunOptions};
@@ -89,6 +90,7 @@ pub(crate) struct Options {
     log: Option<Log>,
     budgets: Vec<budget::Wanted>,
     price: Option<Price>,
+    prices: Option<PathBuf>,
     thinking: Option<Thinking>,
     extra: Map<String, Value>,
     retries: Option<u32>,
@@ -176,18 +178,25 @@ impl Log {
     }
 }
 
-/// A client of the options, and of what the program gave.
-pub(crate) fn describe_client(engine: &Shared, options: Options, given: Given) -> Result<AgentBuilder, Fault> {
-    if !options.budgets.is_empty() {
-        return Err(Failure::invalid("`budgets` are kept by agents only; a client has none").into());
+/// Another provider for an agent, of those options that speak of one, and of what the program gave.
+pub(crate) fn describe_provider(engine: &Shared, options: &str, given: Given) -> Result<AgentBuilder, Fault> {
+    let keys: Map<String, Value> = json::read(options, "options")?;
+    if let Some(key) = keys.keys().find(|key| !OF_PROVIDER.contains(&key.as_str())) {
+        let message =
+            format!("`options` has the key {key:?}; of another provider are known: {}", OF_PROVIDER.join(", "));
+        return Err(Failure::invalid(message).into());
     }
-    describe(engine, options, given)
+    if !(given.tools.is_empty() && given.hooks.is_empty()) {
+        return Err(Failure::invalid("tools and hooks around them stay those of the agent; give none here").into());
+    }
+    describe(engine, json::read(options, "options")?, given)
 }
 
 /// An agent or a client of the options, and of what the program gave.
 pub(crate) fn describe(engine: &Shared, mut options: Options, given: Given) -> Result<AgentBuilder, Fault> {
     let team = options.team.take().map(|team| crate::team::responder(engine, team, &given)).transpose()?;
-    let Given { mut tools, hooks, keys, mut compacting, providers } = given;
+    let Given { mut tools, hooks, keys, compacting, observers, providers } = given;
+    let mut functions = Functions { compacting, observers: observers.into() };
     if team.is_some() {
         // They are its members' to call.
         (options.tools, tools) = (Some(Vec::new()), Vec::new());
@@ -207,11 +216,13 @@ pub(crate) fn describe(engine: &Shared, mut options: Options, given: Given) -> R
     let codecs: Vec<_> = registry.codecs().cloned().collect();
     drop(registry);
     let (log, budgets, price) = (options.log.take(), std::mem::take(&mut options.budgets), options.price.take());
-    let (proxy, middleware) = (options.stream_proxy.take(), options.take_middleware());
+    let (proxy, middleware, prices) = (options.stream_proxy.take(), options.take_middleware(), options.prices.take());
     if proxy.is_some() && options.base_url.is_some() {
         return Err(Failure::invalid("`stream_proxy` and `base_url` both say where to ask; give one of them").into());
     }
     let mut builder = options.builder().client(engine.client.clone()).engine(engine.limits.clone()).tools(tools);
+    // The members of a team tell of their requests themselves.
+    let tells = team.is_none();
     if let Some(team) = team {
         builder = builder.responder(team);
     }
@@ -228,13 +239,23 @@ pub(crate) fn describe(engine: &Shared, mut options: Options, given: Given) -> R
     if let Some(price) = price {
         builder = builder.price(price.read()?);
     }
+    if let Some(path) = prices {
+        let own = Prices::from_file(path).map_err(|error| Failure::invalid(format!("`prices`: {error}")))?;
+        builder = builder.prices(Prices::with_built_in(own));
+    }
+    let observed = middleware.iter().filter(|one| matches!(one, Middle::Observe(_))).count();
+    if tells && observed < functions.observers.len() {
+        for observer in functions.observers.split_off(observed) {
+            builder = builder.middleware(observer.middleware(engine)?);
+        }
+    }
     if !middleware.iter().any(|one| matches!(one, Middle::Compact(_)))
-        && let Some(compacting) = compacting.take()
+        && let Some(compacting) = functions.compacting.take()
     {
         builder = builder.middleware(compacting.middleware(None));
     }
     for one in middleware {
-        builder = one.add(builder, engine, &mut compacting)?;
+        builder = one.add(builder, engine, &mut functions)?;
     }
     if let Some(keys) = keys {
         builder = builder.key_source(keys);
@@ -254,6 +275,24 @@ pub(crate) fn describe(engine: &Shared, mut options: Options, given: Given) -> R
 /// The name of the proxy of `stream_proxy` as a provider.
 const PROXY: &str = "proxy";
 
+/// The options that speak of the provider.
+const OF_PROVIDER: [&str; 14] = [
+    "model",
+    "provider",
+    "base_url",
+    "dialect",
+    "api_key",
+    "headers",
+    "thinking",
+    "extra",
+    "price",
+    "middleware",
+    "reply_cache",
+    "fallback",
+    "rate_limit",
+    "stream_proxy",
+];
+
 /// Makes an agent; NULL on an error. Opens no connection. `options` is JSON, borrowed for the call; an unknown key is an
 /// error that names it. Its keys, all optional but for `model`:
 ///
@@ -269,19 +308,21 @@ const PROXY: &str = "proxy";
 ///   "last_text", which messages are marked for it. `session`: a name of the conversation, for that cache.
 /// - `middleware`: what requests pass through, the outermost first; an array of objects with one key each:
 ///   {"markdown_log": folder}, a file for people for each request; {"reply_cache": "memory" | folder}, the same request gets
-///   the same reply again, for tests; {"compact": {"above_tokens": n}}, asks the `THW_HOOK_COMPACT`; {"fallback": [options of
-///   this sort]}, others that are asked where this one fails before it has said anything; {"rate_limit":
+///   the same reply again, for tests; {"compact": {"above_tokens": n}}, asks the `THW_HOOK_COMPACT`; {"observe": {}}, tells a
+///   `THW_HOOK_OBSERVE` of each request; {"fallback": [options of this sort]}, others that are asked where this one fails before
+///   it has said anything; {"rate_limit":
 ///   {"requests_per_minute": n, "burst": n, "tokens_per_minute": n, "wait_ms_max": n}}, all but the first optional, a request
 ///   waits for its turn; {"retry": {"retries": n, "first_delay_ms": n, "delay_ms_max": n, "asked_ms_max": n}}, all optional,
 ///   in the place of `retries`.
 /// - `reply_cache`, `fallback`, `rate_limit`: the same as keys; they stand behind `middleware`, in this order.
 /// - `stream_proxy`: {"url": s, "token": s, "api": s}, the last two optional: a server that speaks the proxy protocol of
 ///   TinyAgent and pi, and knows the keys. `model` is then "provider/model" as the proxy knows it.
-/// - `budgets`: [{"name": s, "tokens": n, "dollars": x}], the last two optional: what the runs of all agents that name the
-///   same one may use together, see `thw_engine_budgets`. Without a limit it only counts. Not of clients.
+/// - `budgets`: [{"name": s, "tokens": n, "dollars": x}], the last two optional: what the runs of all agents and the
+///   replies to all clients that name the same one may use together, see `thw_engine_budgets`. Without a limit it only counts.
 /// - `price`: {"input": x, "output": x, "cache_read": x, "cache_write": x, "cache_write_long": x, "reasoning": x,
 ///   "context_tokens": n, "output_tokens_max": n}, dollars per million tokens, all but the first two optional; by the
-///   built-in table if absent.
+///   table if absent. `prices`: the path of a table of your own, which goes over the built-in one: {"models": {vendor: {model:
+///   {"input": x, "output": x, "context": n, "max_output": n, ...}}}} as JSON in a file whose name ends with `.json`, else as TOML.
 /// - `log`: {"bytes_max": n, "entries_max": n, "when_full": "refuse" | "drop_oldest", "ahead_bytes_max": n}, all optional:
 ///   how much is kept of a run for its readers, 256 MiB if absent; whether the run then ends with an error or forgets its
 ///   oldest events, see `THW_EVENT_LAGGED`; and how far it may be ahead of a reader that holds it back.

@@ -11,17 +11,23 @@ use crate::tool;
 
 /// The hook of a point at which one at most may stand; takes it out of `hooks`. `name` is that of the constant.
 pub(crate) fn take(hooks: &mut Vec<Owned<HostHook>>, point: u32, name: &str) -> Result<Option<host::Tool>, Fault> {
-    let (found, others): (Vec<_>, Vec<_>) = std::mem::take(hooks).into_iter().partition(|hook| hook.0.point == point);
-    *hooks = others;
-    if found.len() > 1 {
+    let mut found = take_all(hooks, point, name)?.into_iter();
+    let first = found.next();
+    if found.next().is_some() {
         return Err(Failure::invalid(format!("there is a second {name}")).into());
     }
+    Ok(first)
+}
+
+/// The hooks of a point, in their order; takes them out of `hooks`. `name` is that of the constant.
+pub(crate) fn take_all(hooks: &mut Vec<Owned<HostHook>>, point: u32, name: &str) -> Result<Vec<host::Tool>, Fault> {
+    let (found, others): (Vec<_>, Vec<_>) = std::mem::take(hooks).into_iter().partition(|hook| hook.0.point == point);
+    *hooks = others;
     if found.iter().any(|hook| hook.0.invoke.is_none()) {
         return Err(Failure::invalid(format!("`invoke` of the {name} is NULL")).into());
     }
     let texts = found.iter().map(|_| ["hook".to_owned(), String::new(), r#"{"type":"object"}"#.to_owned()]).collect();
-    let tools = tool::adopt(found.into_iter().map(|hook| hook.into(hook::as_tool)).collect(), texts)?;
-    Ok(tools.into_iter().next())
+    tool::adopt(found.into_iter().map(|hook| hook.into(hook::as_tool)).collect(), texts)
 }
 
 /// Nobody waits for the answer any more.

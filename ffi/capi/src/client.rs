@@ -58,7 +58,7 @@ pub unsafe extern "C" fn thw_client_new(
         engine.process.check()?;
         // SAFETY: by contract.
         let options = json::read(unsafe { text::text(options, options_len, "options") }?, "options")?;
-        let client = agent::describe_client(engine, options, given)?.build_client()?;
+        let client = agent::describe(engine, options, given)?.build_client()?;
         Ok(handle::new(ClientObject { engine: Arc::clone(engine), client }))
     };
     // SAFETY: by contract.

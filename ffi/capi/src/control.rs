@@ -9,7 +9,7 @@ use thalweg::request::FIELDS;
 use thalweg_abi::failure::Failure;
 use thalweg_abi::types::{Error, OK, PENDING, Status};
 
-use crate::agent::{Agent, AgentObject};
+use crate::agent::{self, Agent, AgentObject};
 use crate::fault::Fault;
 use crate::program::{self, Callbacks, Given};
 use crate::{block, callback, guard, handle, json, text};
@@ -71,7 +71,7 @@ pub unsafe extern "C" fn thw_agent_settings(agent: *mut Agent, error: *mut Error
 }
 
 /// Changes some of it from the next turn on, also of a run that goes on: `settings` is a JSON object, borrowed for the call, with the
-/// keys that change; `null` takes one away. `model` is the id at the provider, which stays. Tools are changed by `thw_agent_set_tools`.
+/// keys that change; `null` takes one away. `model` is the id at the provider, which stays, see `thw_agent_set_provider`. Tools are changed by `thw_agent_set_tools`.
 /// `[any-thread]`
 ///
 /// # Safety
@@ -105,6 +105,39 @@ pub unsafe extern "C" fn thw_agent_configure(
     unsafe { guard::status(error, body) }
 }
 
+/// Asks another provider from the next turn on, also of a run that goes on. `options` are those of `thw_agent_new` that speak of it,
+/// borrowed for the call: `model`, `provider`, `base_url`, `dialect`, `api_key`, `headers`, `thinking`, `extra`, `price`,
+/// `stream_proxy`, and `middleware` with what else stands there. What is absent is not kept of the one before. `callbacks` may be NULL,
+/// or have providers, `THW_HOOK_API_KEY`, `THW_HOOK_COMPACT` and `THW_HOOK_OBSERVE`. The conversation, the tools, the other hooks and
+/// all other options stay; what the other provider cannot read of the conversation is put in its words. On an error nothing
+/// changes. `[any-thread]`
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn thw_agent_set_provider(
+    agent: *mut Agent,
+    options: *const c_char,
+    options_len: usize,
+    callbacks: *const Callbacks,
+    error: *mut Error,
+) -> Status {
+    let body = || {
+        // First, since the contexts are taken over whatever happens.
+        // SAFETY: by contract.
+        let given = unsafe { program::read(callbacks) }?;
+        // SAFETY: by contract.
+        let AgentObject { engine, agent, .. } = unsafe { handle::get::<AgentObject>(agent) }?;
+        engine.process.check()?;
+        // SAFETY: by contract.
+        let options = unsafe { text::text(options, options_len, "options") }?;
+        agent.set_provider(agent::describe_provider(engine, options, given)?)?;
+        Ok(OK)
+    };
+    // SAFETY: by contract.
+    unsafe { guard::status(error, body) }
+}
+
 /// Offers the tools of `callbacks` in the place of all others, from the next turn on, also of a run that goes on. Its hooks and
 /// providers must be none. `[any-thread]`
 ///
@@ -123,8 +156,9 @@ pub unsafe extern "C" fn thw_agent_set_tools(
         // SAFETY: by contract.
         let AgentObject { engine, agent, .. } = unsafe { handle::get::<AgentObject>(agent) }?;
         engine.process.check()?;
-        let Given { tools, hooks, keys, compacting, providers } = given;
-        if !(hooks.is_empty() && keys.is_none() && compacting.is_none() && providers.is_empty()) {
+        let Given { tools, hooks, keys, compacting, observers, providers } = given;
+        let is_only_tools = hooks.is_empty() && keys.is_none() && compacting.is_none() && observers.is_empty();
+        if !(is_only_tools && providers.is_empty()) {
             return Err(Failure::invalid("hooks and providers are given to `thw_agent_new` only").into());
         }
         agent.set_tools(tools)?;

@@ -31,6 +31,7 @@ mod json;
 pub mod keep;
 pub mod key;
 mod middle;
+pub mod observe;
 pub mod packed;
 mod price;
 mod process;

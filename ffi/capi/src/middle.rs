@@ -1,5 +1,6 @@
 //! What stands between an agent and its provider, as options.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::agent::{self, Options};
 use crate::compact::Compacting;
 use crate::engine::Shared;
 use crate::fault::Fault;
+use crate::observe::Observer;
 use crate::program::Given;
 
 /// One of those that requests pass through.
@@ -24,6 +26,7 @@ pub(crate) enum Middle {
     MarkdownLog(PathBuf),
     ReplyCache(String),
     Compact(Threshold),
+    Observe(Nothing),
     Fallback(Vec<Options>),
     RateLimit(Rate),
     Retry(Retries),
@@ -34,6 +37,17 @@ pub(crate) enum Middle {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Threshold {
     above_tokens: Option<u64>,
+}
+
+/// No keys.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
+
+/// Functions of the program that are asked on the way; each is used once.
+pub(crate) struct Functions {
+    pub(crate) compacting: Option<Compacting>,
+    pub(crate) observers: VecDeque<Observer>,
 }
 
 /// How much may be asked a minute.
@@ -62,14 +76,18 @@ impl Middle {
         self,
         builder: AgentBuilder,
         engine: &Shared,
-        compacting: &mut Option<Compacting>,
+        functions: &mut Functions,
     ) -> Result<AgentBuilder, Fault> {
         Ok(match self {
             Self::MarkdownLog(folder) => builder.middleware(MarkdownLog::new(folder)),
             Self::ReplyCache(place) => builder.middleware(replies(&place)?),
             Self::Compact(Threshold { above_tokens }) => {
                 let missing = || Failure::invalid("`compact` wants one THW_HOOK_COMPACT, and each is used once");
-                builder.middleware(compacting.take().ok_or_else(missing)?.middleware(above_tokens))
+                builder.middleware(functions.compacting.take().ok_or_else(missing)?.middleware(above_tokens))
+            }
+            Self::Observe(Nothing {}) => {
+                let missing = || Failure::invalid("each `observe` wants a THW_HOOK_OBSERVE of its own");
+                builder.middleware(functions.observers.pop_front().ok_or_else(missing)?.middleware(engine)?)
             }
             Self::Fallback(others) => builder.middleware(Fallback::to(clients(engine, others)?)),
             Self::RateLimit(rate) => builder.middleware(rate.limit()),
@@ -81,7 +99,7 @@ impl Middle {
 /// Others that are asked where one fails.
 fn clients(engine: &Shared, others: Vec<Options>) -> Result<Vec<Arc<dyn Responder>>, Fault> {
     let made = others.into_iter().map(|options| {
-        let client = agent::describe_client(engine, options, Given::default())?.build_client()?;
+        let client = agent::describe(engine, options, Given::default())?.build_client()?;
         Ok(Arc::new(client) as Arc<dyn Responder>)
     });
     made.collect()

@@ -9,6 +9,7 @@ use crate::compact::{self, Compacting};
 use crate::fault::Fault;
 use crate::hook::{self, HostHook};
 use crate::key;
+use crate::observe::{self, Observer};
 use crate::provider::{self, HostProvider};
 use crate::tool::{self, HostTool};
 
@@ -74,6 +75,7 @@ pub(crate) struct Given {
     pub(crate) hooks: Vec<Hook>,
     pub(crate) keys: Option<KeySource>,
     pub(crate) compacting: Option<Compacting>,
+    pub(crate) observers: Vec<Observer>,
     pub(crate) providers: Vec<host::Provider>,
 }
 
@@ -112,10 +114,11 @@ pub(crate) unsafe fn read(callbacks: *const Callbacks) -> Result<Given, Fault> {
     let mut hooks = hooks?;
     let keys = key::take(&mut hooks)?;
     let compacting = compact::take(&mut hooks)?;
+    let observers = observe::take(&mut hooks)?;
     let hooks = hook::read(hooks)?;
     // SAFETY: by contract the texts of the providers are readable.
     let providers = unsafe { provider::read(providers?) }?;
-    Ok(Given { tools, hooks, keys, compacting, providers })
+    Ok(Given { tools, hooks, keys, compacting, observers, providers })
 }
 
 /// Takes over the members of an array, as far as they can be read.

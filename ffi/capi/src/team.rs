@@ -12,7 +12,7 @@ use crate::engine::Shared;
 use crate::fault::Fault;
 use crate::program::Given;
 
-/// The team of a description. Its members have what the program gave for tools, keys and providers; the rest is of the agent that
+/// The team of a description. Its members have what the program gave for tools, keys, records and providers; the rest is of the agent that
 /// asks the team.
 pub(crate) fn responder(engine: &Shared, team: Value, given: &Given) -> Result<Arc<dyn Responder>, Fault> {
     let invalid = |error: &dyn std::fmt::Display| Failure::invalid(error.to_string());
@@ -25,6 +25,7 @@ pub(crate) fn responder(engine: &Shared, team: Value, given: &Given) -> Result<A
             hooks: given.hooks.iter().filter(|hook| of_tools.contains(&hook.point())).cloned().collect(),
             keys: given.keys.clone(),
             compacting: given.compacting.clone(),
+            observers: given.observers.clone(),
             providers: given.providers.clone(),
         };
         let builder = agent::describe(engine, options, given).map_err(|fault| fault.message())?;
