@@ -17,7 +17,7 @@ from wheel.bdist_wheel import bdist_wheel
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-SOURCES = ["module", "failure", "event", "engine", "given", "agent", "client", "store", "run", "reader", "stream", "call", "sequence"]
+SOURCES = ["module", "failure", "event", "engine", "given", "agent", "client", "store", "run", "reader", "waiter", "stream", "call", "sequence"]
 #: From Python 3.10 on one wheel serves all later versions; 3.9 has no `am_send` in its stable ABI and gets its own.
 STABLE = sys.version_info >= (3, 10)
 

@@ -181,6 +181,32 @@ static PyObject *agent_set_tools(PyObject *object, PyObject *tools) {
     Py_RETURN_NONE;
 }
 
+/* The options as JSON, hooks and providers. */
+static PyObject *agent_set_provider(PyObject *object, PyObject *arguments) {
+    const char *options;
+    Py_ssize_t len;
+    PyObject *hooks, *providers;
+    if (!PyArg_ParseTuple(arguments, "s#O!O!", &options, &len, &PyTuple_Type, &hooks, &PyTuple_Type, &providers)) return NULL;
+    PyObject *none = PyTuple_New(0);
+    if (none == NULL) return NULL;
+    Given given;
+    bool is_read = given_read(&given, none, hooks, providers);
+    Py_DECREF(none);
+    if (!is_read) {
+        given_free(&given);
+        return NULL;
+    }
+    thw_agent *handle = ((AgentObject *)object)->handle;
+    thw_error error = THW_ERROR_INIT;
+    thw_status status;
+    Py_BEGIN_ALLOW_THREADS
+    status = thw_agent_set_provider(handle, options, (size_t)len, &given.callbacks, &error);
+    Py_END_ALLOW_THREADS
+    given_free(&given);
+    if (status < 0) return failure_raise(&error);
+    Py_RETURN_NONE;
+}
+
 static PyObject *agent_answer(PyObject *object, PyObject *decisions) {
     return start(object, decisions, thw_agent_answer);
 }
@@ -214,6 +240,7 @@ static PyMethodDef methods[] = {
     { "settings", agent_settings, METH_NOARGS, "What goes into requests, as JSON." },
     { "configure", agent_configure, METH_O, "Changes some of it, a JSON object." },
     { "set_tools", agent_set_tools, METH_O, "Offers other tools." },
+    { "set_provider", agent_set_provider, METH_VARARGS, "Asks another provider: options as JSON, hooks, providers." },
     { "queued", agent_queued, METH_NOARGS, "What was said and has not come in, as JSON." },
     { "clear_queued", agent_clear_queued, METH_VARARGS, "Forgets what steers, and what follows up." },
     { "keep", agent_keep, METH_VARARGS, "Keeps the conversation in a store; options and answer are JSON." },

@@ -21,6 +21,7 @@ static bool hooks_init(PyObject *module) {
         { "HOOK_AFTER_TURN", THW_HOOK_AFTER_TURN },
         { "HOOK_API_KEY", THW_HOOK_API_KEY },
         { "HOOK_COMPACT", THW_HOOK_COMPACT },
+        { "HOOK_OBSERVE", THW_HOOK_OBSERVE },
     };
     for (size_t i = 0; i < sizeof POINTS / sizeof *POINTS; i++)
         if (PyModule_AddIntConstant(module, POINTS[i].name, POINTS[i].point) != 0) return false;
@@ -34,7 +35,7 @@ PyMODINIT_FUNC PyInit__native(void) {
     }
     PyObject *module = PyModule_Create(&definition);
     if (module == NULL) return NULL;
-    if (failure_init(module) && event_init(module) && engine_init(module) && agent_init(module) && client_init(module) &&
+    if (waiter_init() && failure_init(module) && event_init(module) && engine_init(module) && agent_init(module) && client_init(module) &&
         store_init(module) && run_init(module) && reader_init(module) && stream_init(module) && call_init(module) &&
         sequence_init(module) &&
         PyModule_AddStringConstant(module, "VERSION", thw_version()) == 0 &&

@@ -85,7 +85,7 @@ bool call_init(PyObject *module);
 bool sequence_init(PyObject *module);
 
 PyObject *run_new(EngineObject *engine, thw_run *handle);
-PyObject *reader_new(RunObject *run, int what);
+PyObject *reader_new(RunObject *run, int what, bool holds_back);
 PyObject *stream_new(RunObject *run, PyObject *loop, int what);
 /* A call of a tool, a hook or a provider: asks `function(call)`; see call.c. */
 thw_status call_invoke(void *function, const thw_str *id, const thw_str *arguments, thw_sink *sink, thw_cancel *cancel,
@@ -97,6 +97,22 @@ void given_free(Given *given);
 
 /* Reads the arguments (engine, options, tools, hooks, providers); false with an exception set. If true, `given` is to be freed. */
 bool parts_read(Parts *parts, PyObject *arguments, PyObject *keywords);
+
+/* waiter.c */
+bool waiter_init(void);
+/* A new future of `loop` for a task to wait for; `*waiter` holds it, too, in the place of one that is over. NULL with an exception,
+ * also when another task waits there. */
+PyObject *waiter_new(PyObject **waiter, PyObject *loop);
+/* Lets the task go on, if there is one; false with an exception set. */
+bool waiter_wake(PyObject *waiter);
+
+/* A step of an object that is its own awaitable: gives an item, or a future to wait for; or is at the end; or an exception is set. */
+typedef enum { STEP_ITEM, STEP_WAIT, STEP_END, STEP_FAILED } Step;
+/* What `tp_iternext` gives for a step, and `am_send`, where `*out` is set already. */
+PyObject *step_next(Step step, PyObject *out);
+#if PY_VERSION_HEX >= 0x030A0000
+PySendResult step_send(Step step);
+#endif
 
 /* Hands the batches that are there to their streams; false with an exception set. */
 bool stream_drain(EngineObject *engine);

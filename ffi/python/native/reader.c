@@ -13,10 +13,14 @@ typedef struct {
 
 PyTypeObject *ReaderType;
 
-PyObject *reader_new(RunObject *run, int what) {
+PyObject *reader_new(RunObject *run, int what, bool holds_back) {
     thw_error error = THW_ERROR_INIT;
     thw_reader *handle = thw_run_reader(run->handle, &error);
     if (handle == NULL) return failure_raise(&error);
+    if (holds_back && thw_reader_hold_back(handle, &error) < 0) {
+        thw_reader_free(handle);
+        return failure_raise(&error);
+    }
     ReaderObject *self = new_object(ReaderType);
     if (self == NULL) {
         thw_reader_free(handle);
@@ -76,6 +80,51 @@ static PyObject *reader_next(PyObject *object) {
     }
 }
 
+/* What has come, as a list: an empty one when nothing has, None at the end. */
+static PyObject *reader_read(PyObject *object, PyObject *unused) {
+    (void)unused;
+    ReaderObject *self = (ReaderObject *)object;
+    PyObject *list = PyList_New(0);
+    if (list == NULL) return NULL;
+    while (PyList_Size(list) == 0) {
+        const thw_event *events = NULL;
+        size_t count = 0;
+        thw_error error = THW_ERROR_INIT;
+        thw_status status = thw_reader_next(self->handle, 0, &events, &count, &error);
+        if (status == THW_PENDING) return list;
+        if (status != THW_OK) {
+            Py_DECREF(list);
+            if (status < 0) return failure_raise(&error);
+            if (!failure_is_none(self->run)) return NULL;
+            Py_RETURN_NONE;
+        }
+        for (const thw_event *event = events; event < events + count; event++) {
+            if (!event_is_wanted(event, self->what)) continue;
+            PyObject *item = event_as(event, self->what);
+            bool is_added = item != NULL && PyList_Append(list, item) == 0;
+            Py_XDECREF(item);
+            if (!is_added) {
+                Py_DECREF(list);
+                return NULL;
+            }
+        }
+    }
+    return list;
+}
+
+static PyObject *reader_fileno(PyObject *object, PyObject *unused) {
+    (void)unused;
+    thw_error error = THW_ERROR_INIT;
+    int fd = thw_reader_fd(((ReaderObject *)object)->handle, &error);
+    return fd < 0 ? failure_raise(&error) : PyLong_FromLong(fd);
+}
+
+static PyMethodDef methods[] = {
+    { "read", reader_read, METH_NOARGS, "What has come: nothing, if the list is empty; None at the end." },
+    { "fileno", reader_fileno, METH_NOARGS, "The descriptor that is readable when `read` has something." },
+    { NULL, NULL, 0, NULL },
+};
+
 static PyObject *reader_iter(PyObject *self) {
     Py_INCREF(self);
     return self;
@@ -86,6 +135,7 @@ static PyType_Slot slots[] = {
     { Py_tp_dealloc, reader_dealloc },
     { Py_tp_iter, reader_iter },
     { Py_tp_iternext, reader_next },
+    { Py_tp_methods, methods },
     { 0, NULL },
 };
 

@@ -81,10 +81,10 @@ static PyObject *run_result(PyObject *object, PyObject *unused) {
     return lent(object, thw_run_result);
 }
 
-static PyObject *run_reader(PyObject *object, PyObject *what) {
-    long which = PyLong_AsLong(what);
-    if (PyErr_Occurred()) return NULL;
-    return reader_new((RunObject *)object, (int)which);
+static PyObject *run_reader(PyObject *object, PyObject *arguments) {
+    int what, holds_back;
+    if (!PyArg_ParseTuple(arguments, "ip", &what, &holds_back)) return NULL;
+    return reader_new((RunObject *)object, what, holds_back);
 }
 
 static PyObject *run_stream(PyObject *object, PyObject *arguments) {
@@ -111,7 +111,7 @@ static PyMethodDef methods[] = {
     { "wait", run_wait, METH_O, "Waits so many milliseconds for the end; raises how it failed." },
     { "text", run_text, METH_NOARGS, "The text of the last reply; None while the run goes on." },
     { "result", run_result, METH_NOARGS, "The result as JSON; None while the run goes on." },
-    { "reader", run_reader, METH_O, "An iterator over the events, from the first." },
+    { "reader", run_reader, METH_VARARGS, "An iterator over the events, from the first; the run may wait for it." },
     { "stream", run_stream, METH_VARARGS, "An asynchronous iterator over the events, from the first." },
     { NULL, NULL, 0, NULL },
 };

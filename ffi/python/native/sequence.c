@@ -30,7 +30,6 @@ typedef struct {
 } SequenceReaderObject;
 
 static PyTypeObject *CrewType, *SequenceType, *SequenceReaderType;
-static PyObject *create_future, *set_result, *done, *blocking;
 
 /* Gives up what Python holds no more, on whatever thread that shows. */
 static void released(void *object) {
@@ -38,24 +37,6 @@ static void released(void *object) {
     PyGILState_STATE state = PyGILState_Ensure();
     Py_DECREF((PyObject *)object);
     PyGILState_Release(state);
-}
-
-/* Lets a task go on that waits in a reader. */
-static bool wake(SequenceReaderObject *reader) {
-    PyObject *waiter = reader->waiter;
-    if (waiter == NULL) return true;
-    Py_INCREF(waiter);
-    PyObject *is_done = PyObject_CallMethodObjArgs(waiter, done, NULL), *result = NULL;
-    if (is_done == Py_False) {
-        result = PyObject_CallMethodObjArgs(waiter, set_result, Py_None, NULL);
-    } else if (is_done != NULL) {
-        Py_INCREF(Py_None);
-        result = Py_None;
-    }
-    Py_XDECREF(is_done);
-    Py_XDECREF(result);
-    Py_DECREF(waiter);
-    return result != NULL;
 }
 
 /* Flattens and wakes until nothing is left of either. What happens meanwhile, in a callback, is found by the same loop. */
@@ -78,7 +59,7 @@ static bool run(CrewObject *crew) {
         for (size_t i = 0; i < count; i++) Py_INCREF((PyObject *)users[i]);
         for (size_t i = 0; i < count; i++) {
             SequenceReaderObject *reader = users[i];
-            if (is_well && !wake(reader)) is_well = false;
+            if (is_well && !waiter_wake(reader->waiter)) is_well = false;
             Py_DECREF(reader);
         }
         if (!is_well) break;
@@ -309,61 +290,25 @@ static PyObject *take(SequenceReaderObject *self) {
     return NULL;
 }
 
-/* One step of the awaitable: the object if there is one, else the future that stands for it. */
-enum { ITEM, WAIT, FAILED };
-
-static int step(SequenceReaderObject *self, PyObject **out) {
+/* The next object, or the future that stands for it. */
+static Step step(SequenceReaderObject *self, PyObject **out) {
     *out = take(self);
-    if (*out != NULL) return ITEM;
-    if (PyErr_Occurred()) return FAILED;
-    if (self->waiter != NULL) {
-        PyObject *is_done = PyObject_CallMethodObjArgs(self->waiter, done, NULL);
-        if (is_done == NULL) return FAILED;
-        bool is_free = is_done == Py_True;
-        Py_DECREF(is_done);
-        if (!is_free) {
-            PyErr_SetString(PyExc_RuntimeError, "another task waits in this iterator; give each task its own");
-            return FAILED;
-        }
-        Py_CLEAR(self->waiter);
-    }
-    PyObject *waiter = PyObject_CallMethodObjArgs(self->crew->loop, create_future, NULL);
-    if (waiter == NULL) return FAILED;
-    /* As `Future.__await__` does it: tells the task that this is what it waits for. */
-    if (PyObject_SetAttr(waiter, blocking, Py_True) < 0) {
-        Py_DECREF(waiter);
-        return FAILED;
-    }
-    Py_INCREF(waiter);
-    self->waiter = waiter;
-    *out = waiter;
-    return WAIT;
+    if (*out != NULL) return STEP_ITEM;
+    if (PyErr_Occurred()) return STEP_FAILED;
+    *out = waiter_new(&self->waiter, self->crew->loop);
+    return *out == NULL ? STEP_FAILED : STEP_WAIT;
 }
 
-/* A step where the value of an awaitable travels in a StopIteration. */
 static PyObject *reader_iternext(PyObject *object) {
     PyObject *out = NULL;
-    switch (step((SequenceReaderObject *)object, &out)) {
-    case ITEM: {
-        PyObject *stop = PyObject_CallFunctionObjArgs(PyExc_StopIteration, out, NULL);
-        Py_DECREF(out);
-        if (stop != NULL) PyErr_SetObject(PyExc_StopIteration, stop);
-        Py_XDECREF(stop);
-        return NULL;
-    }
-    case WAIT: return out;
-    default: return NULL;
-    }
+    Step made = step((SequenceReaderObject *)object, &out);
+    return step_next(made, out);
 }
 
 #if PY_VERSION_HEX >= 0x030A0000
 static PySendResult reader_send(PyObject *object, PyObject *value, PyObject **out) {
     (void)value;
-    switch (step((SequenceReaderObject *)object, out)) {
-    case ITEM: return PYGEN_RETURN;
-    case WAIT: return PYGEN_NEXT;
-    default: return PYGEN_ERROR;
-    }
+    return step_send(step((SequenceReaderObject *)object, out));
 }
 #endif
 
@@ -426,11 +371,6 @@ static PyType_Spec reader_spec = { "thalweg._native.SequenceReader", sizeof(Sequ
                                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, reader_slots };
 
 bool sequence_init(PyObject *module) {
-    create_future = PyUnicode_InternFromString("create_future");
-    set_result = PyUnicode_InternFromString("set_result");
-    done = PyUnicode_InternFromString("done");
-    blocking = PyUnicode_InternFromString("_asyncio_future_blocking");
-    if (create_future == NULL || set_result == NULL || done == NULL || blocking == NULL) return false;
     return add_type(module, &crew_spec, "Crew", &CrewType) && add_type(module, &sequence_spec, "Sequence", &SequenceType) &&
            add_type(module, &reader_spec, "SequenceReader", &SequenceReaderType);
 }

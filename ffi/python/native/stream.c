@@ -32,7 +32,6 @@ typedef struct stream {
 } StreamObject;
 
 PyTypeObject *StreamType;
-static PyObject *create_future, *set_result, *done, *blocking;
 
 static void unlink_sink(EngineObject *engine, struct sink *sink) {
     if (sink->previous != NULL) sink->previous->next = sink->next;
@@ -125,22 +124,10 @@ static bool reserve(StreamObject *self, size_t count) {
 }
 
 static bool wake(StreamObject *self) {
-    PyObject *waiter = self->waiter;
-    if (waiter == NULL) return true;
-    Py_INCREF(waiter);
-    PyObject *is_done = PyObject_CallMethodObjArgs(waiter, done, NULL), *result = NULL;
-    if (is_done == Py_False) {
-        result = PyObject_CallMethodObjArgs(waiter, set_result, Py_None, NULL);
-    } else if (is_done != NULL) {
-        Py_INCREF(Py_None);
-        result = Py_None;
-    }
-    Py_XDECREF(is_done);
-    Py_XDECREF(result);
+    bool is_well = waiter_wake(self->waiter);
     /* The loop holds the task now, to run it. */
     if (self->sink != NULL) Py_CLEAR(self->sink->waiter);
-    Py_DECREF(waiter);
-    return result != NULL;
+    return is_well;
 }
 
 static bool take(StreamObject *self, const thw_batch *batch) {
@@ -207,71 +194,34 @@ void stream_end_all(EngineObject *engine) {
     }
 }
 
-enum step { ITEM, WAIT, END, FAILED };
-
 /* The next item, or the future to wait for. */
-static enum step step(StreamObject *self, PyObject **out) {
+static Step step(StreamObject *self, PyObject **out) {
     if (self->first < self->last) {
         *out = self->queue[self->first++];
-        return ITEM;
+        return STEP_ITEM;
     }
-    if (self->is_over) return failure_is_none(self->run) ? END : FAILED;
-    if (self->waiter != NULL) {
-        PyObject *is_done = PyObject_CallMethodObjArgs(self->waiter, done, NULL);
-        if (is_done == NULL) return FAILED;
-        bool is_free = is_done == Py_True;
-        Py_DECREF(is_done);
-        if (!is_free) {
-            PyErr_SetString(PyExc_RuntimeError, "another task waits in this iterator; give each task its own");
-            return FAILED;
-        }
-        Py_CLEAR(self->waiter);
-    }
-    PyObject *waiter = PyObject_CallMethodObjArgs(self->loop, create_future, NULL);
-    if (waiter == NULL) return FAILED;
-    /* As `Future.__await__` does it: tells the task that this is what it waits for. */
-    if (PyObject_SetAttr(waiter, blocking, Py_True) < 0) {
-        Py_DECREF(waiter);
-        return FAILED;
-    }
-    Py_INCREF(waiter);
-    self->waiter = waiter;
+    if (self->is_over) return failure_is_none(self->run) ? STEP_END : STEP_FAILED;
+    *out = waiter_new(&self->waiter, self->loop);
+    if (*out == NULL) return STEP_FAILED;
     if (self->sink != NULL) {
-        Py_INCREF(waiter);
+        Py_INCREF(*out);
         Py_XDECREF(self->sink->waiter);
-        self->sink->waiter = waiter;
+        self->sink->waiter = *out;
     }
-    *out = waiter;
-    return WAIT;
+    return STEP_WAIT;
 }
 
-/* A step where the value of an awaitable travels in a StopIteration. */
 static PyObject *stream_iternext(PyObject *object) {
     PyObject *out = NULL;
-    switch (step((StreamObject *)object, &out)) {
-    case ITEM: {
-        PyObject *stop = PyObject_CallFunctionObjArgs(PyExc_StopIteration, out, NULL);
-        Py_DECREF(out);
-        if (stop != NULL) PyErr_SetObject(PyExc_StopIteration, stop);
-        Py_XDECREF(stop);
-        return NULL;
-    }
-    case WAIT: return out;
-    case END: PyErr_SetNone(PyExc_StopAsyncIteration); return NULL;
-    default: return NULL;
-    }
+    Step made = step((StreamObject *)object, &out);
+    return step_next(made, out);
 }
 
 #if PY_VERSION_HEX >= 0x030A0000
 static PySendResult stream_send(PyObject *object, PyObject *value, PyObject **out) {
     (void)value;
     *out = NULL;
-    switch (step((StreamObject *)object, out)) {
-    case ITEM: return PYGEN_RETURN;
-    case WAIT: return PYGEN_NEXT;
-    case END: PyErr_SetNone(PyExc_StopAsyncIteration); return PYGEN_ERROR;
-    default: return PYGEN_ERROR;
-    }
+    return step_send(step((StreamObject *)object, out));
 }
 #endif
 
@@ -301,10 +251,5 @@ static PyType_Spec spec = { "thalweg._native.Stream", sizeof(StreamObject), 0, P
                             slots };
 
 bool stream_init(PyObject *module) {
-    create_future = PyUnicode_InternFromString("create_future");
-    set_result = PyUnicode_InternFromString("set_result");
-    done = PyUnicode_InternFromString("done");
-    blocking = PyUnicode_InternFromString("_asyncio_future_blocking");
-    if (create_future == NULL || set_result == NULL || done == NULL || blocking == NULL) return false;
     return add_type(module, &spec, "Stream", &StreamType);
 }

@@ -134,6 +134,13 @@ class Loopback:
         self._server.server_close()
 
 
+def wait_until(condition, seconds=5):
+    """Waits for what comes a little later."""
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+
+
 @contextlib.contextmanager
 def stand_in(base_url):
     """The environment of a program in which one server stands in for all providers, and each has a key."""

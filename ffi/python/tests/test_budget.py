@@ -1,6 +1,9 @@
 """What runs cost, budgets that agents share, and the limits of an engine."""
 
+import os
+import tempfile
 import unittest
+from pathlib import Path
 
 from support import Loopback
 from thalweg import Agent, Client, Engine, Error, InvalidError, RejectedError
@@ -59,9 +62,35 @@ class Costs(unittest.TestCase):
         self.agent(budget={"name": "money", "dollars": 2}, price={"input": 1, "output": 1})
         self.assertEqual(self.engine.budgets["money"]["dollars"]["limit"], 2)
 
-    def test_a_client_keeps_none_and_says_so(self):
-        with self.assertRaisesRegex(InvalidError, "budgets"):
-            Client("m", base_url=self.server.base_url, budget="team")
+    def test_a_client_shares_them_with_agents(self):
+        team = {"name": "team", "tokens": 1000}
+        self.agent(budget=team, max_tokens=100).prompt("hi").result(5)
+        client = Client("m", base_url=self.server.base_url, api_key="x", engine=self.engine, budget=team, max_tokens=100)
+        client.chat("hi", 5)
+        client.stream("hi").result(5)
+        self.assertEqual(self.engine.budgets["team"]["tokens"], {"limit": 1000, "spent": 36, "reserved": 0, "left": 964})
+        greedy = Client("m", base_url=self.server.base_url, api_key="x", engine=self.engine, budget="team", max_tokens=1000)
+        for ask in (lambda: greedy.chat("hi", 5), lambda: greedy.stream("hi").result(5)):
+            with self.assertRaises(RejectedError) as raised:
+                ask()
+            self.assertIn("964 left", str(raised.exception))
+        self.assertEqual((len(self.server.requests), self.engine.budgets["team"]["tokens"]["left"]), (3, 964))
+
+    def test_prices_come_from_a_file_and_go_over_the_built_in_ones(self):
+        files = {
+            "own.toml": '[models.openai]\nm = { input = 100, output = 0 }\n',
+            "own.json": '{"models": {"openai": {"m": {"input": 7, "output": 0}}}}',
+            "odd.toml": '[models.openai]\nm = { input = 100, ouput = 0 }\n',
+        }
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in files.items():
+                Path(folder, name).write_text(text, encoding="utf-8")
+            for name, dollars in (("own.toml", 100), ("own.json", 7)):
+                result = self.agent(provider="openai", prices=Path(folder, name)).prompt("hi").result(5)
+                self.assertAlmostEqual(result.cost["total"], 9 * dollars / 1e6)
+            for name, why in (("odd.toml", "odd.toml.*ouput"), ("none.toml", "none.toml")):
+                with self.assertRaisesRegex(InvalidError, f"(?s){why}"):
+                    self.agent(provider="openai", prices=os.path.join(folder, name))
 
 
 class Limits(unittest.TestCase):

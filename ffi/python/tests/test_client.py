@@ -10,7 +10,7 @@ import time
 import unittest
 from pathlib import Path
 
-from support import Loopback, Replay, agent_options, scenario
+from support import Loopback, Replay, agent_options, scenario, wait_until
 from thalweg import Agent, Client, Error, InvalidError, tool
 
 
@@ -190,6 +190,47 @@ class Between(unittest.TestCase):
             self.assertEqual((len(files(outer, 2)), len(files(inner, 1)), len(server.requests)), (2, 1, 1))
             self.assertIn("hi there", files(outer, 2)[0])
             self.assertNotIn("secret", files(outer, 2)[0])
+
+    def test_each_request_is_told_with_its_reply_or_why_there_is_none(self):
+        server = self.loopback()
+        outer, inner = [], []
+        order = [{"observe": outer.append}, {"reply_cache": "memory"}, {"observe": inner.append}]
+        agent = Agent("m", base_url=server.base_url, provider="openai", api_key="secret", middleware=order, retries=0)
+        for _ in range(2):
+            agent.prompt("hi there").result(5)
+            agent.reset()
+        wait_until(lambda: len(outer) == 2)
+        self.assertEqual((len(outer), len(inner), len(server.requests)), (2, 1, 1))
+        record = inner[0]
+        self.assertEqual((record["provider"], record["model"], record["turn"], record["messages"]), ("openai", "m", 1, 1))
+        self.assertEqual((record["reply"]["content"][0]["text"], record["reply"]["usage"]["input_tokens"]), ("yes", 9))
+        self.assertLess(0, record["first_content_us"])
+        self.assertLessEqual(record["first_content_us"], record["duration_us"])
+        self.assertIsNone(record["failure"])
+        self.assertNotIn("secret", json.dumps(outer + inner))
+
+        async def tell(record):
+            failed.append(record)
+
+        failed = []
+        with self.assertRaises(Error):
+            Client("m", base_url="http://127.0.0.1:1/v1", api_key="x", retries=0, middleware=[{"observe": tell}]).chat("hi", 5)
+        wait_until(lambda: failed)
+        self.assertEqual([(record["reply"], record["failure"]["kind"]) for record in failed], [(None, "connection")])
+
+    def test_an_observer_that_fails_harms_nothing(self):
+        records = []
+
+        def observe(record):
+            records.append(record)
+            raise LookupError("the book is full")
+
+        agent = Agent("one", stream=lambda request: "yes", middleware=[{"observe": observe}])
+        self.assertEqual([agent.prompt("hi").result(5).text for _ in range(3)], ["yes"] * 3)
+        wait_until(lambda: len(records) == 3)
+        self.assertEqual([record["messages"] for record in records], [1, 3, 5])
+        with self.assertRaisesRegex(InvalidError, "THW_HOOK_OBSERVE"):
+            Agent("one", stream=lambda request: "yes", middleware=[{"observe": {}}])
 
     def test_a_long_conversation_is_shortened_for_the_request_only(self):
         server = self.loopback(lambda body: f"{len(body['messages'])} messages")

@@ -176,6 +176,12 @@ class Changes(unittest.TestCase):
         with self.assertRaisesRegex(Error, "modle"):
             agent.configure(modle="x")
 
+    def test_tools_that_are_given_between_two_runs_are_run(self):
+        agent = Agent("one", stream=once)
+        self.assertIn("there is no tool", agent.prompt("go").result(5).text)
+        agent.tools = [add]
+        self.assertEqual(agent.prompt("go").result(5).text, "3")
+
     def test_a_reply_that_comes_in_may_be_looked_at(self):
         half, go_on = threading.Event(), threading.Event()
 

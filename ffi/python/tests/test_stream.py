@@ -214,5 +214,70 @@ class State(unittest.TestCase):
         self.assertEqual(agent.continue_().result(5).text, "yes")
 
 
+class HeldBack(unittest.TestCase):
+    """A run that waits for who reads it."""
+
+    PIECES = 800
+
+    def prompt(self):
+        """A run whose provider has much to say once `go` is set, and what it has said."""
+        said, go = [], threading.Event()
+
+        def stream(request):
+            go.wait(5)
+            for number in range(self.PIECES):
+                said.append(number)
+                yield f"{number} " + "x" * 50_000
+
+        log = {"bytes_max": 1 << 20, "ahead_bytes_max": 1 << 17, "when_full": "drop_oldest"}
+        return Agent("one", stream=stream, log=log).prompt("hi"), said, go
+
+    def test_an_iteration_that_pauses_stops_the_provider_and_misses_nothing(self):
+        run, said, go = self.prompt()
+        pieces = iter(run.texts.hold_back())
+        go.set()
+        text = next(pieces)
+        time.sleep(0.3)
+        self.assertLess(len(said), self.PIECES // 2)
+        text += "".join(pieces)
+        self.assertEqual([int(word) for word in text.replace("x", "").split()], list(range(self.PIECES)))
+        self.assertEqual(run.result(5).reason, "complete")
+
+    def test_the_same_of_events_for_an_event_loop(self):
+        async def main():
+            run, said, go = self.prompt()
+            events = run.hold_back().__aiter__()
+            await events.__anext__()
+            go.set()
+            await asyncio.sleep(0.3)
+            self.assertLess(len(said), self.PIECES // 2)
+            kinds = [event.type async for event in events]
+            self.assertEqual((kinds.count("text_delta"), kinds.count("lagged"), kinds[-1]), (self.PIECES, 0, "agent_end"))
+            self.assertEqual((await run).reason, "complete")
+
+        asyncio.run(main())
+
+    def test_a_reader_that_is_dropped_holds_nothing_back(self):
+        run, said, go = self.prompt()
+        pieces = iter(run.hold_back())
+        next(pieces)
+        go.set()
+        del pieces
+        self.assertEqual(run.result(10).reason, "complete")
+        self.assertEqual(len(said), self.PIECES)
+
+    def test_an_iteration_of_a_failed_run_raises_its_error(self):
+        def stream(request):
+            yield "a"
+            yield {"type": "error", "kind": "server", "message": "no more"}
+
+        async def main():
+            with self.assertRaisesRegex(Error, "no more"):
+                async for _ in Agent("one", stream=stream).prompt("hi").texts.hold_back():
+                    pass
+
+        asyncio.run(main())
+
+
 if __name__ == "__main__":
     unittest.main()

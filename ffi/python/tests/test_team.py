@@ -48,6 +48,14 @@ class Teams(unittest.TestCase):
         agent.prompt("Q").result()
         self.assertEqual([each["function"]["name"] for each in self.server.requests[0][2]["tools"]], ["add"])
 
+    def test_members_may_be_functions_of_the_program(self):
+        def answer(request):
+            yield f"{request['model']} of {request['messages'][-1]['content'][0]['text']}"
+
+        members = [{"name": name, "model": f"program/{name}"} for name in ("a", "b")]
+        agent = Agent(team={"kind": "pipeline", "members": members}, stream=answer)
+        self.assertEqual(agent.prompt("Q").result(5).text, "b of a of Q")
+
     def test_a_slip_is_told_with_its_member(self):
         with self.assertRaisesRegex(Error, "draft.*modle"):
             Agent(team={"kind": "pipeline", "members": [{"name": "draft", "modle": "m"}]})

@@ -30,7 +30,7 @@ from .errors import (
     VersionError,
 )
 from .result import Result
-from .run import Run, Texts
+from .run import Events, Run, Texts
 from .store import Store
 from .tool import Tool, ToolContext, tool
 
@@ -42,6 +42,7 @@ __all__ = [
     "Engine",
     "Error",
     "Event",
+    "Events",
     "FailedError",
     "InvalidError",
     "ProtocolError",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import weakref
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Union
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 from . import _native, hook, provider as providers_
 from .calls import Scope
@@ -44,9 +45,11 @@ class Agent:
     asked with the messages when the provider says that they are too long, and gives shorter ones.
 
     What requests pass through is `middleware`, dicts with one key each, the outermost first: {"markdown_log": folder}, {"reply_cache": …},
-    {"compact": {"above_tokens": …}}, {"fallback": […]}, {"rate_limit": {…}}, {"retry": {…}}. `budget` is a name of the engine's
-    `budgets`, or {"name", "tokens", "dollars"}, or several: what all runs of agents that name it may use together. `price` is {"input", "output"}
-    in dollars per million tokens, for a model that the built-in table does not know. `stream_proxy` is {"url", "token"} of a server that speaks the
+    {"compact": {"above_tokens": …}}, {"fallback": […]}, {"rate_limit": {…}}, {"retry": {…}}, {"observe": function}, which is asked
+    with a record of each request once it is over, as a dict. `budget` is a name of the engine's
+    `budgets`, or {"name", "tokens", "dollars"}, or several: what all runs of agents, and replies to clients, that name it may use together. `price` is
+    {"input", "output"} in dollars per million tokens, for a model that the built-in table does not know; `prices` the path of a table as TOML or
+    JSON that goes over the built-in one. `stream_proxy` is {"url", "token"} of a server that speaks the
     proxy protocol of TinyAgent and pi. `log` says how much of a run is kept.
     """
 
@@ -95,6 +98,7 @@ class Agent:
         stream_proxy: Optional[Mapping[str, str]] = None,
         budget: Union[str, Mapping[str, Any], Sequence[Union[str, Mapping[str, Any]]], None] = None,
         price: Optional[Mapping[str, float]] = None,
+        prices: Union[str, os.PathLike[str], None] = None,
         log: Optional[Mapping[str, Any]] = None,
         extra: Optional[Mapping[str, Any]] = None,
         messages: Optional[Sequence[Message]] = None,
@@ -108,16 +112,31 @@ class Agent:
         compact: Optional[Callable[..., Any]] = None,
         engine: Optional[Engine] = None,
     ) -> None:
-        if stream is not None:
-            provider = provider or "program"
+        self._scope = Scope()
+        scope = self._scope
+        asked = _Provider(
+            scope,
+            model=model,
+            provider=provider,
+            base_url=base_url,
+            dialect=dialect,
+            api_key=api_key,
+            headers=headers,
+            thinking=thinking,
+            extra=extra,
+            price=price,
+            middleware=middleware,
+            rate_limit=rate_limit,
+            fallback=fallback,
+            reply_cache=reply_cache,
+            stream_proxy=stream_proxy,
+            stream=stream,
+            get_api_key=get_api_key,
+            compact=compact,
+            team=team,
+        )
         options: Dict[str, Any] = {
-            "model": model,
             "system": system,
-            "provider": provider,
-            "base_url": base_url,
-            "dialect": dialect,
-            "api_key": api_key,
-            "headers": headers and dict(headers),
             "max_tokens": max_tokens,
             "temperature": temperature,
             "top_p": top_p,
@@ -126,7 +145,6 @@ class Agent:
             "frequency_penalty": frequency_penalty,
             "presence_penalty": presence_penalty,
             "stop": stop and list(stop),
-            "thinking": {"level": thinking} if isinstance(thinking, str) else thinking,
             "tool_choice": tool_choice,
             "tool_mode": tool_mode,
             "parallel_tools": parallel_tools,
@@ -144,37 +162,26 @@ class Agent:
             "cache": cache,
             "cache_marks": cache_marks,
             "session": session,
-            "middleware": middleware and [dict(one) for one in middleware],
-            "rate_limit": rate_limit and dict(rate_limit),
-            "fallback": fallback and [dict(other) for other in fallback],
-            "team": team and dict(team),
-            "reply_cache": reply_cache,
-            "stream_proxy": stream_proxy and dict(stream_proxy),
             "budgets": None if budget is None else _budgets(budget),
-            "price": price and dict(price),
+            "prices": None if prices is None else os.fspath(prices),
             "log": log and dict(log),
-            "extra": extra and dict(extra),
             "messages": messages and list(messages),
         }
         self._tools = _tools(tools)
         self.engine = engine or default_engine()
-        self._scope = Scope()
-        scope = self._scope
         hooks = (
             (hook.before_tool_call, before_tool_call),
             (hook.after_tool_call, after_tool_call),
             (hook.transform_context, transform_context),
             (hook.convert_to_llm, convert_to_llm),
             (hook.should_stop_after_turn, should_stop_after_turn),
-            (hook.get_api_key, get_api_key),
-            (hook.compact, compact),
         )
         # As the extension module takes them.
         self._parts = (
-            json.dumps({key: value for key, value in options.items() if value is not None}),
+            json.dumps({**asked.options, **{key: value for key, value in options.items() if value is not None}}),
             tuple(tool._native_form(scope) for tool in self._tools),
-            tuple(make(function, scope) for make, function in hooks if function is not None),
-            () if stream is None else (providers_.native_form(str(provider), stream, scope),),
+            tuple(make(function, scope) for make, function in hooks if function is not None) + asked.hooks,
+            asked.providers,
         )
         self._native = _native.Agent(self.engine._native, *self._parts)
         self._is_kept = False
@@ -286,10 +293,57 @@ class Agent:
         return settings
 
     def configure(self, **settings: Any) -> None:
-        """Changes some of it from the next turn on, also of a run that goes on; None takes a setting away. The provider stays."""
+        """Changes some of it from the next turn on, also of a run that goes on; None takes a setting away. The provider stays, see
+        `set_provider`."""
         if isinstance(settings.get("thinking"), str):
             settings["thinking"] = {"level": settings["thinking"]}
         self._native.configure(json.dumps(settings))
+
+    def set_provider(
+        self,
+        model: str = "",
+        *,
+        provider: Optional[str] = None,
+        base_url: Optional[str] = None,
+        dialect: Optional[str] = None,
+        api_key: Optional[str] = None,
+        headers: Optional[Mapping[str, str]] = None,
+        thinking: Union[str, Mapping[str, Any], None] = None,
+        extra: Optional[Mapping[str, Any]] = None,
+        price: Optional[Mapping[str, float]] = None,
+        middleware: Optional[Sequence[Mapping[str, Any]]] = None,
+        rate_limit: Optional[Mapping[str, int]] = None,
+        fallback: Optional[Sequence[Mapping[str, Any]]] = None,
+        reply_cache: Optional[str] = None,
+        stream_proxy: Optional[Mapping[str, str]] = None,
+        stream: Optional[StreamFunction] = None,
+        get_api_key: Optional[Callable[[str], Any]] = None,
+        compact: Optional[Callable[..., Any]] = None,
+    ) -> None:
+        """Asks another provider from the next turn on, also of a run that goes on: the options of an `Agent` that speak of one. What is not
+        given is not kept of the one before. The conversation, the tools, the other hooks and all other options stay; what the other
+        provider cannot read of the conversation is put in its words. When it raises, nothing has changed. From any thread."""
+        asked = _Provider(
+            self._scope,
+            model=model,
+            provider=provider,
+            base_url=base_url,
+            dialect=dialect,
+            api_key=api_key,
+            headers=headers,
+            thinking=thinking,
+            extra=extra,
+            price=price,
+            middleware=middleware,
+            rate_limit=rate_limit,
+            fallback=fallback,
+            reply_cache=reply_cache,
+            stream_proxy=stream_proxy,
+            stream=stream,
+            get_api_key=get_api_key,
+            compact=compact,
+        )
+        self._native.set_provider(json.dumps(asked.options), asked.hooks, asked.providers)
 
     @property
     def pending(self) -> List[Message]:
@@ -332,6 +386,52 @@ class Agent:
     def load(self, conversation: str) -> None:
         """Goes on with a conversation that `save` gave. VersionError for a schema that is not read here."""
         self._native.set_conversation(conversation)
+
+
+class _Provider:
+    """Who is asked, and through what, as the extension module takes it."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        *,
+        provider: Optional[str],
+        thinking: Union[str, Mapping[str, Any], None],
+        middleware: Optional[Sequence[Mapping[str, Any]]],
+        stream: Optional[StreamFunction],
+        get_api_key: Optional[Callable[[str], Any]],
+        compact: Optional[Callable[..., Any]],
+        **others: Any,
+    ) -> None:
+        name = provider or "program"
+        # Members of a team name it by themselves.
+        if stream is not None and others.get("team") is None:
+            provider = name
+        passed, observers = _middleware(middleware or ())
+        hooks = [(hook.get_api_key, get_api_key), (hook.compact, compact), *((hook.observe, each) for each in observers)]
+        options = {
+            **others,
+            "provider": provider,
+            "thinking": {"level": thinking} if isinstance(thinking, str) else thinking,
+            "middleware": passed or None,
+        }
+        self.options = {key: _plain(value) for key, value in options.items() if value is not None}
+        self.hooks = tuple(make(function, scope) for make, function in hooks if function is not None)
+        self.providers = () if stream is None else (providers_.native_form(name, stream, scope),)
+
+
+def _middleware(given: Sequence[Mapping[str, Any]]) -> Tuple[List[Dict[str, Any]], List[Callable[..., Any]]]:
+    """Middleware as the engine takes it, and the functions of each `observe` among it."""
+    passed = [dict(one) for one in given]
+    observers = [one["observe"] for one in passed if callable(one.get("observe"))]
+    return [{**one, "observe": {}} if callable(one.get("observe")) else one for one in passed], observers
+
+
+def _plain(value: Any) -> Any:
+    """Mappings and sequences as those that JSON knows."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    return [_plain(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def _tools(tools: Iterable[Union[Tool, Callable[..., Any]]]) -> List[Tool]:

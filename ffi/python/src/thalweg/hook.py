@@ -47,6 +47,11 @@ def compact(function: Function, scope: Scope) -> Tuple[int, Callable[[_native.Ca
     return _hook(_native.HOOK_COMPACT, function, scope, _messages, _sent)
 
 
+def observe(function: Function, scope: Scope) -> Tuple[int, Callable[[_native.Call], None]]:
+    """Asked with the record of each request once it is over; what it gives changes nothing."""
+    return _hook(_native.HOOK_OBSERVE, function, scope, lambda asked: asked, lambda _: None)
+
+
 def _hook(
     point: int, function: Function, scope: Scope, asked: Callable[[Json], Any], answer: Callable[[Any], Any]
 ) -> Tuple[int, Callable[[_native.Call], None]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any, AsyncIterator, Dict, Generator, Iterator, Optional
+from typing import Any, AsyncGenerator, AsyncIterator, Dict, Generator, Iterator, Optional
 
 from . import _native
 from ._native import Event
@@ -16,17 +16,38 @@ from .result import Result
 class Texts:
     """The text of a run, piece by piece: for `for` and for `async for`, from the beginning each time."""
 
+    __slots__ = ("_run", "_holds_back")
+
+    def __init__(self, run: Run, holds_back: bool = False) -> None:
+        self._run = run
+        self._holds_back = holds_back
+
+    def __iter__(self) -> Iterator[str]:
+        return self._run._native.reader(_native.ONLY_TEXT, self._holds_back)
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        texts: AsyncIterator[str] = self._run._stream(_native.ONLY_TEXT, self._holds_back)
+        return texts
+
+    def hold_back(self) -> Texts:
+        """The same, with the run waiting for each iteration, as `Run.hold_back` has it."""
+        return Texts(self._run, True)
+
+
+class Events:
+    """The events of a run that waits for who reads them."""
+
     __slots__ = ("_run",)
 
     def __init__(self, run: Run) -> None:
         self._run = run
 
-    def __iter__(self) -> Iterator[str]:
-        return self._run._native.reader(_native.ONLY_TEXT)
+    def __iter__(self) -> Iterator[Event]:
+        return self._run._native.reader(_native.ALL_EVENTS, True)
 
-    def __aiter__(self) -> AsyncIterator[str]:
-        texts: AsyncIterator[str] = self._run._stream(_native.ONLY_TEXT)
-        return texts
+    def __aiter__(self) -> AsyncIterator[Event]:
+        events: AsyncIterator[Event] = self._run._stream(_native.ALL_EVENTS, True)
+        return events
 
 
 class Run:
@@ -48,7 +69,7 @@ class Run:
         self._is_kept = is_kept
 
     def __iter__(self) -> Iterator[Event]:
-        return self._native.reader(_native.ALL_EVENTS)
+        return self._native.reader(_native.ALL_EVENTS, False)
 
     def __aiter__(self) -> AsyncIterator[Event]:
         events: AsyncIterator[Event] = self._stream(_native.ALL_EVENTS)
@@ -58,6 +79,12 @@ class Run:
     def texts(self) -> Texts:
         """The text of its replies, piece by piece."""
         return Texts(self)
+
+    def hold_back(self) -> Events:
+        """Its events, as iterating the run gives them, with the run waiting for each iteration, down to the socket: nothing more is read from
+        the server while the iteration is further behind than `ahead_bytes_max` of the agent's `log`. It misses nothing then, whatever the log
+        forgets. It must go on, or be dropped, or the run does not end."""
+        return Events(self)
 
     @property
     def partial(self) -> Optional[Dict[str, Any]]:
@@ -123,8 +150,11 @@ class Run:
         assert text is not None, "the run is over"
         return Result(json.loads(text))
 
-    def _stream(self, what: int) -> Any:
+    def _stream(self, what: int, holds_back: bool = False) -> Any:
         loop = asyncio.get_running_loop()
+        if holds_back:
+            # The drain of an engine takes what has come at once: this one has a descriptor of its own.
+            return _read_on(self._native.reader(what, True), loop)
         self._engine._attach(loop)
         return self._native.stream(loop, what)
 
@@ -139,3 +169,29 @@ class Run:
 
     async def __aexit__(self, *_: object) -> None:
         self.abort()
+
+
+async def _read_on(reader: _native.Reader, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[Any, None]:
+    """What a reader gives, batch by batch, each when the one before was taken."""
+    while True:
+        batch = reader.read()
+        if batch is None:
+            return
+        for piece in batch:
+            yield piece
+        if not batch:
+            await _readable(reader.fileno(), loop)
+
+
+async def _readable(fd: int, loop: asyncio.AbstractEventLoop) -> None:
+    waiter = loop.create_future()
+
+    def ready() -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    loop.add_reader(fd, ready)
+    try:
+        await waiter
+    finally:
+        loop.remove_reader(fd)
