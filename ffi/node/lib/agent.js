@@ -66,13 +66,16 @@ function messagesOf(prompt) {
 class Agent {
   #native;
   #engine;
+  #isKept = false;
 
   constructor({ tools = [], engine = Engine.shared, loadedTools, stream, ...given }) {
     const { hooks, options } = hooksOf(given);
     const providers = [];
     if (stream !== undefined) {
-      options.provider ??= 'program';
-      providers.push(providerOf(options.provider, stream));
+      const name = options.provider ?? 'program';
+      // Members of a team name it by themselves.
+      if (options.team === undefined) options.provider = name;
+      providers.push(providerOf(name, stream));
     }
     const all = written({ ...options, tools: loadedTools });
     this.#engine = engine;
@@ -83,7 +86,7 @@ class Agent {
     this.#engine._open;
     const isText = typeof prompt === 'string';
     const run = isText ? this.#native.prompt(prompt) : this.#native.promptJson(JSON.stringify(prompt));
-    return new Run(run, this.#engine, signal);
+    return new Run(run, this.#engine, signal, this.#isKept);
   }
 
   steer(prompt) {
@@ -108,6 +111,16 @@ class Agent {
 
   set messages(messages) {
     this.#native.setConversation(JSON.stringify({ schema: 1, messages }));
+  }
+
+  keep(store, { session, at, title } = {}) {
+    const kept = JSON.parse(this.#native.keep(store._native, JSON.stringify({ session, at, title })));
+    this.#isKept = true;
+    return kept.session;
+  }
+
+  get session() {
+    return JSON.parse(this.#native.session()) ?? undefined;
   }
 
   save() {

@@ -170,10 +170,27 @@ export type StreamFunction = (
   context: { signal: AbortSignal },
 ) => Awaitable<Piece | Iterable<Piece> | AsyncIterable<Piece>>;
 
+/** Who answers: a model, or a team in its place. */
+export type Answering =
+  | {
+      /** "provider/model", such as "openai/gpt-4o-mini". With `baseUrl` or `provider`: the model as it stands. */
+      model: string;
+      team?: undefined;
+    }
+  | {
+      /**
+       * A team as docs/TEAMS.md describes it: `{ kind: 'pipeline', members: [{ name, model, … }, …] }`, with keys as they stand in
+       * thalweg.h. The tools are its members' then, and events of text carry in `aux` the member that speaks.
+       */
+      team: Json;
+      model?: undefined;
+    };
+
 /** Options of an agent; those of `thw_agent_new` in thalweg.h. */
-export interface AgentOptions {
-  /** "provider/model", such as "openai/gpt-4o-mini". With `baseUrl` or `provider`: the model as it stands. */
-  model: string;
+export type AgentOptions = Answering & CommonOptions;
+
+/** What an agent may be told beside who answers. */
+export interface CommonOptions {
   provider?: string;
   baseUrl?: string;
   /** What is spoken there; "openai-chat" if nothing says. */
@@ -244,9 +261,78 @@ export class Agent {
   readonly isRunning: boolean;
   /** The conversation so far. */
   messages: Json[];
+  /**
+   * Keeps the conversation in a store from now on, each message when it is complete, and gives the id of the session. With `session`,
+   * the id of an earlier one or "last", the agent goes on with that conversation, from message `at` if that is given, and drops what it
+   * had. What a run said is on the disk when its result is there.
+   */
+  keep(store: Store, options?: { session?: string; at?: number; title?: string }): string;
+  /** Where the conversation is kept, with why nothing more is stored; undefined if it is not kept. */
+  readonly session: { session: string; head: number | null; error: string | null } | undefined;
   /** The conversation as JSON with the version of its schema, for `load` on another day. */
   save(): string;
   load(json: string): void;
+}
+
+/** A session of a store. */
+export interface SessionInfo {
+  id: string;
+  title: string | null;
+  model: string | null;
+  created_us: number;
+  updated_us: number;
+  messages: number;
+  branches: number;
+}
+
+/** A conversation as it is stored. */
+export interface Conversation {
+  session: string;
+  about: { title?: string | null; model?: string | null; system?: string | null };
+  created_us: number;
+  /** The message that it goes on from. */
+  head: number | null;
+  /** The last messages of its branches. */
+  leaves: number[];
+  messages: { id: number; parent: number | null; time_us: number; message: Json }[];
+}
+
+/** A message that was found. */
+export interface Hit {
+  session: string;
+  message: number;
+  role: string;
+  snippet: string;
+}
+
+/**
+ * A file of conversations that any number of processes use at once. What was stored is never changed: a conversation that goes on from
+ * an earlier message becomes a branch. In the place of a session's id its beginning will do, or "last" for the one that was used last.
+ * The methods wait for the disk.
+ */
+export class Store {
+  /** Without a path it is gone with the object. */
+  constructor(path?: string);
+  /** Begins a session, and gives its id. */
+  create(about?: { title?: string; model?: string; system?: string }): string;
+  /** Stores messages behind the last one, or behind `parent`, null for the beginning; gives their numbers. They are on the disk then. */
+  append(session: string, messages: Json[], options?: { parent?: number | null }): number[];
+  /** The sessions, those used last first. */
+  sessions(options?: { limit?: number }): SessionInfo[];
+  /** A conversation up to message `at`, or up to where it goes on, or all branches of it. */
+  read(session?: string, options?: { at?: number; all?: boolean }): Conversation;
+  /** Has a session go on from message `at`, or from nothing; what came behind it stays as a branch. */
+  branch(session: string, at: number | null): void;
+  /** The messages that hold all words, the best first: `"two words"` in quotes stand together, `begin*` is the beginning of one. */
+  search(words: string, options?: { limit?: number }): Hit[];
+  /** A session with all its branches. */
+  export(session?: string, format?: 'json_lines' | 'markdown'): string;
+  /** Stores what `export` gave, or Markdown with a heading for each speaker, and gives the ids. */
+  import(text: string): string[];
+  /** Deletes a session with all its branches. */
+  delete(session: string): void;
+  /** Closes the file; agents that keep their conversations in it go on doing so. */
+  close(): void;
 }
 
 /** Options of an engine; those of `thw_engine_new` in thalweg.h. */

@@ -5,6 +5,7 @@ const { Agent, Engine } = require('./agent.js');
 const { ThalwegError } = require('./errors.js');
 const { Event } = require('./event.js');
 const { Result, Run } = require('./run.js');
+const { Store } = require('./store.js');
 const { ToolCall } = require('./tool.js');
 
-module.exports = { Agent, Engine, Event, Result, Run, ThalwegError, ToolCall, version: require('./native.js').version() };
+module.exports = { Agent, Engine, Event, Result, Run, Store, ThalwegError, ToolCall, version: require('./native.js').version() };

@@ -1,4 +1,4 @@
 import thalweg from './index.js';
 
-export const { Agent, Engine, Event, Result, Run, ThalwegError, ToolCall, version } = thalweg;
+export const { Agent, Engine, Event, Result, Run, Store, ThalwegError, ToolCall, version } = thalweg;
 export default thalweg;

@@ -52,10 +52,12 @@ class Run {
   #result;
   #signal;
   #onAbort;
+  #isKept;
 
-  constructor(native, engine, signal) {
+  constructor(native, engine, signal, isKept = false) {
     this._native = native;
     this.#engine = engine;
+    this.#isKept = isKept;
     if (signal) this.#follow(signal);
   }
 
@@ -96,6 +98,7 @@ class Run {
     const stream = this.#engine._streams.add(this, NOTHING);
     while (!(await stream.next()).done);
     try {
+      if (this.#isKept) await this._native.stored();
       if (!this._native.isOver()) throw new ThalwegError('THW_E_CLOSED', 'the engine was closed before the run was over');
     } catch (error) {
       throw this.#because(error);

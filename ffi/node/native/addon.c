@@ -35,6 +35,7 @@ NAPI_MODULE_INIT() {
     }
     engine_init(env, exports);
     agent_init(env, exports);
+    store_init(env, exports);
     self->run_class = run_init(env, exports);
     self->call_class = call_init(env, exports);
     const napi_property_descriptor functions[] = { METHOD("setFailure", set_failure), METHOD("version", version) };

@@ -204,11 +204,28 @@ static napi_value conversation(napi_env env, napi_callback_info info) {
     thw_agent *self = unwrap(env, info, 0, NULL);
     if (self == NULL) return NULL;
     thw_error error = THW_ERROR_INIT;
-    char *json = thw_agent_conversation(self, &error);
-    if (json == NULL) return failure_throw(env, &error, NULL);
-    napi_value value = text_value(env, json, strlen(json));
-    thw_free(json);
-    return value;
+    return text_taken(env, thw_agent_conversation(self, &error), &error);
+}
+
+/* keep(store, options): options and answer are JSON. */
+static napi_value keep(napi_env env, napi_callback_info info) {
+    napi_value arguments[2];
+    size_t len;
+    thw_agent *self = unwrap(env, info, 2, arguments);
+    char *options = self == NULL ? NULL : text_of(env, arguments[1], &len);
+    if (options == NULL) return NULL;
+    thw_error error = THW_ERROR_INIT;
+    char *kept = thw_agent_keep(self, store_handle(env, arguments[0]), options, len, &error);
+    free(options);
+    return text_taken(env, kept, &error);
+}
+
+/* session(): where the conversation is kept, as JSON. */
+static napi_value session(napi_env env, napi_callback_info info) {
+    thw_agent *self = unwrap(env, info, 0, NULL);
+    if (self == NULL) return NULL;
+    thw_error error = THW_ERROR_INIT;
+    return text_taken(env, thw_agent_session(self, &error), &error);
 }
 
 static napi_value stop(napi_env env, napi_callback_info info) {
@@ -234,6 +251,8 @@ void agent_init(napi_env env, napi_value exports) {
         METHOD("isRunning", is_running),
         METHOD("conversation", conversation),
         METHOD("setConversation", set_conversation),
+        METHOD("keep", keep),
+        METHOD("session", session),
     };
     add_class(env, exports, "Agent", make, methods, LENGTH(methods));
 }

@@ -57,6 +57,8 @@ napi_value failure_type(napi_env env, const char *what);
 napi_value text_value(napi_env env, const char *text, size_t len);
 /* A string as UTF-8, to be freed; NULL with an exception if it is none. */
 char *text_of(napi_env env, napi_value value, size_t *len);
+/* A text that the library gave away, or throws the failure that is there in its place. */
+napi_value text_taken(napi_env env, char *text, const thw_error *error);
 /* The arguments of a call, and what `this` wraps. */
 void *unwrap(napi_env env, napi_callback_info info, size_t count, napi_value *arguments);
 napi_value undefined(napi_env env);
@@ -68,10 +70,13 @@ napi_value run_new(napi_env env, thw_run *handle);
 /* One class each. */
 void engine_init(napi_env env, napi_value exports);
 void agent_init(napi_env env, napi_value exports);
+void store_init(napi_env env, napi_value exports);
 napi_ref run_init(napi_env env, napi_value exports);
 napi_ref call_init(napi_env env, napi_value exports);
 
 thw_engine *engine_handle(napi_env env, napi_value object);
+/* NULL if it is none, or closed. */
+thw_store *store_handle(napi_env env, napi_value object);
 
 /* A tool, a hook or a provider: a function, called with a call. */
 typedef struct {

@@ -78,12 +78,61 @@ static napi_value run_result(napi_env env, napi_callback_info info) {
     return status == THW_OK ? text_value(env, (const char *)result.ptr, result.len) : undefined(env);
 }
 
+/* Waits on a thread of the pool until what a run said is on the disk. */
+typedef struct {
+    thw_run *handle;
+    /* Holds the run. */
+    napi_ref object;
+    napi_deferred promise;
+    napi_async_work work;
+} storing;
+
+static void wait_for_disk(napi_env env, void *data) {
+    (void)env;
+    /* How the run ended is asked elsewhere. */
+    thw_run_wait(((storing *)data)->handle, THW_FOREVER, NULL);
+}
+
+static void is_stored(napi_env env, napi_status status, void *data) {
+    (void)status;
+    storing *self = data;
+    napi_resolve_deferred(env, self->promise, undefined(env));
+    napi_delete_async_work(env, self->work);
+    napi_delete_reference(env, self->object);
+    free(self);
+}
+
+/* stored(): a promise, of a run that is over. */
+static napi_value run_stored(napi_env env, napi_callback_info info) {
+    napi_value object, promise, name;
+    size_t count = 0;
+    void *data = NULL;
+    storing *self = calloc(1, sizeof *self);
+    if (self == NULL) return failure_type(env, "out of memory");
+    if (napi_get_cb_info(env, info, &count, NULL, &object, NULL) != napi_ok || napi_unwrap(env, object, &data) != napi_ok ||
+        napi_create_string_utf8(env, "thalweg", NAPI_AUTO_LENGTH, &name) != napi_ok ||
+        napi_create_async_work(env, NULL, name, wait_for_disk, is_stored, self, &self->work) != napi_ok) {
+        free(self);
+        return failure_type(env, "the method is called on something else");
+    }
+    self->handle = ((run *)data)->handle;
+    if (napi_create_reference(env, object, 1, &self->object) != napi_ok ||
+        napi_create_promise(env, &self->promise, &promise) != napi_ok || napi_queue_async_work(env, self->work) != napi_ok) {
+        napi_delete_async_work(env, self->work);
+        if (self->object != NULL) napi_delete_reference(env, self->object);
+        free(self);
+        return failure_type(env, "a run could not be waited for");
+    }
+    return promise;
+}
+
 napi_ref run_init(napi_env env, napi_value exports) {
     const napi_property_descriptor methods[] = {
         METHOD("abort", run_abort),
         METHOD("drain", run_drain),
         METHOD("isOver", is_over),
         METHOD("result", run_result),
+        METHOD("stored", run_stored),
     };
     return add_class(env, exports, "Run", make, methods, LENGTH(methods));
 }

@@ -23,6 +23,13 @@ char *text_of(napi_env env, napi_value value, size_t *len) {
     return text;
 }
 
+napi_value text_taken(napi_env env, char *text, const thw_error *error) {
+    if (text == NULL) return failure_throw(env, error, NULL);
+    napi_value value = text_value(env, text, strlen(text));
+    thw_free(text);
+    return value;
+}
+
 void *unwrap(napi_env env, napi_callback_info info, size_t count, napi_value *arguments) {
     size_t given = count;
     napi_value self;

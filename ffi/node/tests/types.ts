@@ -1,5 +1,5 @@
 // Compiled, not run: what the types allow and what they refuse.
-import { Agent, Engine, ThalwegError, type Event, type Tool } from 'thalweg';
+import { Agent, Engine, Store, ThalwegError, type Event, type Tool } from 'thalweg';
 
 const multiply: Tool<{ a: number; b: number }> = {
   name: 'multiply',
@@ -19,6 +19,14 @@ export async function main(signal: AbortSignal): Promise<string> {
     if (error instanceof ThalwegError && error.code === 'THW_E_REMOTE' && error.retryable) return String(error.retryAfterMs ?? 0);
     throw error;
   }
+}
+
+export function kept(path: string): string[] {
+  const store = new Store(path);
+  const team = { kind: 'pipeline', members: [{ name: 'draft', model: 'openai/gpt-4o-mini' }] };
+  const agent = new Agent({ team, maxTurns: 3 });
+  const session: string = agent.keep(store, { session: 'last', at: 2 });
+  return [session, agent.session?.error ?? '', ...store.search('sky').map((hit) => hit.snippet)];
 }
 
 // @ts-expect-error: a model is needed
