@@ -48,15 +48,19 @@ import (
 	"encoding/json"
 	"runtime"
 	"runtime/cgo"
+	"sync/atomic"
 	"unsafe"
 )
 
 // Options are those of an agent; all but Model may be left out. See `thw_agent_new` in thalweg.h.
 type Options struct {
 	// Model is "provider/model", such as "openai/gpt-4o-mini". With BaseURL or Provider: the model as it stands.
-	Model    string `json:"model"`
+	Model    string `json:"model,omitempty"`
 	Provider string `json:"provider,omitempty"`
 	BaseURL  string `json:"base_url,omitempty"`
+	// Team stands in the place of a model: {"kind": "pipeline", "members": [{"name": s, "model": s, ...}]}, as docs/TEAMS.md describes
+	// it. The tools are its members' then, and events of text carry in Aux the member that speaks.
+	Team any `json:"team,omitempty"`
 	// Dialect is what is spoken there; "openai-chat" if nothing says.
 	Dialect string `json:"dialect,omitempty"`
 	// APIKey: if absent, the environment variable of the provider is read, such as OPENAI_API_KEY.
@@ -103,6 +107,7 @@ type Options struct {
 type Agent struct {
 	engine *Engine
 	handle *C.thw_agent
+	isKept atomic.Bool
 }
 
 // NewAgent makes an agent. It opens no connection.
@@ -114,8 +119,13 @@ func NewAgent(options Options) (*Agent, error) {
 			return nil, err
 		}
 	}
-	if options.Stream != nil && options.Provider == "" {
-		options.Provider = "program"
+	provider := options.Provider
+	if options.Stream != nil && provider == "" {
+		provider = "program"
+		// Members of a team name it by themselves.
+		if options.Team == nil {
+			options.Provider = provider
+		}
 	}
 	text, err := json.Marshal(options)
 	if err != nil {
@@ -146,7 +156,7 @@ func NewAgent(options Options) (*Agent, error) {
 		defer memory.free()
 		tools := memory.tools(options.Tools, schemas)
 		hooks := memory.hooks(options.Hooks)
-		providers, count := memory.providers(options.Provider, options.Stream)
+		providers, count := memory.providers(provider, options.Stream)
 		failure := newError()
 		a.handle = C.go_agent_new(handle, string(text), C.uint32_t(len(schemas)), tools, C.uint32_t(len(options.Hooks)), hooks,
 			C.uint32_t(count), providers, failure)
@@ -254,7 +264,7 @@ func (a *Agent) start(ctx context.Context, start func(*C.thw_error) *C.thw_run) 
 	if err != nil {
 		return nil, err
 	}
-	return newRun(ctx, a.engine, handle)
+	return newRun(ctx, a.engine, handle, a.isKept.Load())
 }
 
 // Steer says something while a run goes on: it comes in before the next request.

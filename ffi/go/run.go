@@ -18,6 +18,8 @@ type Run struct {
 	ctx    context.Context
 	handle *C.thw_run
 	done   chan struct{}
+	// Whether its conversation is kept in a store.
+	isKept bool
 
 	mutex   sync.Mutex
 	waited  bool
@@ -25,8 +27,8 @@ type Run struct {
 }
 
 // newRun takes the handle over.
-func newRun(ctx context.Context, engine *Engine, handle *C.thw_run) (*Run, error) {
-	r := &Run{engine: engine, ctx: ctx, handle: handle, done: make(chan struct{})}
+func newRun(ctx context.Context, engine *Engine, handle *C.thw_run, isKept bool) (*Run, error) {
+	r := &Run{engine: engine, ctx: ctx, handle: handle, done: make(chan struct{}), isKept: isKept}
 	runtime.SetFinalizer(r, func(r *Run) { C.thw_run_free(r.handle) })
 	if err := engine.drain(handle, end{r.done}); err != nil {
 		r.Abort()
@@ -76,6 +78,11 @@ func (r *Run) Wait(ctx context.Context) (*Result, error) {
 	case <-r.done:
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	}
+	if r.isKept {
+		// What it said is written a moment behind its end.
+		C.thw_run_wait(r.handle, C.THW_FOREVER, nil)
+		runtime.KeepAlive(r)
 	}
 	if err := r.failure(); err != nil {
 		return nil, err
