@@ -354,6 +354,36 @@ TEST("a provider of the program and hooks need no server") {
   CHECK_EQUAL(asked[0], "add");
 }
 
+TEST("a team answers in the place of a model, and its members have names") {
+  thalweg::engine engine;
+  std::vector<thalweg::provider> providers;
+  providers.emplace_back("here", [](thalweg::call &call) -> std::string {
+    json request = json::parse(call.arguments());
+    std::string model = request["model"], asked = request["messages"].back()["content"][0]["text"];
+    CHECK(call.push(THW_EVENT_TEXT, model + " of " + asked));
+    CHECK(call.push(THW_EVENT_STOP, "stop", THW_STOP_END));
+    return {};
+  });
+  const char *options = R"({"team": {"kind": "pipeline", "members": [
+    {"name": "draft", "model": "here/a"}, {"name": "polish", "model": "here/b"}]}})";
+  thalweg::agent agent(engine, options, {}, {}, std::move(providers));
+  thalweg::run run = agent.prompt("Q");
+  std::string thought, answer;
+  for (thalweg::event event : run.events()) {
+    bool is_answer = event.kind() == thalweg::kind::text;
+    if (!is_answer && event.kind() != thalweg::kind::thinking) continue;
+    CHECK_EQUAL(event.aux(), is_answer ? "polish" : "draft");
+    (is_answer ? answer : thought) += event.text();
+  }
+  CHECK_EQUAL(thought, "a of Q");
+  CHECK_EQUAL(answer, "b of a of Q");
+  CHECK_EQUAL(run.text(), answer);
+  const char *slip = R"({"team": {"kind": "pipeline", "members": [{"name": "draft", "modle": "m"}]}})";
+  thalweg::error error = CHECK_THROWS(thalweg::agent(engine, slip));
+  CHECK(error.code() == thalweg::errc::invalid);
+  CHECK(std::string(error.what()).find("modle") != std::string::npos);
+}
+
 TEST("a conversation is kept, and clients reply without one") {
   thalweg::engine engine;
   thalweg::store store(":memory:");
