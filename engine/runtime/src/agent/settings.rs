@@ -61,9 +61,9 @@ impl Agent {
     }
 
     /// Asks another provider from the next turn on: the one that `builder` describes, with its model, address, keys, headers, middleware,
-    /// [price](AgentBuilder::price) and thinking. The conversation, tools, hooks, queues, budgets, retries and the rest of the request stay; what the other provider cannot read of the
-    /// conversation is put in its words, as [`Accepts`](crate::Accepts) has it. Connections are shared where `builder` names no
-    /// [client](AgentBuilder::client) of its own.
+    /// [price](AgentBuilder::price) and thinking. The conversation, tools, hooks, queues, budgets, retries and the rest of the request
+    /// stay; what the other provider cannot read of the conversation is put in its words, as [`Accepts`](crate::Accepts) has it.
+    /// Connections are shared where `builder` names no [client](AgentBuilder::client) of its own.
     ///
     /// # Errors
     /// As [`AgentBuilder::build`]; nothing changes then.
