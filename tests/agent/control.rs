@@ -152,6 +152,18 @@ async fn streams_are_there_from_the_first_event_on() {
 }
 
 #[tokio::test]
+async fn tools_that_are_set_between_two_runs_are_run() {
+    let replies = [call_reply("a", "echo", r#"{"text": "x"}"#), text_reply(&["ok"])];
+    let server = server([replies.clone(), replies].concat(), Options::in_order());
+    let agent = agent(&server).build().unwrap();
+    let before = finished(&agent.prompt("go").unwrap()).await;
+    assert!(matches!(&answers(&before)[..], [(why, true)] if why.contains("there is no tool")), "{before:?}");
+    agent.set_tools(vec![echo_tool()]).unwrap();
+    let behind = finished(&agent.prompt("go").unwrap()).await;
+    assert_eq!(answers(&behind), [("x".to_owned(), false)], "{behind:?}");
+}
+
+#[tokio::test]
 async fn settings_hold_from_the_next_turn_on_and_nobody_waits_for_them() {
     let server = server(vec![call_reply("a", "change", "{}"), text_reply(&["ok"])], Options::in_order());
     let shared = Arc::new(Mutex::new(None::<thalweg::Agent>));
