@@ -98,7 +98,7 @@ impl Recorder {
                 _ => self.without_pause = 0,
             }
             if polled.is_pending() && self.unpublished > 0 {
-                if has_yielded {
+                if has_yielded || body.is_at_socket() {
                     self.publish();
                 } else {
                     // The connection is a task of its own, which may have more as soon as it gets its turn.

@@ -278,6 +278,72 @@ async fn dropping_a_reply_closes_the_socket_within_10_ms() {
     assert!(took[10] < Duration::from_millis(10), "{took:?}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reply_may_be_read_by_one_task_after_the_other() {
+    let server = steady();
+    let client = client();
+    for _ in 0..2 {
+        let mut response = client.send(get(&server)).await.expect("a head");
+        let mut chunks = 0;
+        loop {
+            let reader = tokio::spawn(async move {
+                let chunk = response.body.chunk().await.expect("a whole reply");
+                (response, chunk)
+            });
+            let (back, chunk) = reader.await.expect("no panic");
+            response = back;
+            match chunk {
+                Some(chunk) => chunks += usize::from(chunk == "tick"),
+                None => break,
+            }
+        }
+        assert_eq!(chunks, 11);
+    }
+    assert_eq!(server.connections().len(), 1, "the connection is used again");
+}
+
+#[tokio::test]
+async fn a_read_that_is_given_up_loses_nothing() {
+    let server = steady();
+    let mut response = client().send(get(&server)).await.expect("a head");
+    let (mut chunks, mut given_up) = (0, 0);
+    loop {
+        match tokio::time::timeout(Duration::from_millis(7), response.body.chunk()).await {
+            Ok(Ok(Some(chunk))) => chunks += usize::from(chunk == "tick"),
+            Ok(Ok(None)) => break,
+            Ok(Err(error)) => panic!("{error}"),
+            Err(_) => given_up += 1,
+        }
+    }
+    assert_eq!(chunks, 11);
+    assert!(given_up > 10, "{given_up}");
+}
+
+#[tokio::test]
+async fn a_reply_that_nobody_reads_waits_and_is_closed_when_it_is_dropped() {
+    let server = server(&["a", "b", "c"], Play::in_order());
+    let client = client();
+    let response = client.send(get(&server)).await.expect("a head");
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let (chunks, error) = read(response).await;
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(chunks.concat(), b"abc");
+    drop(client.send(get(&server)).await.expect("a head"));
+    closed(&server, 0).await;
+}
+
+#[test]
+fn a_reply_ends_with_the_runtime_of_its_connection() {
+    let server = server(&["abc"], Play::in_order().fault(0..100, Fault::HangAfter(3)));
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let first = runtime();
+    let mut response = first.block_on(client().send(get(&server))).expect("a head");
+    assert_eq!(first.block_on(response.body.chunk()).expect("a chunk").as_deref(), Some(&b"abc"[..]));
+    drop(first);
+    let rest = runtime().block_on(async { tokio::time::timeout(Duration::from_secs(5), response.body.chunk()).await });
+    rest.expect("no endless wait").expect_err("the connection is gone");
+}
+
 #[tokio::test]
 async fn giving_up_before_the_head_closes_the_socket_too() {
     let server = server(&["abc"], Play::in_order().fault(0..1, Fault::NoAnswer));

@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use hyper::header::HeaderMap;
 
 use super::clock::Clock;
+use super::connection::Lease;
 use super::error::Error;
 
 /// A reply whose head has arrived. Dropping it closes the socket.
@@ -47,6 +48,8 @@ impl Response {
 pub struct Body {
     // None once the body has ended or failed; the socket is let go at once then.
     incoming: Option<Incoming>,
+    // Of a connection that is this body's alone, so on HTTP/1.
+    lease: Option<Lease>,
     clock: Clock,
     target: String,
     received_bytes: u64,
@@ -64,8 +67,14 @@ impl Drop for Place {
 }
 
 impl Body {
-    pub(super) const fn new(incoming: Incoming, clock: Clock, target: String, place: Option<Place>) -> Self {
-        Self { incoming: Some(incoming), clock, target, received_bytes: 0, _place: place }
+    pub(super) const fn new(
+        incoming: Incoming,
+        lease: Option<Lease>,
+        clock: Clock,
+        target: String,
+        place: Option<Place>,
+    ) -> Self {
+        Self { incoming: Some(incoming), lease, clock, target, received_bytes: 0, _place: place }
     }
 
     /// The next chunk, or `None` when the body is complete. Safe to drop while waiting: no byte is lost.
@@ -81,7 +90,12 @@ impl Body {
     pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
         let Some(incoming) = &mut self.incoming else { return Poll::Ready(Ok(None)) };
         let error = loop {
-            match Pin::new(&mut *incoming).poll_frame(cx) {
+            let mut read = |cx: &mut Context<'_>| Pin::new(&mut *incoming).poll_frame(cx);
+            let polled = match &mut self.lease {
+                Some(lease) => lease.poll(cx, read),
+                None => read(cx),
+            };
+            match polled {
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                     Ok(chunk) if !chunk.is_empty() => {
                         self.received_bytes += chunk.len() as u64;
@@ -95,7 +109,13 @@ impl Body {
                     break Error::of_exchange(&self.target, self.received_bytes, &error);
                 }
                 Poll::Ready(None) => {
-                    self.incoming = None;
+                    let was_leased = self.lease.is_some();
+                    self.close();
+                    if was_leased {
+                        // A task of the pool's takes the connection back; it has its turn before the next request.
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
                     return Poll::Ready(Ok(None));
                 }
                 Poll::Pending => {
@@ -109,8 +129,18 @@ impl Body {
                 }
             }
         };
-        self.incoming = None;
+        self.close();
         Poll::Ready(Err(error))
+    }
+
+    /// Whether nothing lies between the socket and who polls: what is not there now has yet to arrive.
+    pub(crate) const fn is_at_socket(&self) -> bool {
+        self.lease.is_some()
+    }
+
+    fn close(&mut self) {
+        self.incoming = None;
+        self.lease = None;
     }
 
     /// The reader was busy elsewhere: the time in which the server may be silent begins anew.

@@ -9,10 +9,11 @@ use std::time::Duration;
 use hyper::header::{HeaderValue, PROXY_AUTHORIZATION, USER_AGENT};
 use hyper::http::Extensions;
 use hyper_util::client::legacy;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioTimer;
 
 use super::body::{Body, Place, Response};
 use super::clock::Clock;
+use super::connection::Tasks;
 use super::connector::Connector;
 use super::error::Error;
 use super::proxy::{Proxy, Rules};
@@ -171,7 +172,8 @@ impl Client {
         match replied.await {
             Ok(Ok(reply)) => {
                 let (head, incoming) = reply.into_parts();
-                let body = Body::new(incoming, clock, target, place);
+                let lease = head.extensions.get::<About>().and_then(About::lend);
+                let body = Body::new(incoming, lease, clock, target, place);
                 Ok(Response { status: head.status.as_u16(), headers: head.headers, body })
             }
             Ok(Err(error)) => {
@@ -220,7 +222,7 @@ impl Inner {
 }
 
 fn pool_of(connector: &Connector, idle: Duration) -> Pool {
-    legacy::Client::builder(TokioExecutor::new())
+    legacy::Client::builder(Tasks)
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(idle)
         .pool_max_idle_per_host(IDLE_MAX)

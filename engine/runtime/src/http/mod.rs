@@ -27,6 +27,7 @@ compile_error!("thalweg needs one of the features `ring` (default) and `aws-lc-r
 mod body;
 mod client;
 mod clock;
+mod connection;
 mod connector;
 mod error;
 mod proxy;

@@ -2,8 +2,8 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use hyper_rustls::MaybeHttpsStream;
@@ -12,6 +12,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, Take};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
+
+use super::connection::{Handle, Lease};
 
 /// What connecting gives.
 pub(super) type Inner = MaybeHttpsStream<TokioIo<TcpStream>>;
@@ -31,6 +33,8 @@ pub(super) struct About {
     pub(super) born: Instant,
     /// Whether something was read since something was written.
     heard: Arc<AtomicBool>,
+    /// Whose socket it is; known from the first read on.
+    connection: Arc<OnceLock<Handle>>,
     http2: bool,
 }
 
@@ -38,7 +42,7 @@ impl Stream {
     /// `proxied`: plain HTTP goes to a proxy that reads it.
     pub(super) fn new(inner: Inner, proxied: bool) -> Self {
         let http2 = inner.connected().is_negotiated_h2();
-        let about = About { born: Instant::now(), heard: Arc::default(), http2 };
+        let about = About { born: Instant::now(), heard: Arc::default(), connection: Arc::default(), http2 };
         Self { inner: TokioIo::new(inner).take(READ_BYTES_MAX), proxied, about }
     }
 }
@@ -47,6 +51,11 @@ impl About {
     /// Whether some of a reply may have come. On HTTP/2 nobody knows whose bytes they were; its errors tell.
     pub(super) fn has_heard(&self) -> bool {
         !self.http2 && self.heard.load(Ordering::Relaxed)
+    }
+
+    /// Lets who reads a body drive the connection. Not on HTTP/2, where it is many bodies'.
+    pub(super) fn lend(&self) -> Option<Lease> {
+        if self.http2 { None } else { self.connection.get()?.lend() }
     }
 }
 
@@ -58,6 +67,12 @@ impl Connection for Stream {
 
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.about.connection.get().is_none()
+            && let Some(connection) = Handle::of_polled()
+        {
+            // Only the connection's own task reads before it is known.
+            let _ = self.about.connection.set(connection);
+        }
         let before = buf.filled().len();
         self.inner.set_limit(READ_BYTES_MAX);
         let read = Pin::new(&mut self.inner).poll_read(cx, buf);
