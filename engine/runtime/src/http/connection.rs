@@ -27,6 +27,7 @@ impl Executor<Work> for Tasks {
 }
 
 struct Shared {
+    /// `None` while it is lent, and when it is done.
     work: Option<Work>,
     is_lent: bool,
     /// What wakes the task.
@@ -34,7 +35,7 @@ struct Shared {
 }
 
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
-    // After a panic in it, the work is polled once more at worst, which the task's own panic would have prevented.
+    // Every change leaves it whole; only the work itself may panic, and is then as it is.
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -51,19 +52,16 @@ impl Future for Task {
         let Self { shared, is_known } = &mut *self;
         let handle = (!*is_known).then(|| Handle(Arc::downgrade(shared)));
         let Shared { work, is_lent, task } = &mut *lock(shared);
-        let Some(doing) = work else { return Poll::Ready(()) };
         match task {
             Some(task) => task.clone_from(cx.waker()),
             None => *task = Some(cx.waker().clone()),
         }
-        if *is_lent {
-            return Poll::Pending;
-        }
+        let Some(work) = work else { return if *is_lent { Poll::Pending } else { Poll::Ready(()) } };
         if handle.is_none() {
-            return doing.as_mut().poll(cx);
+            return work.as_mut().poll(cx);
         }
         POLLED.set(handle);
-        let polled = doing.as_mut().poll(cx);
+        let polled = work.as_mut().poll(cx);
         *is_known = POLLED.take().is_none();
         polled
     }
@@ -87,13 +85,15 @@ impl Handle {
     /// Lets the caller drive the connection; `None` when it has ended or somebody else does.
     pub(super) fn lend(&self) -> Option<Lease> {
         let shared = self.0.upgrade()?;
-        let mut shared = lock(&shared);
-        if shared.is_lent || shared.work.is_none() {
-            return None;
-        }
-        shared.is_lent = true;
-        let relay = Arc::new(Relay { state: AtomicU8::new(IDLE), task: Mutex::new(Waker::noop().clone()) });
-        Some(Lease { connection: self.0.clone(), waker: Waker::from(Arc::clone(&relay)), relay })
+        let work = {
+            let mut shared = lock(&shared);
+            let work = shared.work.take()?;
+            shared.is_lent = true;
+            work
+        };
+        let task = Waker::noop().clone();
+        let relay = Arc::new(Relay { state: AtomicU8::new(IDLE), task: Mutex::new(task.clone()) });
+        Some(Lease { work: Some(work), shared, waker: Waker::from(Arc::clone(&relay)), relay, task })
     }
 }
 
@@ -104,12 +104,14 @@ impl fmt::Debug for Handle {
 }
 
 /// The right to drive a connection. Dropped, it gives the connection back to its task.
-#[derive(Debug)]
 pub(super) struct Lease {
-    connection: Weak<Mutex<Shared>>,
+    work: Option<Work>,
+    shared: Arc<Mutex<Shared>>,
     relay: Arc<Relay>,
     /// Wakes through `relay`.
     waker: Waker,
+    /// What `relay` wakes.
+    task: Waker,
 }
 
 impl Lease {
@@ -119,18 +121,25 @@ impl Lease {
         cx: &mut Context<'_>,
         mut read: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
-        self.relay.wakes(cx.waker());
+        let Some(work) = &mut self.work else { return read(cx) };
+        if !self.task.will_wake(cx.waker()) {
+            self.task.clone_from(cx.waker());
+            self.relay.wakes(cx.waker());
+        }
         let mut inner = Context::from_waker(&self.waker);
-        for _ in 0..ROUNDS {
-            self.relay.begin();
+        self.relay.begin();
+        for round in 0..ROUNDS {
             if let Poll::Ready(read) = read(&mut inner) {
                 self.relay.rest();
                 return Poll::Ready(read);
             }
-            // What `read` asked the connection for is answered by this poll of it.
-            self.relay.begin();
-            if self.drive(&mut inner).is_ready() {
-                // It has ended, or its runtime has: nothing comes any more, and nobody wakes through the relay.
+            if round > 0 {
+                // What woke us until now is answered by the poll that follows.
+                self.relay.begin();
+            }
+            if work.as_mut().poll(&mut inner).is_ready() {
+                // Nothing comes any more, and nobody wakes through the relay.
+                self.work = None;
                 self.relay.rest();
                 return read(cx);
             }
@@ -143,31 +152,22 @@ impl Lease {
         cx.waker().wake_by_ref();
         Poll::Pending
     }
-
-    fn drive(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(shared) = self.connection.upgrade() else { return Poll::Ready(()) };
-        let Shared { work, task, .. } = &mut *lock(&shared);
-        let Some(doing) = work else { return Poll::Ready(()) };
-        std::task::ready!(doing.as_mut().poll(cx));
-        *work = None;
-        wake(task);
-        Poll::Ready(())
-    }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some(shared) = self.connection.upgrade() {
-            let mut shared = lock(&shared);
-            shared.is_lent = false;
-            wake(&shared.task);
+        let mut shared = lock(&self.shared);
+        shared.work = self.work.take();
+        shared.is_lent = false;
+        if let Some(task) = &shared.task {
+            task.wake_by_ref();
         }
     }
 }
 
-fn wake(task: &Option<Waker>) {
-    if let Some(task) = task {
-        task.wake_by_ref();
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease").finish_non_exhaustive()
     }
 }
 
@@ -191,17 +191,19 @@ impl Relay {
         self.task.lock().unwrap_or_else(PoisonError::into_inner).clone_from(waker);
     }
 
+    /// From here on a wake is kept. Who woke before is seen by the polls that follow: hence the swap.
     fn begin(&self) {
-        self.state.store(POLLING, Ordering::SeqCst);
+        self.state.swap(POLLING, Ordering::AcqRel);
     }
 
     fn rest(&self) {
-        self.state.store(WOKEN, Ordering::SeqCst);
+        self.state.store(WOKEN, Ordering::Release);
     }
 
-    /// Whether nobody woke it since it began to poll.
+    /// Whether nobody woke it since it began to poll: then a wake is passed on.
     fn end(&self) -> bool {
-        self.state.compare_exchange(POLLING, IDLE, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+        self.state.load(Ordering::Relaxed) == POLLING
+            && self.state.compare_exchange(POLLING, IDLE, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 }
 
@@ -211,7 +213,7 @@ impl Wake for Relay {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if self.state.fetch_or(WOKEN, Ordering::SeqCst) == IDLE {
+        if self.state.fetch_or(WOKEN, Ordering::AcqRel) == IDLE {
             self.task.lock().unwrap_or_else(PoisonError::into_inner).wake_by_ref();
         }
     }
