@@ -37,9 +37,9 @@ impl Settings {
             (false, ..) => 1,
             (true, false, Work::Paced { .. }) => 1,
             (true, false, _) => 3,
-            (true, true, Work::Paced { .. }) => 3,
+            (true, true, Work::Paced { .. }) => 2,
             (true, true, _) if case.is_point => 3,
-            (true, true, _) => 7,
+            (true, true, _) => 5,
         }
     }
 
