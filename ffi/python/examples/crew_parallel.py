@@ -7,10 +7,11 @@ from thalweg.crew import InteractionContext, MiniAgents, TextMessage, agent
 
 
 @agent
-async def teller(ctx: InteractionContext, tale: str, pause: float) -> None:
+async def teller(ctx: InteractionContext, tale: str, turns: int) -> None:
     async def tokens(_: Dict[str, Any]) -> AsyncIterator[str]:
         for word in tale.split():
-            await asyncio.sleep(pause)
+            for _ in range(turns):
+                await asyncio.sleep(0)
             print(f"[{word}]", end=" ")
             yield f"{word} "
 
@@ -20,7 +21,7 @@ async def teller(ctx: InteractionContext, tale: str, pause: float) -> None:
 
 @agent
 async def host(ctx: InteractionContext) -> None:
-    ctx.reply(["Welcome!", teller.trigger(tale="Once upon a time", pause=0.05), teller.trigger(tale="Then they left", pause=0.01)])
+    ctx.reply(["Welcome!", teller.trigger(tale="Once upon a time", turns=100), teller.trigger(tale="Then they left", turns=1)])
     ctx.reply("Good night.")
 
 
