@@ -81,6 +81,7 @@ fn constants_agree_on_both_sides_and_none_is_missing() {
         }
         key::{ HOOK_API_KEY }
         compact::{ HOOK_COMPACT }
+        observe::{ HOOK_OBSERVE }
     };
     // What the header says of itself, and of the package.
     for feature in ["AGENT", "CREW", "DECODER", "DRAIN", "FD", "HOOKS", "PROVIDERS", "SESSIONS", "STEER"] {
