@@ -7,7 +7,7 @@ use std::mem::offset_of;
 use std::path::Path;
 use std::process::Command;
 
-use thalweg_capi::{compact, events, hook, key, packed, program, provider, run, sequence, tool, version};
+use thalweg_capi::{compact, events, hook, key, observe, packed, program, provider, run, sequence, tool, version};
 use thalweg_tests::c;
 
 /// The structs of the header with their members.
