@@ -10,7 +10,7 @@ from thalweg.crew import InteractionContext, MiniAgents, TextMessage, agent
 async def teller(ctx: InteractionContext, tale: str, turns: int) -> None:
     async def tokens(_: Dict[str, Any]) -> AsyncIterator[str]:
         for word in tale.split():
-            for _ in range(turns):
+            for _turn in range(turns):
                 await asyncio.sleep(0)
             print(f"[{word}]", end=" ")
             yield f"{word} "
