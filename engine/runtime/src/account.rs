@@ -42,20 +42,21 @@ impl Account {
         Some(price.cost(&reply.usage.tokens()?))
     }
 
-    /// Puts aside what a request can use at most, in all budgets or in none. `said` are the tokens that its messages can be.
+    /// Puts aside what a request can use at most, in all budgets or in none. `said` counts the tokens that its
+    /// messages can be, where somebody wants to know.
     pub(crate) fn reserve(
         &self,
         provider: Option<&str>,
         request: &Request,
         envelope: &str,
-        said: u64,
+        said: impl FnOnce() -> u64,
     ) -> Result<Vec<Reservation>, budget::Error> {
         if self.budgets.is_empty() {
             return Ok(Vec::new());
         }
         let name = || provider.map_or_else(|| request.model.clone(), |id| format!("{id}/{}", request.model));
         let price = self.price(provider, &request.model);
-        let input = envelope.len() as u64 + said;
+        let input = envelope.len() as u64 + said();
         let output = request.max_tokens.map(u64::from);
         let output = output.or_else(|| price.and_then(|price| price.output_tokens_max.or(price.context_tokens)));
         let Some(output) = output else {
@@ -184,7 +185,7 @@ mod tests {
         let request = Request { model: "gpt-4o".to_owned(), max_tokens: Some(100), ..Request::default() };
         let history = History::new(vec![Message::user("hi")]);
         let error = account
-            .reserve(Some("openai"), &request, "{}", tokens_max(&history))
+            .reserve(Some("openai"), &request, "{}", || tokens_max(&history))
             .expect_err("the small one has too little");
         assert!(matches!(error, budget::Error::Tokens { left: 10, .. }), "{error}");
         assert_eq!(large.left().tokens, Some(1_000_000));
@@ -196,17 +197,18 @@ mod tests {
         let budget = Budget::money(Money::from_dollars(1.0));
         let account = Account { budgets: vec![budget.clone()], ..Account::default() };
         let request = |model: &str| Request { model: model.to_owned(), ..Request::default() };
-        let held =
-            account.reserve(Some("openai"), &request("gpt-4o-mini"), "{}", tokens_max(&history)).expect("affordable");
+        let held = account
+            .reserve(Some("openai"), &request("gpt-4o-mini"), "{}", || tokens_max(&history))
+            .expect("affordable");
         // 16,384 tokens at $0.60 a million, and a few bytes.
         assert!(budget.reserved().money > Money::from_dollars(0.0098), "{budget:?}");
         assert!(budget.reserved().money < Money::from_dollars(0.0099), "{budget:?}");
         drop(held);
         let error =
-            account.reserve(Some("ollama"), &request("llama3"), "{}", tokens_max(&history)).expect_err("not known");
+            account.reserve(Some("ollama"), &request("llama3"), "{}", || tokens_max(&history)).expect_err("not known");
         assert_eq!(error, budget::Error::NoLimit { model: "ollama/llama3".to_owned() });
         let request = Request { max_tokens: Some(5), ..request("llama3") };
-        let error = account.reserve(Some("ollama"), &request, "{}", tokens_max(&history)).expect_err("no price");
+        let error = account.reserve(Some("ollama"), &request, "{}", || tokens_max(&history)).expect_err("no price");
         assert_eq!(error, budget::Error::NoPrice { model: "ollama/llama3".to_owned() });
     }
 }

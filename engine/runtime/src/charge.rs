@@ -27,7 +27,7 @@ impl Middleware for Charge {
         Box::pin(async move {
             let Self(account) = self;
             let asked = ask.request().model.clone();
-            let reserved = account.reserve(next.provider(), ask.request(), &ask.envelope(), tokens_max_of(&ask));
+            let reserved = account.reserve(next.provider(), ask.request(), &ask.envelope(), || tokens_max_of(&ask));
             let mut held = Held::new(reserved.map_err(|error| Failure::new(FailureKind::Budget, error.to_string()))?);
             // From here on, whoever drops this request leaves its worst case spent.
             held.sent();

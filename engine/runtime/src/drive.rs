@@ -377,7 +377,7 @@ impl Driver {
         recorder.begin_reply();
         let envelope = settings.request.envelope(turn, Delivery::Stream);
         let history = context.unwrap_or_else(|| machine.history());
-        let said = tokens_max(history);
+        let said = || tokens_max(history);
         match settings.account.reserve(settings.backend.provider_id(), &settings.request, &envelope, said) {
             Ok(reserved) => *held = Held::new(reserved),
             Err(error) => return Reply::Ended(End::Error(Failure::new(FailureKind::Budget, error.to_string()))),
